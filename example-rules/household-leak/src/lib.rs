@@ -1,0 +1,1 @@
+//! Example alarm policy: a household gas leak

@@ -1,0 +1,1 @@
+//! Sans-IO CoAP endpoint (both roles) and OSCORE

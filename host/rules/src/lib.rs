@@ -1,0 +1,1 @@
+//! Wasm rules: admission, engine, limits

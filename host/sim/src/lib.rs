@@ -1,0 +1,1 @@
+//! A city of devices: fleet simulator, fault injection, load generator

@@ -1,0 +1,1 @@
+//! All SQL: journal, chunks and one file per aggregate, on SQLite and PostgreSQL

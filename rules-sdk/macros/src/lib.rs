@@ -1,0 +1,1 @@
+//! Macros of the rules SDK
