@@ -1,1 +1,19 @@
-//! Wire types of the REST API
+//! Wire types of the REST API, shared by the server, the web app in the browser, and `davyctl`.
+//!
+//! Types only: no I/O, no SQL, no framework. Times are milliseconds since the Unix epoch, ids are typed texts
+//! (`dev_…`), enumerations are kebab-case words, quantities carry their unit beside the value.
+
+mod backend;
+mod event;
+mod fleet;
+mod people;
+mod problem;
+
+pub use backend::{Backend, Reply};
+pub use event::LiveEvent;
+pub use fleet::{
+    AlarmItem, AlarmPage, AlarmQuery, CloseReceipt, CommandItem, DeviceDetail, DevicePage, DeviceQuery, DeviceSummary,
+    DivisionCount, LatestReading, Overview, PremisesDetail, Sample, Series, SeriesQuery,
+};
+pub use people::{Person, Role, SignIn, SignedIn, Viewer};
+pub use problem::{FieldError, Problem};
