@@ -1,1 +1,3 @@
+//! The `davy` binary.
+
 fn main() {}

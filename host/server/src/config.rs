@@ -1,0 +1,366 @@
+//! Settings: one table of names, defaults and documentation, read from a TOML file and from the environment.
+//!
+//! Everything wrong is reported at once, with the name, what was expected, what came and where it came from; the server
+//! does not start with a setting that it does not understand. No other module reads the environment.
+
+mod value;
+
+pub use value::{Bytes, Choice, DatabaseUrl, Length, LogFormat, Optional, Setting};
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+/// Where a setting's text came from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// The file.
+    File(PathBuf),
+    /// An environment variable.
+    Environment(String),
+}
+
+impl std::fmt::Display for Source {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::File(path) => write!(f, "in {}", path.display()),
+            Self::Environment(name) => write!(f, "in the environment variable {name}"),
+        }
+    }
+}
+
+/// Why settings were refused.
+#[derive(Debug, thiserror::Error)]
+pub enum SettingsError {
+    /// The file cannot be read.
+    #[error("cannot read the settings file {}: {source}. Check the path and its permissions", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The file is not TOML.
+    #[error("the settings file {} is not valid TOML: {reason}", path.display())]
+    NotToml {
+        /// The file.
+        path: PathBuf,
+        /// The parser's words, with line and column.
+        reason: String,
+    },
+    /// Settings that are unknown or have bad values.
+    #[error("{}", list(faults))]
+    Refused {
+        /// Every one of them, each a sentence.
+        faults: Vec<String>,
+    },
+}
+
+fn list(faults: &[String]) -> String {
+    let mut text = format!("{} setting(s) refused; `davy config` lists all settings:", faults.len());
+    for fault in faults {
+        let _ = write!(text, "\n  - {fault}");
+    }
+    text
+}
+
+/// One setting for people: `davy config` prints these.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Described {
+    /// Its dotted name in the file, such as `http.listen`.
+    pub name: &'static str,
+    /// Its environment variable.
+    pub variable: String,
+    /// What it is.
+    pub doc: String,
+    /// What is accepted.
+    pub expected: String,
+    /// Its default.
+    pub default: String,
+    /// Its value now.
+    pub value: String,
+}
+
+/// The environment variable of a dotted name.
+fn variable(name: &str) -> String {
+    format!("DAVY_{}", name.replace(['.', '-'], "_").to_uppercase())
+}
+
+macro_rules! settings {
+    ($($(#[doc = $doc:literal])+ $name:literal $field:ident : $type:ty = $default:literal;)*) => {
+        /// Every setting of the server.
+        #[derive(Clone, Debug, PartialEq)]
+        pub struct Settings { $($(#[doc = $doc])+ pub $field: $type,)* }
+
+        impl Settings {
+            /// The dotted names, in the order of the documentation.
+            pub const NAMES: &'static [&'static str] = &[$($name,)*];
+
+            fn from_texts(mut texts: BTreeMap<String, (String, Source)>, faults: &mut Vec<String>) -> Option<Self> {
+                $(
+                    let $field = match texts.remove($name) {
+                        Some((text, source)) => <$type as Setting>::parse(&text).map_err(|reason| faults.push(format!(
+                            "`{}` {source}: expected {}, got `{}`{}",
+                            $name, <$type as Setting>::expected(), shown($name, &text), because(&reason)
+                        ))).ok(),
+                        None => <$type as Setting>::parse($default).ok(),
+                    };
+                )*
+                for (name, (_, source)) in texts {
+                    faults.push(unknown(&name, &source));
+                }
+                Some(Self { $($field: $field?,)* })
+            }
+
+            /// All settings with their documentation, defaults and present values.
+            pub fn describe(&self) -> Vec<Described> {
+                vec![$(Described {
+                    name: $name,
+                    variable: variable($name),
+                    doc: [$($doc.trim(),)+].join("\n"),
+                    expected: <$type as Setting>::expected(),
+                    default: $default.to_owned(),
+                    value: shown($name, &self.$field.show()),
+                },)*]
+            }
+        }
+    };
+}
+
+settings! {
+    /// Address that HTTP listens on.
+    "http.listen" http_listen: SocketAddr = "127.0.0.1:8080";
+    /// Whether the session cookie is sent over HTTPS only. May be off only while `http.listen` is a loopback address.
+    "http.secure-cookies" http_secure_cookies: bool = "true";
+    /// Whether a reverse proxy in front sets `x-forwarded-for`; its last entry is then the client's address.
+    "http.behind-proxy" http_behind_proxy: bool = "false";
+    /// Largest request body.
+    "http.body-limit" http_body_limit: Bytes = "64 KiB";
+    /// How long a request may take; event streams are exempt.
+    "http.timeout" http_timeout: Length = "10 s";
+    /// Requests per second that one client address may send on average to the API; 0 is no limit.
+    "http.rate" http_rate: u32 = "50";
+    /// Requests that one client address may send to the API in a burst.
+    "http.burst" http_burst: u32 = "200";
+    /// Open event streams at most, in all.
+    "http.event-streams" http_event_streams: usize = "2000";
+    /// Address of a listener for `/metrics` alone; empty serves `/metrics` on `http.listen`.
+    "metrics.listen" metrics_listen: Optional<SocketAddr> = "";
+    /// UDP address that CoAP listens on.
+    "coap.listen" coap_listen: SocketAddr = "0.0.0.0:5683";
+    /// The database: `sqlite:PATH` (created when absent) or `postgres://USER@HOST/NAME`.
+    "database.url" database_url: DatabaseUrl = "sqlite:./data/davy.db";
+    /// Database connections at most.
+    "database.connections" database_connections: u32 = "8";
+    /// File with the key-encryption key (32 bytes, hex); must be readable by its owner only (mode 0600).
+    "keys.file" keys_file: PathBuf = "./data/davy.key";
+    /// Folder with the built web app.
+    "site.folder" site_folder: PathBuf = "./target/site";
+    /// Shards (threads) that devices are spread over; 0 is one per core.
+    "ingest.shards" ingest_shards: usize = "0";
+    /// Datagrams that may wait for one shard before telemetry is shed.
+    "ingest.queue" ingest_queue: usize = "8192";
+    /// Uplinks of one group commit at most.
+    "ingest.commit-batch" ingest_commit_batch: usize = "4096";
+    /// Changes that may wait for the committer in all.
+    "ingest.commit-queue" ingest_commit_queue: usize = "16384";
+    /// How often the journal is compacted into chunks.
+    "ingest.compact-every" ingest_compact_every: Length = "60 s";
+    /// Events that a page's event stream may fall behind before it is told to load anew.
+    "live.queue" live_queue: usize = "4096";
+    /// How long a sign-in lasts.
+    "session.lifetime" session_lifetime: Length = "12 h";
+    /// Sign-in attempts for one e-mail from one address within `sign-in.window`.
+    "sign-in.attempts" sign_in_attempts: u32 = "8";
+    /// Sign-in attempts from one address, whatever the e-mail, within `sign-in.window`.
+    "sign-in.address-attempts" sign_in_address_attempts: u32 = "100";
+    /// The window of the two settings above.
+    "sign-in.window" sign_in_window: Length = "15 min";
+    /// Memory of one password hash (argon2id), KiB.
+    "password.memory-kib" password_memory_kib: u32 = "19456";
+    /// Passes of one password hash (argon2id).
+    "password.passes" password_passes: u32 = "2";
+    /// Password hashes computed at the same time; more sign-ins wait.
+    "password.at-once" password_at_once: usize = "2";
+    /// URL of a MapLibre style for the base map; empty draws the built-in district shapes.
+    "map.style-url" map_style_url: Optional<String> = "";
+    /// How long a map tile is kept before it is made anew.
+    "map.tile-age" map_tile_age: Length = "1 s";
+    /// How logs are written.
+    "log.format" log_format: LogFormat = "pretty";
+    /// Which logs are written: `tracing` directives.
+    "log.filter" log_filter: String = "info";
+}
+
+/// A value for people, without a password in it.
+fn shown(name: &str, text: &str) -> String {
+    match (name, text.split_once("://").and_then(|(scheme, rest)| Some((scheme, rest.rsplit_once('@')?)))) {
+        ("database.url", Some((scheme, (who, place)))) => {
+            let user = who.split(':').next().unwrap_or_default();
+            let secret = if who.contains(':') { ":…" } else { "" };
+            format!("{scheme}://{user}{secret}@{place}")
+        }
+        _ => text.to_owned(),
+    }
+}
+
+fn because(reason: &str) -> String {
+    if reason.is_empty() { String::new() } else { format!(" ({reason})") }
+}
+
+fn unknown(name: &str, source: &Source) -> String {
+    let near = Settings::NAMES.iter().map(|known| (distance(known, name), known)).min();
+    match near {
+        Some((steps, known)) if steps <= 4 => format!("`{name}` {source} is not a setting; did you mean `{known}`?"),
+        _ => format!("`{name}` {source} is not a setting; remove it"),
+    }
+}
+
+/// Levenshtein distance in characters.
+fn distance(left: &str, right: &str) -> usize {
+    let right: Vec<char> = right.chars().collect();
+    let mut row: Vec<usize> = (0..=right.len()).collect();
+    for (i, a) in left.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, b) in right.iter().enumerate() {
+            let replaced = diagonal + usize::from(a != *b);
+            diagonal = row[j + 1];
+            row[j + 1] = replaced.min(diagonal + 1).min(row[j] + 1);
+        }
+    }
+    row[right.len()]
+}
+
+fn flatten(prefix: &str, table: &toml::Table, source: &Source, texts: &mut BTreeMap<String, (String, Source)>) {
+    for (key, value) in table {
+        let name = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
+        match value {
+            toml::Value::Table(inner) => flatten(&name, inner, source, texts),
+            toml::Value::String(text) => drop(texts.insert(name, (text.clone(), source.clone()))),
+            other => drop(texts.insert(name, (other.to_string(), source.clone()))),
+        }
+    }
+}
+
+impl Settings {
+    /// The defaults.
+    ///
+    /// # Errors
+    /// Never in practice: a test parses every default.
+    pub fn defaults() -> Result<Self, SettingsError> {
+        Self::load(None, std::iter::empty())
+    }
+
+    /// Reads the file, if any, then the environment, which wins; refuses everything unknown or bad.
+    ///
+    /// Variables that start with `DAVY_` and are no setting are refused too, except `DAVY_CONFIG` and `DAVY_TEST_…`.
+    ///
+    /// # Errors
+    /// [`SettingsError`] with every fault and what to mend.
+    pub fn load(
+        file: Option<&Path>,
+        environment: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self, SettingsError> {
+        let mut texts = BTreeMap::new();
+        let mut faults = Vec::new();
+        if let Some(path) = file {
+            let text = std::fs::read_to_string(path)
+                .map_err(|source| SettingsError::Unreadable { path: path.to_owned(), source })?;
+            let table = text.parse::<toml::Table>().map_err(|error| SettingsError::NotToml {
+                path: path.to_owned(),
+                reason: error.to_string(),
+            })?;
+            flatten("", &table, &Source::File(path.to_owned()), &mut texts);
+        }
+        for (name, text) in environment {
+            if !name.starts_with("DAVY_") || name == "DAVY_CONFIG" || name.starts_with("DAVY_TEST_") {
+                continue;
+            }
+            match Self::NAMES.iter().find(|known| variable(known) == name) {
+                Some(known) => drop(texts.insert((*known).to_owned(), (text, Source::Environment(name)))),
+                None => {
+                    let near = Self::NAMES.iter().map(|known| variable(known));
+                    let near = near.map(|known| (distance(&known, &name), known)).min();
+                    faults.push(match near {
+                        Some((steps, known)) if steps <= 4 => {
+                            format!("the environment variable {name} is not a setting; did you mean {known}?")
+                        }
+                        _ => format!("the environment variable {name} is not a setting; unset it"),
+                    });
+                }
+            }
+        }
+        let settings = Self::from_texts(texts, &mut faults);
+        if let Some(settings) = &settings {
+            settings.check(&mut faults);
+        }
+        match settings {
+            Some(settings) if faults.is_empty() => Ok(settings),
+            _ => Err(SettingsError::Refused { faults }),
+        }
+    }
+
+    /// What no single setting can tell.
+    fn check(&self, faults: &mut Vec<String>) {
+        let mut refuse = |broken: bool, fault: &str| {
+            if broken {
+                faults.push(fault.to_owned());
+            }
+        };
+        refuse(
+            !self.http_secure_cookies && !self.http_listen.ip().is_loopback(),
+            "`http.secure-cookies` may be false only while `http.listen` is a loopback address such as 127.0.0.1: \
+             set it to true and put TLS in front, or listen on loopback",
+        );
+        refuse(self.http_burst == 0, "`http.burst` must be at least 1");
+        refuse(self.http_timeout.millis() < 100, "`http.timeout` must be at least 100 ms");
+        refuse(self.http_body_limit.0 < 1024, "`http.body-limit` must be at least 1 KiB");
+        refuse(self.ingest_shards > 256, "`ingest.shards` must be at most 256");
+        refuse(self.ingest_queue < 16, "`ingest.queue` must be at least 16");
+        refuse(self.ingest_commit_batch == 0, "`ingest.commit-batch` must be at least 1");
+        refuse(self.ingest_commit_queue < 16, "`ingest.commit-queue` must be at least 16");
+        refuse(self.live_queue < 16, "`live.queue` must be at least 16");
+        refuse(self.database_connections == 0, "`database.connections` must be at least 1");
+        refuse(self.session_lifetime.millis() < 60_000, "`session.lifetime` must be at least 1 min");
+        refuse(self.sign_in_attempts == 0, "`sign-in.attempts` must be at least 1");
+        refuse(self.sign_in_address_attempts == 0, "`sign-in.address-attempts` must be at least 1");
+        refuse(self.sign_in_window.millis() < 1_000, "`sign-in.window` must be at least 1 s");
+        refuse(
+            !(8_192..=1_048_576).contains(&self.password_memory_kib),
+            "`password.memory-kib` must be between 8192 and 1048576",
+        );
+        refuse(!(1..=20).contains(&self.password_passes), "`password.passes` must be between 1 and 20");
+        refuse(self.password_at_once == 0, "`password.at-once` must be at least 1");
+        if let Some(url) = &self.map_style_url.0 {
+            refuse(
+                !(url.starts_with("https://") || url.starts_with("http://") || url.starts_with('/')),
+                "`map.style-url` must start with https://, http:// or /",
+            );
+        }
+    }
+
+    /// The settings as a TOML file with documentation; what differs from its default is not commented out.
+    pub fn document(&self) -> String {
+        let mut text = String::from("# Settings of the davy server. The environment variable in brackets wins over the file.\n");
+        let mut section = "";
+        for setting in self.describe() {
+            let (group, key) = setting.name.split_once('.').unwrap_or(("", setting.name));
+            if group != section {
+                let _ = write!(text, "\n[{group}]\n");
+                section = group;
+            }
+            for line in setting.doc.lines() {
+                let _ = writeln!(text, "# {line}");
+            }
+            let _ = writeln!(text, "# {}. [{}]", setting.expected, setting.variable);
+            let off = if setting.value == setting.default { "# " } else { "" };
+            let _ = writeln!(text, "{off}{key} = {}", toml::Value::String(setting.value));
+        }
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,84 @@
+//! What HTTP may ask of ingest: orders, people's answers to alarms, and the live state that the shards hold in memory.
+//!
+//! The seam is a trait so that neither side knows how the other works. Nothing here decides anything about gas.
+
+use davy_api::Sample;
+use davy_domain::alarm::{Alarm, AlarmEvent};
+use davy_domain::command::{Cause, Command};
+use davy_domain::{AlarmId, ConditionSet, DeviceId, InterlockId, Quantity, Reading, Timestamp, ValveState};
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+/// An answer that arrives when the change is durable.
+pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, OperateError>> + Send + 'a>>;
+
+/// A running ingest, shared by everything that asks it something.
+pub type SharedOperate = Arc<dyn Operate>;
+
+/// Why ingest did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum OperateError {
+    /// The fold refused: the reason is a sentence for the person who asked.
+    #[error("{reason}")]
+    Refused {
+        /// What stands against it and what to do.
+        reason: String,
+    },
+    /// No shard has the interlock, device or alarm; it may be newer than the last start.
+    #[error("no shard has {what}: it may have been provisioned after the last start, so restart the server")]
+    Unknown {
+        /// Its id, with its kind.
+        what: String,
+    },
+    /// State is still being rebuilt after a start.
+    #[error("the platform is still rebuilding its state after a start: try again in a few seconds")]
+    NotReady,
+    /// The shard's queue is full.
+    #[error("the shard's queue is full: try again in a second")]
+    Overloaded,
+    /// The server is shutting down.
+    #[error("the server is shutting down: try again in a minute")]
+    Stopping,
+    /// The change could not be made durable, so it counts as not made.
+    #[error("the change could not be stored: {reason}")]
+    NotStored {
+        /// The store's words.
+        reason: String,
+    },
+}
+
+/// One device as its shard sees it now.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DeviceView {
+    /// Its own valve as far as proven; `Unknown` for a device without one.
+    pub valve: ValveState,
+    /// When its last uplink arrived (the platform's clock).
+    pub last_seen: Option<Timestamp>,
+    /// The newest value of each quantity, in the order of the quantities' codes.
+    pub latest: Vec<Reading>,
+    /// Conditions with an active alarm.
+    pub active: ConditionSet,
+}
+
+/// Live operations on the shards.
+pub trait Operate: Send + Sync + 'static {
+    /// Orders the device's own valve to close. Gives the close that is under way when there is one, a new one otherwise,
+    /// and none when the valve is proven closed.
+    fn close(&self, interlock: InterlockId, device: DeviceId, cause: Cause) -> Answer<'_, Vec<Command>>;
+
+    /// A person acknowledges or resets an alarm. `fresh_low_readings` of a reset is filled in by the shard, which knows.
+    fn person(&self, interlock: InterlockId, alarm: AlarmId, event: AlarmEvent) -> Answer<'_, Alarm>;
+
+    /// The device as it is now; none when no shard has it.
+    fn device_view(&self, device: DeviceId) -> Option<DeviceView>;
+
+    /// Readings held in memory with `from <= at < to`, in the order of time.
+    fn recent(&self, device: DeviceId, quantity: Quantity, from: Timestamp, to: Timestamp) -> Vec<Sample>;
+
+    /// Whether every shard has rebuilt its state and takes uplinks.
+    fn ready(&self) -> bool;
+
+    /// Stops taking uplinks, drains the shards and the committer. When it is done, everything acknowledged is durable.
+    fn shutdown(&self) -> Answer<'_, ()>;
+}
