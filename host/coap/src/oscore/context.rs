@@ -10,7 +10,7 @@ use super::{
     MAX_SEQUENCE,
     algorithm::{Algorithm, Cipher, Nonce},
     option::partial_iv,
-    replay::ReplayState,
+    replay::{ReplayState, ReplayWindow},
 };
 
 /// What two peers agreed on before: the input of a context's derivation (RFC 8613 §3.2).
@@ -66,7 +66,7 @@ pub enum OscoreError {
 }
 
 /// A Sender or Recipient ID: at most seven bytes, inline.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct KeyId {
     len: u8,
     bytes: [u8; 7],
@@ -84,6 +84,19 @@ impl KeyId {
     }
 }
 
+/// What the replay state says of a sequence number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Admission {
+    /// Never seen.
+    Fresh,
+    /// Above all that was recorded: fresh as far as is known, but not good enough for an Observe registration.
+    FreshUnlessObserve,
+    /// Fresh only if it repeats a fresh Echo value.
+    Challenge,
+    /// Seen, or too old to tell.
+    Replay,
+}
+
 /// The state shared with one peer. Its keys are wiped on drop and never handed out.
 pub struct SecurityContext {
     algorithm: Algorithm,
@@ -94,7 +107,7 @@ pub struct SecurityContext {
     sender: Cipher,
     recipient: Cipher,
     sender_sequence: u64,
-    pub(crate) replay: ReplayState,
+    replay: ReplayState,
 }
 
 impl SecurityContext {
@@ -117,21 +130,10 @@ impl SecurityContext {
             return Err(OscoreError::SecretTooShort(params.master_secret.len()));
         }
 
-        let hkdf = Hkdf::<Sha256>::new(Some(params.master_salt), params.master_secret);
-        let expand = |id: &[u8], kind: &str, out: &mut [u8]| {
-            let info = info(id, params.id_context, algorithm, kind, out.len() as u8);
-            // HKDF-SHA-256 expands to at most 8,160 bytes; 16 always fit.
-            let fits = hkdf.expand(&info, out).is_ok();
-            debug_assert!(fits);
-        };
-        let mut key = Zeroizing::new([0; Algorithm::KEY_LEN]);
-        expand(sender_id.as_slice(), "Key", &mut *key);
-        let sender = Cipher::new(algorithm, &key);
-        expand(recipient_id.as_slice(), "Key", &mut *key);
-        let recipient = Cipher::new(algorithm, &key);
-        let mut common_iv = Nonce::default();
-        expand(&[], "IV", &mut common_iv[..algorithm.nonce_len()]);
-
+        let derived = Derived::new(&params);
+        let sender = Cipher::new(algorithm, &derived.sender_key);
+        let recipient = Cipher::new(algorithm, &derived.recipient_key);
+        let common_iv = derived.common_iv;
         Ok(Self {
             algorithm,
             sender_id,
@@ -190,6 +192,38 @@ impl SecurityContext {
         Ok(sequence)
     }
 
+    /// Whether a request of the peer with this sequence number may be taken, before it is authenticated.
+    pub(crate) fn admission(&self, sequence: u64) -> Admission {
+        match &self.replay {
+            ReplayState::Unknown => Admission::Challenge,
+            ReplayState::Restored(window) if window.is_above(sequence) => Admission::FreshUnlessObserve,
+            ReplayState::Restored(window) if window.is_fresh(sequence) => Admission::Challenge,
+            ReplayState::Synced(window) if window.is_fresh(sequence) => Admission::Fresh,
+            ReplayState::Restored(_) | ReplayState::Synced(_) => Admission::Replay,
+        }
+    }
+
+    /// Records an authenticated request. One that repeated a fresh Echo value proves that everything before it is old, which settles
+    /// what was not known.
+    pub(crate) fn accept(&mut self, sequence: u64, proved_fresh: bool) {
+        match &mut self.replay {
+            ReplayState::Unknown | ReplayState::Restored(_) if proved_fresh => {
+                let known = match &self.replay {
+                    ReplayState::Restored(window) => window.highest().unwrap_or(0),
+                    ReplayState::Unknown | ReplayState::Synced(_) => 0,
+                };
+                self.replay = ReplayState::Synced(ReplayWindow::closed_up_to(sequence.max(known)));
+            }
+            ReplayState::Unknown => {}
+            ReplayState::Restored(window) | ReplayState::Synced(window) => window.accept(sequence),
+        }
+    }
+
+    /// Whether no response can have used the nonce of a request that is admitted now.
+    pub(crate) fn is_request_nonce_free(&self) -> bool {
+        matches!(self.replay, ReplayState::Synced(_))
+    }
+
     pub(crate) fn sender_key_id(&self) -> KeyId {
         self.sender_id
     }
@@ -236,6 +270,34 @@ impl fmt::Debug for SecurityContext {
     }
 }
 
+/// The output of the derivation, wiped on drop.
+struct Derived {
+    sender_key: Zeroizing<[u8; Algorithm::KEY_LEN]>,
+    recipient_key: Zeroizing<[u8; Algorithm::KEY_LEN]>,
+    common_iv: Nonce,
+}
+
+impl Derived {
+    fn new(params: &Params<'_>) -> Self {
+        let hkdf = Hkdf::<Sha256>::new(Some(params.master_salt), params.master_secret);
+        let expand = |id: &[u8], kind: &str, out: &mut [u8]| {
+            let info = info(id, params.id_context, params.algorithm, kind, out.len() as u8);
+            // HKDF-SHA-256 expands to at most 8,160 bytes; 16 always fit.
+            let expanded = hkdf.expand(&info, out);
+            debug_assert!(expanded.is_ok());
+        };
+        let mut derived = Self {
+            sender_key: Zeroizing::default(),
+            recipient_key: Zeroizing::default(),
+            common_iv: Nonce::default(),
+        };
+        expand(params.sender_id, "Key", &mut *derived.sender_key);
+        expand(params.recipient_id, "Key", &mut *derived.recipient_key);
+        expand(&[], "IV", &mut derived.common_iv[..params.algorithm.nonce_len()]);
+        derived
+    }
+}
+
 /// The HKDF info: CBOR `[id, id_context / nil, alg_aead, type, L]`.
 fn info(id: &[u8], id_context: Option<&[u8]>, algorithm: Algorithm, kind: &str, len: u8) -> Vec<u8> {
     let mut out = Vec::with_capacity(32 + id_context.map_or(0, <[u8]>::len));
@@ -250,4 +312,120 @@ fn info(id: &[u8], id_context: Option<&[u8]>, algorithm: Algorithm, kind: &str, 
     })();
     debug_assert!(encoded.is_ok(), "writing to a Vec cannot fail");
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hex(text: &str) -> Vec<u8> {
+        (0..text.len()).step_by(2).map(|i| u8::from_str_radix(&text[i..i + 2], 16).unwrap()).collect()
+    }
+
+    /// Salt, ID Context, client's id, then the client's sender key, recipient key, common IV, and its and the server's nonce for 0.
+    const VECTORS: [[&str; 8]; 3] = [
+        [
+            "9e7ca92223786340",
+            "",
+            "",
+            "f0910ed7295e6ad4b54fc793154302ff",
+            "ffb14e093c94c9cac9471648b4f98710",
+            "4622d4dd6d944168eefb54987c",
+            "4622d4dd6d944168eefb54987c",
+            "4722d4dd6d944169eefb54987c",
+        ],
+        [
+            "",
+            "",
+            "00",
+            "321b26943253c7ffb6003b0b64d74041",
+            "e57b5635815177cd679ab4bcec9d7dda",
+            "be35ae297d2dace910c52e99f9",
+            "bf35ae297d2dace910c52e99f9",
+            "bf35ae297d2dace810c52e99f9",
+        ],
+        [
+            "9e7ca92223786340",
+            "37cbf3210017a2d3",
+            "",
+            "af2a1300a5e95788b356336eeecd2b92",
+            "e39a0c7c77b43f03b4b39ab9a268699f",
+            "2ca58fb85ff1b81c0b7181b85e",
+            "2ca58fb85ff1b81c0b7181b85e",
+            "2da58fb85ff1b81d0b7181b85e",
+        ],
+    ];
+
+    #[test]
+    fn rfc_8613_c1_to_c3_keys_and_nonces_are_derived_for_both_roles() {
+        for [salt, id_context, client_id, sender_key, recipient_key, common_iv, client_nonce, server_nonce] in VECTORS {
+            let (salt, id_context, client_id) = (hex(salt), hex(id_context), hex(client_id));
+            let client = Params {
+                master_secret: &hex("0102030405060708090a0b0c0d0e0f10"),
+                master_salt: &salt,
+                id_context: (!id_context.is_empty()).then_some(&id_context),
+                sender_id: &client_id,
+                recipient_id: &[1],
+                algorithm: Algorithm::AesCcm16_64_128,
+                replay: ReplayState::Unknown,
+            };
+            let server = Params { sender_id: &[1], recipient_id: &client_id, ..client };
+            for (params, keys) in [(client, [sender_key, recipient_key]), (server, [recipient_key, sender_key])] {
+                let derived = Derived::new(&params);
+                assert_eq!(derived.sender_key[..], hex(keys[0]));
+                assert_eq!(derived.recipient_key[..], hex(keys[1]));
+                assert_eq!(derived.common_iv[..], hex(common_iv));
+                let context = SecurityContext::derive(params).unwrap();
+                assert_eq!(context.nonce(&KeyId::new(&client_id).unwrap(), 0)[..], hex(client_nonce));
+                assert_eq!(context.nonce(&KeyId::new(&[1]).unwrap(), 0)[..], hex(server_nonce));
+            }
+        }
+    }
+
+    #[test]
+    fn rfc_8613_c1_info_is_the_cbor_of_the_rfc() {
+        assert_eq!(info(&[], None, Algorithm::AesCcm16_64_128, "Key", 16), hex("8540f60a634b657910"));
+        assert_eq!(info(&[1], None, Algorithm::AesCcm16_64_128, "Key", 16), hex("854101f60a634b657910"));
+        assert_eq!(info(&[], None, Algorithm::AesCcm16_64_128, "IV", 13), hex("8540f60a6249560d"));
+    }
+
+    fn params(sender_id: &[u8]) -> Params<'_> {
+        Params {
+            master_secret: &[7; 16],
+            master_salt: &[],
+            id_context: None,
+            sender_id,
+            recipient_id: &[],
+            algorithm: Algorithm::A128Gcm,
+            replay: ReplayState::default(),
+        }
+    }
+
+    #[test]
+    fn ids_that_do_not_fit_the_nonce_and_equal_ids_are_refused() {
+        let refused = |params| SecurityContext::derive(params).map(|_| ()).unwrap_err();
+        assert!(SecurityContext::derive(params(&[1; 6])).is_ok());
+        let ccm = Params { algorithm: Algorithm::AesCcm16_64_128, ..params(&[1; 7]) };
+        assert!(SecurityContext::derive(ccm).is_ok());
+        assert!(matches!(refused(params(&[1; 7])), OscoreError::IdTooLong { max: 6, .. }));
+        assert!(matches!(refused(params(&[1; 300])), OscoreError::IdTooLong { len: 300, .. }));
+        assert_eq!(refused(params(&[])), OscoreError::SameIds);
+        assert_eq!(refused(Params { master_secret: &[1; 15], ..params(&[1]) }), OscoreError::SecretTooShort(15));
+        assert_eq!(refused(Params { id_context: Some(&[0; 256]), ..params(&[1]) }), OscoreError::IdContextTooLong(256));
+    }
+
+    #[test]
+    fn a_sequence_number_is_never_used_twice_and_never_wraps() {
+        let mut context = SecurityContext::derive(params(&[1])).unwrap();
+        context.set_sender_sequence(MAX_SEQUENCE);
+        context.set_sender_sequence(5);
+        assert_eq!(context.next_sequence(), Ok(MAX_SEQUENCE));
+        assert_eq!(context.next_sequence(), Err(OscoreError::SequenceExhausted));
+    }
+
+    #[test]
+    fn keys_do_not_show_in_debug_output() {
+        let text = format!("{:?}", SecurityContext::derive(params(&[1])).unwrap());
+        assert!(text.contains("sender_sequence") && !text.contains("key") && !text.contains("common_iv"), "{text}");
+    }
 }

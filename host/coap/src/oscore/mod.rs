@@ -6,14 +6,18 @@
 mod algorithm;
 mod context;
 mod option;
+mod protect;
 mod replay;
 
 pub use algorithm::Algorithm;
 pub use context::{OscoreError, Params, SecurityContext};
-pub use option::{OptionError, OscoreOption};
+pub use option::{MAX_OPTION_LEN, OptionError, OscoreOption};
+pub use protect::{
+    Inner, RequestBinding, ResponseNonce, UnprotectError, protect_request, protect_response, unprotect_request, unprotect_response,
+};
 pub use replay::{ReplayState, ReplayWindow};
 
-pub(crate) use context::KeyId;
+pub(crate) use context::{Admission, KeyId};
 
 /// The largest Partial IV: 40 bits (RFC 8613 §5).
 pub const MAX_SEQUENCE: u64 = (1 << 40) - 1;
