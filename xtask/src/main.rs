@@ -1,1 +1,59 @@
-fn main() {}
+//! `cargo xtask …`: the few commands of the project.
+//!
+//! Must never decide anything about the product: it builds, starts, watches and reports.
+
+mod bins;
+mod process;
+mod rules;
+mod test;
+mod web;
+mod workspace;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", about = "The project's commands", version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Commands,
+}
+
+#[derive(Debug, Subcommand)]
+enum Commands {
+    /// Everything that decides whether a change is good: format, lints, licences, tests on both databases, interop, browser
+    Test(test::Arguments),
+    /// The rule components
+    #[command(subcommand)]
+    Rules(RulesCommands),
+}
+
+#[derive(Debug, Subcommand)]
+enum RulesCommands {
+    /// Builds every crate of example-rules/ into a component below target/rules
+    Build,
+}
+
+fn main() -> ExitCode {
+    match run(Arguments::parse()) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: Arguments) -> Result<ExitCode> {
+    process::catch_interrupts()?;
+    let workspace = workspace::Workspace::find()?;
+    match arguments.command {
+        Commands::Test(arguments) => test::run(&workspace, &arguments),
+        Commands::Rules(RulesCommands::Build) => {
+            bins::build_workspace(&workspace)?;
+            rules::build(&workspace, workspace::Profile::Dev)?;
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
