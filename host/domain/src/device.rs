@@ -1,5 +1,8 @@
 //! Kinds of devices, valve positions, alarm conditions and priorities: the vocabulary that rules, store and pages share.
 
+use crate::id::{DeviceId, PremisesId};
+use crate::quantity::Quantity;
+use crate::time::{Span, Timestamp};
 use serde::{Deserialize, Serialize};
 
 macro_rules! coded {
@@ -15,7 +18,7 @@ macro_rules! coded {
             pub const ALL: &'static [Self] = &[$(Self::$name,)*];
             /// The stable code, as stored and as in `wit/`.
             pub const fn code(self) -> u16 { self as u16 }
-            /// The case of a code.
+            /// The case of a stored code.
             pub const fn from_code(code: u16) -> Option<Self> {
                 match code { $($code => Some(Self::$name),)* _ => None }
             }
@@ -30,6 +33,7 @@ macro_rules! coded {
         }
     };
 }
+pub(crate) use coded;
 
 coded! {
     /// What a device is.
@@ -119,6 +123,27 @@ impl Condition {
     pub const fn is_leak(self) -> bool {
         matches!(self, Self::GasLow | Self::GasHigh | Self::CoLow | Self::CoHigh)
     }
+
+    /// Whether its active alarm blocks the permission to open a valve ([`Action::Arm`](crate::command::Action::Arm)).
+    pub const fn blocks_arm(self) -> bool {
+        self.is_leak() || matches!(self, Self::CloseUnverified | Self::FlowAfterClose)
+    }
+
+    /// The concentration it is about, for those that are about one.
+    pub const fn concentration(self) -> Option<Quantity> {
+        match self {
+            Self::GasLow | Self::GasHigh | Self::GasRising => Some(Quantity::Gas),
+            Self::CoLow | Self::CoHigh => Some(Quantity::Co),
+            Self::SensorEndOfLife
+            | Self::BatteryLow
+            | Self::Tamper
+            | Self::Silent
+            | Self::RuleFault
+            | Self::CloseUnverified
+            | Self::FlowAfterClose
+            | Self::MicroFlow => None,
+        }
+    }
 }
 
 coded! {
@@ -167,4 +192,27 @@ impl ConditionSet {
     pub const fn is_empty(self) -> bool {
         self.0 == 0
     }
+}
+
+/// What the platform knows about a device before it has said anything: who it is, what it is, whose valves it closes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeviceConfig {
+    /// Its id.
+    pub id: DeviceId,
+    /// The maker's serial number; a gateway names its children by it.
+    pub serial: String,
+    /// What it is.
+    pub kind: DeviceKind,
+    /// Where it is, if it belongs to a premises.
+    pub premises: Option<PremisesId>,
+    /// When it was installed, if known: its service life counts from here.
+    pub installed_at: Option<Timestamp>,
+    /// How often it reports when all is well. Two missed reports make it silent; `None` means that it is not watched.
+    pub report_interval: Option<Span>,
+    /// Whether it sleeps between its uplinks, so that a command reaches it only in the reply to one.
+    pub sleepy: bool,
+    /// The valves (in the same interlock) that its leak closes. A device with a valve of its own closes that one too.
+    pub links: Vec<DeviceId>,
+    /// The gateway that speaks for it, if it has no connection of its own.
+    pub parent: Option<DeviceId>,
 }

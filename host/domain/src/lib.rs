@@ -2,18 +2,29 @@
 //!
 //! Nothing here reads a clock, draws a random number, touches a file, a socket or a database, waits, or logs.
 //! Every state machine is `step(state, event, now) -> effects`; whoever calls it persists and carries out the effects.
+//!
+//! Where to begin: [`interlock`] is the fold that everything else serves. [`alarm`] and [`command`] are its two state
+//! machines (their tables are in `tests/golden/`), [`floor`] the law that no rule can weaken, [`policy`] the seam to a
+//! tenant's rule, [`senml`] and [`wire`] what devices say and hear.
 
 pub mod alarm;
 pub mod command;
 pub mod device;
+pub mod floor;
 pub mod id;
+pub mod interlock;
 pub mod policy;
 pub mod quantity;
+pub mod senml;
 pub mod time;
+pub mod wire;
 
-pub use device::{Condition, ConditionSet, DeviceKind, Priority, ValveState};
+pub use alarm::{Alarm, AlarmState};
+pub use command::{Action, Command, CommandState};
+pub use device::{Condition, ConditionSet, DeviceConfig, DeviceKind, Priority, ValveState};
 pub use id::{
     AlarmId, CommandId, DeviceId, IdSource, InterlockId, NoticeId, PremisesId, RuleId, SessionId, TenantId, UserId,
 };
+pub use interlock::{Effects, Input, Interlock, World};
 pub use quantity::{Quantity, Reading, ReadingError};
 pub use time::{Span, Timestamp};

@@ -1,0 +1,86 @@
+//! What time itself brings: deadlines, rules' timers, the end of a shelf, silence.
+
+use super::rule::Mark;
+use super::{Interlock, Limits, Step, TimerChange};
+use crate::alarm::{self, AlarmEvent, AlarmState, Origin};
+use crate::command::CommandEvent;
+use crate::device::{Condition, Priority};
+use crate::policy::Trigger;
+use crate::time::Timestamp;
+
+impl Interlock {
+    /// Does everything that is due by `step.now`, and finds out when the next thing is.
+    pub(super) fn run_due(&mut self, step: &mut Step<'_, '_>) {
+        // Cleared first: what happens below may set something that is due soon.
+        self.due = None;
+        for d in 0..self.devices.len() {
+            self.deadlines(d, step);
+            self.shelves(d, step);
+            self.timers(d, step);
+        }
+        self.silence(step);
+        self.due = self.earliest(step.world.limits);
+    }
+
+    fn deadlines(&mut self, v: usize, step: &mut Step<'_, '_>) {
+        while let Some(at) = self.devices[v].commands.iter().position(|each| each.deadline <= step.now) {
+            if !self.follow(v, at, CommandEvent::DeadlinePassed, step) {
+                break;
+            }
+        }
+    }
+
+    fn shelves(&mut self, d: usize, step: &mut Step<'_, '_>) {
+        let over = |alarm: &alarm::Alarm| {
+            alarm.state == AlarmState::Shelved && alarm.shelved_until.is_some_and(|until| until <= step.now)
+        };
+        let Some(at) = self.devices[d].alarms.iter().position(over) else { return };
+        let event = AlarmEvent::ShelfEnded;
+        if let Ok(Some(next)) = alarm::step(&self.devices[d].alarms[at], event, step.now) {
+            self.put_alarm(d, at, next, event, None, step);
+            self.shelves(d, step);
+        }
+    }
+
+    fn timers(&mut self, d: usize, step: &mut Step<'_, '_>) {
+        while let Some(at) = self.devices[d].rule.timers.iter().position(|timer| timer.at <= step.now) {
+            let mark = Mark::of(step.out);
+            let device = &mut self.devices[d];
+            let timer = device.rule.timers.remove(at);
+            step.out.timers.push(TimerChange::Gone { device: device.config.id, id: timer.id });
+            self.consult(d, Trigger::Timer(timer.id), &[], Vec::new(), mark, step);
+        }
+    }
+
+    /// Gateways first: nobody can hear the children of a gateway that is silent, and one alarm says so.
+    fn silence(&mut self, step: &mut Step<'_, '_>) {
+        for has_parent in [false, true] {
+            for d in 0..self.devices.len() {
+                let device = &self.devices[d];
+                if device.parent.is_some() != has_parent
+                    || device.silent_at(step.world.limits).is_none_or(|at| at > step.now)
+                {
+                    continue;
+                }
+                let unheard =
+                    device.parent.is_some_and(|gateway| self.devices[gateway].active.contains(Condition::Silent));
+                if unheard {
+                    self.devices[d].watch_from = step.now;
+                } else {
+                    self.raise(d, Condition::Silent, Priority::Medium, Origin::Platform, step);
+                }
+            }
+        }
+    }
+
+    /// When the next thing is due.
+    pub(super) fn earliest(&self, limits: &Limits) -> Option<Timestamp> {
+        let each = self.devices.iter().flat_map(|device| {
+            let deadlines = device.commands.iter().map(|command| command.deadline);
+            let shelves = device.alarms.iter().filter_map(|alarm| alarm.shelved_until);
+            let timers = device.rule.timers.iter().map(|timer| timer.at);
+            deadlines.chain(shelves).chain(timers).chain(device.silent_at(limits))
+        });
+        each.min()
+    }
+}

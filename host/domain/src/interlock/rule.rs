@@ -1,0 +1,284 @@
+//! Asking the tenant's rule, and doing no more of what it says than it may.
+
+use super::{Decision, Effects, Interlock, Step, TimerChange};
+use crate::alarm::Origin;
+use crate::command::Cause;
+use crate::device::{Condition, Priority, ValveState};
+use crate::floor::FloorHit;
+use crate::policy::{Evaluation, MAX_STATE_BYTES, PolicyEvent, PolicyFault, PolicyOutcome, PolicyTimer, Trigger, Wake};
+use crate::quantity::Reading;
+use crate::time::{Span, Timestamp};
+
+/// The most timers that a rule may have for one device.
+pub(super) const MAX_TIMERS: usize = 16;
+/// A rule's timer waits at least this long: a rule that sets one for *now* must not keep the platform busy.
+const SHORTEST_TIMER: Span = Span::from_secs(1);
+/// The furthest a rule may set a timer.
+const LONGEST_TIMER: Span = Span::from_days(400);
+/// The longest promise that is believed.
+const LONGEST_REST: Span = Span::from_hours(24);
+
+/// How much had been changed when a decision began.
+#[derive(Clone, Copy)]
+pub(super) struct Mark {
+    alarms: usize,
+    commands: usize,
+    timers: usize,
+}
+
+impl Mark {
+    pub(super) fn of(effects: &Effects) -> Self {
+        Self { alarms: effects.alarms.len(), commands: effects.commands.len(), timers: effects.timers.len() }
+    }
+
+    fn passed(self, effects: &Effects) -> bool {
+        effects.alarms.len() > self.alarms
+            || effects.commands.len() > self.commands
+            || effects.timers.len() > self.timers
+    }
+}
+
+impl Interlock {
+    /// Asks the rule about `d` unless it rests, applies its answer, and records the decision if there was one to make.
+    pub(super) fn consult(
+        &mut self,
+        d: usize,
+        trigger: Trigger,
+        readings: &[Reading],
+        floor: Vec<FloorHit>,
+        mark: Mark,
+        step: &mut Step<'_, '_>,
+    ) {
+        let Some(bound) = step.world.policy else {
+            if !self.devices[d].active.is_empty() {
+                self.clear(d, Condition::RuleFault, Origin::Platform, step);
+                self.withdraw_rule(d, true, step);
+            }
+            if !floor.is_empty() && mark.passed(step.out) {
+                let input = self.policy_event(d, trigger, readings, step.now);
+                record(d, self, None, input, Vec::new(), None, floor, mark, step);
+            }
+            return;
+        };
+        if floor.is_empty() && self.rests(d, trigger, readings, step) {
+            return;
+        }
+        self.adopt(d, bound.digest, step);
+        let input = self.policy_event(d, trigger, readings, step.now);
+        let mut evaluation = bound.policy.evaluate(&self.devices[d].rule.state, &input);
+        if let Ok(outcome) = &evaluation.result
+            && let Err(what) = self.check(d, outcome, step.now)
+        {
+            evaluation.result = Err(PolicyFault::Nonsense { what });
+        }
+        let mut state_before = None;
+        match &evaluation.result {
+            Ok(outcome) => {
+                self.clear(d, Condition::RuleFault, Origin::Platform, step);
+                let rest = outcome.wake.clone().map(|wake| (bound.reference(), cap(wake, step.now)));
+                let device = &mut self.devices[d];
+                device.rule.wake = rest;
+                if device.rule.state != outcome.state {
+                    state_before = Some(core::mem::replace(&mut device.rule.state, outcome.state.clone()));
+                    let blob = device.rule.to_blob();
+                    let id = device.config.id;
+                    match step.out.rule_state.iter_mut().find(|(device, _)| *device == id) {
+                        Some((_, stored)) => *stored = blob,
+                        None => step.out.rule_state.push((id, blob)),
+                    }
+                }
+                self.apply(d, outcome, step);
+            }
+            Err(_) => {
+                self.devices[d].rule.wake = None;
+                self.raise(d, Condition::RuleFault, Priority::Medium, Origin::Platform, step);
+                self.withdraw_rule(d, false, step);
+            }
+        }
+        if mark.passed(step.out) {
+            let state_before = state_before.unwrap_or_else(|| self.devices[d].rule.state.clone());
+            record(d, self, Some(bound.reference()), input, state_before, Some(evaluation), floor, mark, step);
+        }
+    }
+
+    /// Whether the rule has promised that this would change nothing.
+    fn rests(&self, d: usize, trigger: Trigger, readings: &[Reading], step: &Step<'_, '_>) -> bool {
+        let Some((rule, wake)) = &self.devices[d].rule.wake else { return false };
+        let bound = step.world.policy.is_some_and(|policy| policy.reference() == *rule);
+        if !bound || step.now >= wake.not_before {
+            return false;
+        }
+        match trigger {
+            Trigger::Readings => !readings.iter().any(|reading| {
+                wake.unless.iter().any(|&(quantity, least)| reading.quantity == quantity && reading.value >= least)
+            }),
+            Trigger::ValveMoved => !wake.on_valve,
+            Trigger::Timer(_) => false,
+        }
+    }
+
+    /// Another rule than the one that wrote the memory begins with an empty one, and without the other's timers.
+    fn adopt(&mut self, d: usize, digest: [u8; 32], step: &mut Step<'_, '_>) {
+        let mut writer = [0; 8];
+        writer.copy_from_slice(&digest[..8]);
+        let device = &mut self.devices[d];
+        if device.rule.writer == writer {
+            return;
+        }
+        device.rule.writer = writer;
+        device.rule.wake = None;
+        device.rule.state.clear();
+        for timer in core::mem::take(&mut device.rule.timers) {
+            step.out.timers.push(TimerChange::Gone { device: device.config.id, id: timer.id });
+        }
+    }
+
+    fn policy_event(&self, d: usize, trigger: Trigger, readings: &[Reading], now: Timestamp) -> PolicyEvent {
+        let device = &self.devices[d];
+        let mut readings = readings.to_vec();
+        if !readings.is_sorted_by_key(|reading| reading.at) {
+            readings.sort_by_key(|reading| reading.at);
+        }
+        PolicyEvent {
+            trigger,
+            now,
+            device_kind: device.config.kind,
+            valve: device
+                .valves
+                .iter()
+                .map(|&v| self.devices[v].valve())
+                .max_by_key(danger)
+                .unwrap_or(ValveState::Unknown),
+            active: device.active,
+            installed_at: device.config.installed_at,
+            readings,
+            extensions: Vec::new(),
+        }
+    }
+
+    /// What the contract forbids makes the whole answer a fault: half of a wrong answer is not better.
+    fn check(&self, d: usize, outcome: &PolicyOutcome, now: Timestamp) -> Result<(), String> {
+        if outcome.state.len() > MAX_STATE_BYTES {
+            return Err(format!("state must be at most {MAX_STATE_BYTES} bytes, got {}", outcome.state.len()));
+        }
+        for condition in outcome.raise.iter().map(|raise| raise.condition).chain(outcome.clear.iter().copied()) {
+            if !condition.for_rules() {
+                return Err(format!("`{condition}` belongs to the platform: a rule may neither raise nor clear it"));
+            }
+        }
+        if let Some(both) = outcome.raise.iter().find(|raise| outcome.clear.contains(&raise.condition)) {
+            return Err(format!("`{}` must be raised or cleared, got both", both.condition));
+        }
+        for timer in &outcome.timers {
+            if timer.at < now || timer.at > now + LONGEST_TIMER {
+                return Err(format!(
+                    "timer {} must be due between now and {LONGEST_TIMER} from now, got {}",
+                    timer.id,
+                    timer.at.since(now)
+                ));
+            }
+        }
+        let held = &self.devices[d].rule.timers;
+        let is_new = |timer: &&PolicyTimer| held.iter().all(|each| each.id != timer.id);
+        let count = held.len() + outcome.timers.iter().filter(is_new).count();
+        if count > MAX_TIMERS {
+            return Err(format!("at most {MAX_TIMERS} timers of a device may be open, got {count}"));
+        }
+        Ok(())
+    }
+
+    fn apply(&mut self, d: usize, outcome: &PolicyOutcome, step: &mut Step<'_, '_>) {
+        for raise in &outcome.raise {
+            self.raise(d, raise.condition, raise.priority, Origin::Rule, step);
+        }
+        for &condition in &outcome.clear {
+            self.clear(d, condition, Origin::Rule, step);
+        }
+        if outcome.close_valve {
+            let cause = self.cause_of_close(d);
+            self.close_for(d, cause, step);
+        }
+        for timer in &outcome.timers {
+            let timer = PolicyTimer { id: timer.id, at: timer.at.max(step.now + SHORTEST_TIMER) };
+            let device = &mut self.devices[d];
+            match device.rule.timers.iter_mut().find(|each| each.id == timer.id) {
+                Some(same) if *same == timer => continue,
+                Some(same) => *same = timer,
+                None => device.rule.timers.push(timer),
+            }
+            step.out.timers.push(TimerChange::Set { device: device.config.id, timer });
+            self.due_by(timer.at);
+        }
+    }
+
+    /// A close is for the alarm that the rule holds, the most urgent one first.
+    fn cause_of_close(&self, d: usize) -> Cause {
+        self.devices[d]
+            .alarms
+            .iter()
+            .max_by_key(|alarm| (alarm.asserted.contains(Origin::Rule), alarm.condition.is_leak(), alarm.priority))
+            .map_or(Cause::Rule, |alarm| Cause::Leak { alarm: alarm.id })
+    }
+
+    /// Without a working rule nobody can say that what it asserted has gone; the floor's low level does. When there is no
+    /// rule at all (`gone`), its other assertions go with it.
+    fn withdraw_rule(&mut self, d: usize, gone: bool, step: &mut Step<'_, '_>) {
+        for &condition in Condition::ALL {
+            let device = &self.devices[d];
+            let Some(at) = device.alarm(condition) else { continue };
+            if !device.alarms[at].asserted.contains(Origin::Rule) {
+                continue;
+            }
+            let low = condition.concentration().map(|quantity| {
+                let level = step.world.floor.low_level(quantity, step.now);
+                level.zip(device.latest(quantity)).is_some_and(|(level, latest)| latest.value < level)
+            });
+            if low.unwrap_or(gone) {
+                self.clear(d, condition, Origin::Rule, step);
+            }
+        }
+    }
+}
+
+const fn danger(position: &ValveState) -> u8 {
+    match position {
+        ValveState::Closed => 0,
+        ValveState::Closing => 1,
+        ValveState::Unknown => 2,
+        ValveState::Unverified => 3,
+        ValveState::Open => 4,
+    }
+}
+
+fn cap(wake: Wake, now: Timestamp) -> Wake {
+    Wake { not_before: wake.not_before.min(now + LONGEST_REST), ..wake }
+}
+
+#[allow(clippy::too_many_arguments, reason = "the one place where a decision is put together")]
+fn record(
+    d: usize,
+    interlock: &Interlock,
+    rule: Option<super::RuleRef>,
+    input: PolicyEvent,
+    state_before: Vec<u8>,
+    evaluation: Option<Evaluation>,
+    floor: Vec<FloorHit>,
+    mark: Mark,
+    step: &mut Step<'_, '_>,
+) {
+    let mut alarms: Vec<_> = step.out.alarms[mark.alarms..].iter().map(|change| change.alarm.id).collect();
+    alarms.dedup();
+    let mut commands: Vec<_> = step.out.commands[mark.commands..].iter().map(|change| change.command.id).collect();
+    commands.dedup();
+    step.out.decisions.push(Decision {
+        device: interlock.devices[d].config.id,
+        at: step.now,
+        rule,
+        input,
+        state_before,
+        evaluation,
+        floor,
+        alarms,
+        commands,
+    });
+}

@@ -1,0 +1,175 @@
+//! Folding what devices report: the hot path.
+
+use super::rule::Mark;
+use super::{Input, Interlock, RejectReason, Step};
+use crate::alarm::Origin;
+use crate::command::Cause;
+use crate::device::{Condition, DeviceKind, Priority, ValveState};
+use crate::floor::FloorHit;
+use crate::id::DeviceId;
+use crate::policy::Trigger;
+use crate::quantity::{Quantity, Reading};
+use crate::senml::Part;
+
+impl Interlock {
+    pub(super) fn dispatch(&mut self, input: Input<'_>, step: &mut Step<'_, '_>) {
+        if let Input::Uplink { device, parts, .. } = input {
+            self.seen(device, parts, step);
+        }
+        if self.due.is_some_and(|due| due <= step.now) {
+            self.run_due(step);
+        }
+        match input {
+            Input::Uplink { device, parts, .. } => self.uplink(device, parts, step),
+            Input::Outcome { device, command, counter, outcome, at } => {
+                self.outcome(device, command, counter, outcome, at, step);
+            }
+            Input::Request { device, command, action, cause } => self.request(device, command, action, cause, step),
+            Input::Person { alarm, event } => self.person(alarm, event, step),
+            Input::Transport { command, event } => self.transport(command, event, step),
+            Input::Due => {}
+        }
+        if !step.out.alarms.is_empty() || !step.out.commands.is_empty() {
+            self.announce_moves(step);
+        }
+    }
+
+    /// Whoever reports is not silent, before anything else is judged.
+    fn seen(&mut self, device: DeviceId, parts: &[Part], step: &Step<'_, '_>) {
+        let Some(d) = self.index(device) else { return };
+        let children = parts.iter().filter_map(|part| part.child.as_deref());
+        self.devices[d].hear(step.now);
+        for serial in children {
+            if let Some(child) = self.child(d, serial) {
+                self.devices[child].hear(step.now);
+            }
+        }
+    }
+
+    fn uplink(&mut self, device: DeviceId, parts: &[Part], step: &mut Step<'_, '_>) {
+        let Some(d) = self.index(device) else {
+            step.out.rejected = Some(RejectReason::UnknownDevice { device });
+            return;
+        };
+        self.heard(d, step);
+        for part in parts {
+            let Some(serial) = &part.child else {
+                self.fold_part(d, &part.readings, step);
+                continue;
+            };
+            match self.child(d, serial) {
+                Some(child) => {
+                    self.heard(child, step);
+                    self.fold_part(child, &part.readings, step);
+                }
+                None => step.out.unknown_children.push((device, serial.clone())),
+            }
+        }
+    }
+
+    fn heard(&mut self, d: usize, step: &mut Step<'_, '_>) {
+        if self.devices[d].active.contains(Condition::Silent) {
+            self.clear(d, Condition::Silent, Origin::Platform, step);
+            if let Some(at) = self.devices[d].silent_at(step.world.limits) {
+                self.due_by(at);
+            }
+        }
+    }
+
+    fn fold_part(&mut self, d: usize, readings: &[Reading], step: &mut Step<'_, '_>) {
+        if readings.is_empty() {
+            return;
+        }
+        let mark = Mark::of(step.out);
+        let device = &mut self.devices[d];
+        let id = device.config.id;
+        for reading in readings {
+            device.absorb(reading, step.now);
+            step.out.readings.push((id, *reading));
+        }
+        let has_valve = device.config.kind.has_valve();
+        // The law first, in native code, whatever comes of the rule.
+        let hits = step.world.floor.judge(device.config.kind, readings, step.now).unwrap_or_default();
+        if !hits.is_empty() {
+            self.stand_on_floor(d, &hits, step);
+        }
+        if !self.devices[d].active.is_empty() {
+            self.leave_floor(d, step);
+        }
+        if has_valve {
+            self.judge_flow(d, step);
+            self.prove(d, step);
+        }
+        self.consult(d, Trigger::Readings, readings, hits, mark, step);
+        if has_valve {
+            self.announce_move(d, step);
+        }
+    }
+
+    fn stand_on_floor(&mut self, d: usize, hits: &[FloorHit], step: &mut Step<'_, '_>) {
+        for hit in hits {
+            let alarm = self.raise(d, hit.condition, hit.priority, Origin::Floor, step);
+            if hit.close {
+                self.close_for(d, Cause::Leak { alarm }, step);
+            }
+        }
+    }
+
+    /// The floor lets go of an alarm only when the latest reading is below the level at which it clears.
+    fn leave_floor(&mut self, d: usize, step: &mut Step<'_, '_>) {
+        let floor = step.world.floor;
+        let device = &self.devices[d];
+        if !device.alarms.iter().any(|alarm| alarm.asserted.contains(Origin::Floor)) {
+            return;
+        }
+        let mut held = crate::device::ConditionSet::EMPTY;
+        for rule in floor.for_kind(device.config.kind, step.now) {
+            if device.latest(rule.quantity).is_some_and(|latest| latest.value >= rule.clear_below) {
+                held.insert(rule.condition);
+            }
+        }
+        for &condition in Condition::ALL {
+            if self.devices[d].asserts(condition, Origin::Floor) && !held.contains(condition) {
+                self.clear(d, condition, Origin::Floor, step);
+            }
+        }
+    }
+
+    /// Flow through a valve that reports closed: it leaks inside, or its report is wrong.
+    fn judge_flow(&mut self, d: usize, step: &mut Step<'_, '_>) {
+        let device = &self.devices[d];
+        if device.config.kind != DeviceKind::Meter {
+            return;
+        }
+        let (Some(valve), Some(flow)) = (device.latest(Quantity::Valve), device.latest(Quantity::Flow)) else { return };
+        let flows = flow.value.abs() > step.world.limits.zero_flow;
+        if valve.value < 0.5 || !flows {
+            self.clear(d, Condition::FlowAfterClose, Origin::Platform, step);
+        } else if flow.known() >= valve.known() && device.open(crate::command::Action::Close).is_none() {
+            self.raise(d, Condition::FlowAfterClose, Priority::High, Origin::Platform, step);
+        }
+    }
+
+    fn announce_moves(&mut self, step: &mut Step<'_, '_>) {
+        for v in 0..self.devices.len() {
+            if self.devices[v].config.kind.has_valve() {
+                self.announce_move(v, step);
+            }
+        }
+    }
+
+    /// Tells the rules of all devices that this valve serves when its proven position has changed.
+    fn announce_move(&mut self, v: usize, step: &mut Step<'_, '_>) {
+        let position = self.devices[v].valve();
+        let proven = matches!(position, ValveState::Open | ValveState::Closed | ValveState::Unverified);
+        if !proven || position == self.devices[v].announced {
+            return;
+        }
+        self.devices[v].announced = position;
+        for at in 0..self.devices[v].linked_from.len() {
+            let d = self.devices[v].linked_from[at];
+            let mark = Mark::of(step.out);
+            self.consult(d, Trigger::ValveMoved, &[], Vec::new(), mark, step);
+        }
+    }
+}
