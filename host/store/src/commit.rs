@@ -1,0 +1,327 @@
+//! The group commit: uplinks, alarms, commands, timers, notices and decisions in one transaction.
+//!
+//! It returns only when the database has the batch on disk. It never updates a row of the journal, and it never writes a part.
+
+use crate::batch::{Batch, CommitReceipt, RowKind};
+use crate::codes::{stored_u64, to_json};
+use crate::connection::{Store, Tx, fetch_one};
+use crate::engine::{self, Column};
+use crate::error::StoreError;
+use crate::segment::{RowRef, SegmentWriter};
+use davy_domain::alarm::Alarm;
+use davy_domain::command::Command;
+use davy_domain::interlock::{Decision, Effects, TimerChange};
+use davy_domain::{InterlockId, TenantId, Timestamp};
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+/// Up to so many segments are inserted one by one: their bytes then go to the database as they are. Above, one statement
+/// for all of them is cheaper than the calls.
+const SINGLE_INSERTS: usize = 6;
+
+impl Store {
+    /// Makes a batch durable, all of it or nothing.
+    ///
+    /// # Errors
+    /// [`StoreError::AlarmAlreadyActive`] when a second active alarm of a device and condition would come about; any other
+    /// error of the database. Nothing of the batch is stored then.
+    pub async fn commit(&self, batch: &Batch) -> Result<CommitReceipt, StoreError> {
+        let mut segments = segments(batch)?;
+        let changes = batch.effects.iter().any(|(.., effects)| writes_rows(effects));
+        if !changes && segments.len() <= 1 {
+            // One statement is a transaction of its own.
+            let Some(segment) = segments.pop() else { return Ok(CommitReceipt { last_seq: 0 }) };
+            let (last_seq,) = insert_segment!(self.writer(), segment)?;
+            return Ok(CommitReceipt { last_seq });
+        }
+        let mut tx = self.begin().await?;
+        let mut last_seq = 0;
+        if segments.len() <= SINGLE_INSERTS {
+            for segment in segments {
+                (last_seq,) = insert_segment!(tx.on(), segment)?;
+            }
+        } else {
+            let tenants: Vec<i64> = segments.iter().map(|segment| segment.tenant.raw()).collect();
+            let times: Vec<i64> = segments.iter().map(|segment| segment.last_received_at).collect();
+            let rows: Vec<i64> = segments.iter().map(|segment| segment.rows).collect();
+            let bodies: Vec<Vec<u8>> = segments.into_iter().map(SegmentWriter::into_body).collect();
+            let columns = [Column::Int(&tenants), Column::Int(&times), Column::Int(&rows), Column::Bytes(&bodies)];
+            let seqs: Vec<(i64,)> = engine::INSERT_JOURNAL.fetch(tx.on(), &columns).await?;
+            last_seq = seqs.into_iter().map(|(seq,)| seq).max().unwrap_or(0);
+        }
+        if changes {
+            write_effects(&mut tx, &batch.effects).await?;
+        }
+        tx.commit().await?;
+        Ok(CommitReceipt { last_seq })
+    }
+}
+
+macro_rules! insert_segment {
+    ($on:expr, $segment:expr) => {
+        fetch_one!(
+            $on,
+            (i64,),
+            "INSERT INTO journal (tenant_id, last_received_at, uplinks, body) VALUES ($1, $2, $3, $4) RETURNING seq",
+            $segment.tenant.raw(),
+            $segment.last_received_at,
+            $segment.rows,
+            $segment.into_body(),
+        )
+    };
+}
+use insert_segment;
+
+/// Whether anything beside journal rows follows from these effects.
+fn writes_rows(effects: &Effects) -> bool {
+    !(effects.alarms.is_empty()
+        && effects.commands.is_empty()
+        && effects.timers.is_empty()
+        && effects.notices.is_empty()
+        && effects.decisions.is_empty())
+}
+
+/// The journal rows of a batch, a segment for each tenant in order of its first row.
+fn segments(batch: &Batch) -> Result<Vec<SegmentWriter>, StoreError> {
+    let mut segments: Vec<SegmentWriter> = Vec::new();
+    let mut places: HashMap<TenantId, usize> = HashMap::new();
+    let mut place_of = |tenant: TenantId, segments: &mut Vec<SegmentWriter>| {
+        *places.entry(tenant).or_insert_with(|| {
+            segments.push(SegmentWriter::new(tenant));
+            segments.len() - 1
+        })
+    };
+    let mut latest = Timestamp::from_millis(0);
+    for row in &batch.uplinks {
+        if let Some(sequence) = row.sequence {
+            stored_u64("OSCORE sequence number", sequence)?;
+        }
+        latest = latest.max(row.received_at);
+        let place = place_of(row.tenant, &mut segments);
+        segments[place].push(RowRef {
+            device: row.device,
+            kind: row.kind,
+            sequence: row.sequence,
+            received_at: row.received_at,
+            format: row.format,
+            payload: &row.payload,
+            rule_state: row.rule_state.as_deref(),
+        });
+    }
+    for (tenant, _, effects) in &batch.effects {
+        for (device, state) in &effects.rule_state {
+            let place = place_of(*tenant, &mut segments);
+            segments[place].push(RowRef {
+                device: *device,
+                kind: RowKind::RuleState,
+                sequence: None,
+                received_at: latest,
+                format: 0,
+                payload: state,
+                rule_state: None,
+            });
+        }
+    }
+    Ok(segments)
+}
+
+type Owned<'a, T> = (TenantId, InterlockId, &'a T);
+
+async fn write_effects(tx: &mut Tx, all: &[(TenantId, InterlockId, Effects)]) -> Result<(), StoreError> {
+    write_alarms(tx, all).await?;
+    write_commands(tx, all).await?;
+    write_timers(tx, all).await?;
+    write_notices(tx, all).await?;
+    write_decisions(tx, all).await
+}
+
+async fn write_alarms(tx: &mut Tx, all: &[(TenantId, InterlockId, Effects)]) -> Result<(), StoreError> {
+    let mut log = (Vec::new(), Vec::new(), Vec::new(), Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    // An alarm may change more than once in a batch: its row gets the last state, its log every one.
+    let mut last: BTreeMap<i64, Owned<'_, Alarm>> = BTreeMap::new();
+    for (tenant, interlock, effects) in all {
+        for change in &effects.alarms {
+            let alarm = &change.alarm;
+            last.insert(alarm.id.raw(), (*tenant, *interlock, alarm));
+            log.0.push(tenant.raw());
+            log.1.push(alarm.id.raw());
+            log.2.push(alarm.changed_at.as_millis());
+            log.3.push(i64::from(change.before.code()));
+            log.4.push(i64::from(alarm.state.code()));
+            log.5.push(i64::from(alarm.priority.code()));
+            log.6.push(to_json("alarm event", &change.event)?);
+        }
+    }
+    if last.is_empty() {
+        return Ok(());
+    }
+    // Ended occurrences first: the next one of the same condition may begin in the same batch.
+    let (active, ended): (Vec<_>, Vec<_>) = last.into_values().partition(|(.., alarm)| alarm.state.is_active());
+    for some in [ended, active] {
+        let columns = [
+            Column::Int(&ints(&some, |a| a.2.id.raw())),
+            Column::Int(&ints(&some, |a| a.0.raw())),
+            Column::Int(&ints(&some, |a| a.1.raw())),
+            Column::Int(&ints(&some, |a| a.2.device.raw())),
+            Column::Int(&ints(&some, |a| i64::from(a.2.condition.code()))),
+            Column::Int(&ints(&some, |a| i64::from(a.2.priority.code()))),
+            Column::Int(&ints(&some, |a| i64::from(a.2.origin.code()))),
+            Column::Int(&ints(&some, |a| i64::from(a.2.state.code()))),
+            Column::Int(&ints(&some, |a| i64::from(a.2.asserted.bits()))),
+            Column::MaybeInt(&maybe_ints(&some, |a| a.2.shelved_until.map(Timestamp::as_millis))),
+            Column::Int(&ints(&some, |a| a.2.raised_at.as_millis())),
+            Column::Int(&ints(&some, |a| a.2.changed_at.as_millis())),
+        ];
+        engine::UPSERT_ALARMS.execute(tx.on(), &columns).await?;
+    }
+    let columns = [
+        Column::Int(&log.0),
+        Column::Int(&log.1),
+        Column::Int(&log.2),
+        Column::Int(&log.3),
+        Column::Int(&log.4),
+        Column::Int(&log.5),
+        Column::Text(&log.6),
+    ];
+    engine::INSERT_ALARM_LOG.execute(tx.on(), &columns).await?;
+    Ok(())
+}
+
+async fn write_commands(tx: &mut Tx, all: &[(TenantId, InterlockId, Effects)]) -> Result<(), StoreError> {
+    let mut log = (Vec::new(), Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let mut last: BTreeMap<i64, Owned<'_, Command>> = BTreeMap::new();
+    for (tenant, interlock, effects) in all {
+        for change in &effects.commands {
+            let command = &change.command;
+            last.insert(command.id.raw(), (*tenant, *interlock, command));
+            log.0.push(tenant.raw());
+            log.1.push(command.id.raw());
+            log.2.push(command.changed_at.as_millis());
+            log.3.push(change.before.map(|state| i64::from(state.code())));
+            log.4.push(i64::from(command.state.code()));
+        }
+    }
+    if last.is_empty() {
+        return Ok(());
+    }
+    let some: Vec<_> = last.into_values().collect();
+    let mut causes = Vec::with_capacity(some.len());
+    let mut counters = Vec::with_capacity(some.len());
+    for (.., command) in &some {
+        causes.push(to_json("command cause", &command.cause)?);
+        counters.push(stored_u64("command counter", command.counter)?);
+    }
+    let columns = [
+        Column::Int(&ints(&some, |c| c.2.id.raw())),
+        Column::Int(&ints(&some, |c| c.0.raw())),
+        Column::Int(&ints(&some, |c| c.1.raw())),
+        Column::Int(&ints(&some, |c| c.2.device.raw())),
+        Column::Int(&ints(&some, |c| i64::from(c.2.action.code()))),
+        Column::Text(&causes),
+        Column::Int(&ints(&some, |c| i64::from(c.2.state.code()))),
+        Column::Int(&counters),
+        Column::Int(&ints(&some, |c| c.2.requested_at.as_millis())),
+        Column::MaybeInt(&maybe_ints(&some, |c| c.2.sent_at.map(Timestamp::as_millis))),
+        Column::MaybeInt(&maybe_ints(&some, |c| c.2.actuated_at.map(Timestamp::as_millis))),
+        Column::Int(&ints(&some, |c| c.2.changed_at.as_millis())),
+        Column::Int(&ints(&some, |c| c.2.deadline.as_millis())),
+    ];
+    engine::UPSERT_COMMANDS.execute(tx.on(), &columns).await?;
+    let columns =
+        [Column::Int(&log.0), Column::Int(&log.1), Column::Int(&log.2), Column::MaybeInt(&log.3), Column::Int(&log.4)];
+    engine::INSERT_COMMAND_LOG.execute(tx.on(), &columns).await?;
+    Ok(())
+}
+
+async fn write_timers(tx: &mut Tx, all: &[(TenantId, InterlockId, Effects)]) -> Result<(), StoreError> {
+    // Only the last word on each timer counts.
+    let mut last: BTreeMap<(i64, i64), Option<[i64; 3]>> = BTreeMap::new();
+    for (tenant, interlock, effects) in all {
+        for change in &effects.timers {
+            match *change {
+                TimerChange::Set { device, timer } => last.insert(
+                    (device.raw(), i64::from(timer.id)),
+                    Some([tenant.raw(), interlock.raw(), timer.at.as_millis()]),
+                ),
+                TimerChange::Gone { device, id } => last.insert((device.raw(), i64::from(id)), None),
+            };
+        }
+    }
+    let (set, gone): (Vec<_>, Vec<_>) = last.into_iter().partition(|(_, timer)| timer.is_some());
+    let columns =
+        [Column::Int(&ints(&gone, |((device, _), _)| *device)), Column::Int(&ints(&gone, |((_, name), _)| *name))];
+    engine::DELETE_TIMERS.execute(tx.on(), &columns).await?;
+    let set: Vec<_> = set.into_iter().filter_map(|(key, timer)| timer.map(|timer| (key, timer))).collect();
+    let columns = [
+        Column::Int(&ints(&set, |((device, _), _)| *device)),
+        Column::Int(&ints(&set, |((_, name), _)| *name)),
+        Column::Int(&ints(&set, |(_, timer)| timer[0])),
+        Column::Int(&ints(&set, |(_, timer)| timer[1])),
+        Column::Int(&ints(&set, |(_, timer)| timer[2])),
+    ];
+    engine::UPSERT_TIMERS.execute(tx.on(), &columns).await?;
+    Ok(())
+}
+
+async fn write_notices(tx: &mut Tx, all: &[(TenantId, InterlockId, Effects)]) -> Result<(), StoreError> {
+    let some: Vec<_> =
+        all.iter().flat_map(|(tenant, _, effects)| effects.notices.iter().map(move |notice| (*tenant, notice))).collect();
+    let bodies = some.iter().map(|(_, notice)| to_json("notice", notice)).collect::<Result<Vec<_>, _>>()?;
+    let columns = [
+        Column::Int(&ints(&some, |n| n.1.id.raw())),
+        Column::Int(&ints(&some, |n| n.0.raw())),
+        Column::Int(&ints(&some, |n| n.1.device.raw())),
+        Column::MaybeInt(&maybe_ints(&some, |n| n.1.alarm.map(davy_domain::AlarmId::raw))),
+        Column::MaybeInt(&maybe_ints(&some, |n| n.1.command.map(davy_domain::CommandId::raw))),
+        Column::Text(&bodies),
+        Column::Int(&ints(&some, |n| n.1.at.as_millis())),
+    ];
+    engine::INSERT_OUTBOX.execute(tx.on(), &columns).await?;
+    Ok(())
+}
+
+async fn write_decisions(tx: &mut Tx, all: &[(TenantId, InterlockId, Effects)]) -> Result<(), StoreError> {
+    let some: Vec<(TenantId, &Decision)> =
+        all.iter().flat_map(|(tenant, _, effects)| effects.decisions.iter().map(move |d| (*tenant, d))).collect();
+    if some.is_empty() {
+        return Ok(());
+    }
+    let ids = engine::decision_ids(tx.on(), some.len()).await?;
+    let mut inputs = Vec::with_capacity(some.len());
+    let mut results = Vec::with_capacity(some.len());
+    let mut links = HashSet::new();
+    for ((tenant, decision), id) in some.iter().zip(&ids) {
+        inputs.push(to_json("decision input", &decision.input)?);
+        results.push(to_json("decision result", &crate::decisions::StoredResult::of(decision))?);
+        links.extend(decision.alarms.iter().map(|alarm| (alarm.raw(), *id, tenant.raw())));
+    }
+    let digests: Vec<Option<Vec<u8>>> = some.iter().map(|(_, d)| d.rule.map(|rule| rule.digest.to_vec())).collect();
+    let states: Vec<Vec<u8>> = some.iter().map(|(_, d)| d.state_before.clone()).collect();
+    let columns = [
+        Column::Int(&ids),
+        Column::Int(&ints(&some, |d| d.0.raw())),
+        Column::Int(&ints(&some, |d| d.1.device.raw())),
+        Column::Int(&ints(&some, |d| d.1.at.as_millis())),
+        Column::MaybeBytes(&digests),
+        Column::MaybeInt(&maybe_ints(&some, |d| d.1.rule.map(|rule| i64::from(rule.settings_version)))),
+        Column::Text(&inputs),
+        Column::Bytes(&states),
+        Column::Text(&results),
+    ];
+    engine::INSERT_DECISIONS.execute(tx.on(), &columns).await?;
+    let links: Vec<_> = links.into_iter().collect();
+    let columns = [
+        Column::Int(&ints(&links, |link| link.0)),
+        Column::Int(&ints(&links, |link| link.1)),
+        Column::Int(&ints(&links, |link| link.2)),
+    ];
+    engine::INSERT_DECISION_ALARMS.execute(tx.on(), &columns).await?;
+    Ok(())
+}
+
+fn ints<T>(rows: &[T], value: impl Fn(&T) -> i64) -> Vec<i64> {
+    rows.iter().map(value).collect()
+}
+
+fn maybe_ints<T>(rows: &[T], value: impl Fn(&T) -> Option<i64>) -> Vec<Option<i64>> {
+    rows.iter().map(value).collect()
+}

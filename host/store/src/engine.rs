@@ -1,0 +1,376 @@
+//! The one place where the engines' SQL differs: settings of a connection, kinds of transactions, and bulk statements.
+//!
+//! Everything that SQLite says with `json_each` and PostgreSQL with `UNNEST` is declared here, once per statement, by
+//! [`bulk!`]; every other SQL text of this crate is accepted by both.
+
+use crate::connection::{On, OnConnection, StoreOptions};
+use crate::error::StoreError;
+use sqlx::migrate::Migrator;
+use sqlx::postgres::{PgConnectOptions, PgRow};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteRow, SqliteSynchronous};
+use sqlx::FromRow;
+use std::fmt::Write as _;
+
+pub(crate) static SQLITE_MIGRATIONS: Migrator = sqlx::migrate!("../../migrations/sqlite");
+pub(crate) static POSTGRES_MIGRATIONS: Migrator = sqlx::migrate!("../../migrations/postgres");
+
+/// Taking the write lock at once: a transaction that reads first and then writes could otherwise fail half-way as busy.
+pub(crate) const SQLITE_BEGIN_WRITE: &str = "BEGIN IMMEDIATE";
+pub(crate) const POSTGRES_BEGIN_SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+
+pub(crate) fn sqlite_options(connect: SqliteConnectOptions, options: &StoreOptions) -> SqliteConnectOptions {
+    connect
+        .create_if_missing(true)
+        .foreign_keys(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        // In WAL mode only FULL makes a commit wait for the disk.
+        .synchronous(SqliteSynchronous::Full)
+        .busy_timeout(options.patience)
+        .statement_cache_capacity(256)
+        .pragma("cache_size", format!("-{}", options.cache_kib))
+        .pragma("mmap_size", "268435456")
+        .pragma("temp_store", "memory")
+        // 16 MiB of log between checkpoints: fewer of them in the way of commits.
+        .pragma("wal_autocheckpoint", "4096")
+        .pragma("journal_size_limit", "67108864")
+}
+
+pub(crate) fn postgres_options(connect: PgConnectOptions) -> PgConnectOptions {
+    connect.application_name("davy").statement_cache_capacity(256).options([("synchronous_commit", "on")])
+}
+
+/// One column of a bulk statement: as many values as there are rows.
+pub(crate) enum Column<'a> {
+    Int(&'a [i64]),
+    MaybeInt(&'a [Option<i64>]),
+    Real(&'a [f64]),
+    Text(&'a [String]),
+    MaybeText(&'a [Option<String>]),
+    Bytes(&'a [Vec<u8>]),
+    MaybeBytes(&'a [Option<Vec<u8>>]),
+}
+
+impl Column<'_> {
+    fn len(&self) -> usize {
+        match self {
+            Self::Int(values) => values.len(),
+            Self::MaybeInt(values) => values.len(),
+            Self::Real(values) => values.len(),
+            Self::Text(values) => values.len(),
+            Self::MaybeText(values) => values.len(),
+            Self::Bytes(values) => values.len(),
+            Self::MaybeBytes(values) => values.len(),
+        }
+    }
+
+    fn write_json(&self, row: usize, out: &mut String) {
+        match self {
+            Self::Int(values) => write_int(values[row], out),
+            Self::MaybeInt(values) => match values[row] {
+                Some(value) => write_int(value, out),
+                None => out.push_str("null"),
+            },
+            // The shortest text that reads back to the same bits; a JSON number has no infinity.
+            Self::Real(values) => {
+                let _ = write!(out, "{:?}", values[row]);
+            }
+            Self::Text(values) => write_text(&values[row], out),
+            Self::MaybeText(values) => match &values[row] {
+                Some(value) => write_text(value, out),
+                None => out.push_str("null"),
+            },
+            Self::Bytes(values) => write_hex(&values[row], out),
+            Self::MaybeBytes(values) => match &values[row] {
+                Some(value) => write_hex(value, out),
+                None => out.push_str("null"),
+            },
+        }
+    }
+}
+
+fn write_int(value: i64, out: &mut String) {
+    let _ = write!(out, "{value}");
+}
+
+fn write_text(value: &str, out: &mut String) {
+    out.push('"');
+    for c in value.chars() {
+        match c {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            c if u32::from(c) < 0x20 => {
+                let _ = write!(out, "\\u{:04x}", u32::from(c));
+            }
+            c => out.push(c),
+        }
+    }
+    out.push('"');
+}
+
+fn write_hex(value: &[u8], out: &mut String) {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    out.reserve(value.len() * 2 + 2);
+    out.push('"');
+    for byte in value {
+        out.push(DIGITS[usize::from(byte >> 4)] as char);
+        out.push(DIGITS[usize::from(byte & 15)] as char);
+    }
+    out.push('"');
+}
+
+/// The rows as one JSON array of arrays.
+fn to_json(columns: &[Column<'_>]) -> String {
+    let rows = columns.first().map_or(0, Column::len);
+    let mut out = String::with_capacity(rows * columns.len() * 12 + 2);
+    out.push('[');
+    for row in 0..rows {
+        out.push(if row == 0 { '[' } else { ',' });
+        if row > 0 {
+            out.push('[');
+        }
+        for (index, column) in columns.iter().enumerate() {
+            if index > 0 {
+                out.push(',');
+            }
+            column.write_json(row, &mut out);
+        }
+        out.push(']');
+    }
+    out.push(']');
+    out
+}
+
+/// One statement over many rows: the same meaning for both engines. The rows are visible to it as `batch`.
+pub(crate) struct Bulk {
+    pub(crate) sqlite: &'static str,
+    pub(crate) postgres: &'static str,
+}
+
+/// Declares a [`Bulk`]: columns of `batch` with their place and type, and the statement that uses them.
+macro_rules! bulk {
+    ($name:ident, ($($column:ident $place:tt $kind:ident),+ $(,)?), $statement:literal) => {
+        pub(crate) const $name: Bulk = Bulk {
+            sqlite: concat!(
+                "WITH batch AS (SELECT ", bulk!(@list $(bulk!(@sqlite $kind $place $column)),+), " FROM json_each($1)) ", $statement
+            ),
+            postgres: concat!(
+                "WITH batch AS (SELECT * FROM UNNEST(", bulk!(@list $(bulk!(@postgres $kind $place)),+),
+                ") AS u (", bulk!(@list $(stringify!($column)),+), ")) ", $statement
+            ),
+        };
+    };
+    (@list $first:expr $(, $rest:expr)*) => { concat!($first $(, ", ", $rest)*) };
+    (@sqlite bytes $place:tt $column:ident) => { concat!("unhex(value ->> ", $place, ") AS ", stringify!($column)) };
+    (@sqlite $kind:ident $place:tt $column:ident) => { concat!("value ->> ", $place, " AS ", stringify!($column)) };
+    (@postgres int $place:tt) => { concat!("$", bulk!(@next $place), "::BIGINT[]") };
+    (@postgres real $place:tt) => { concat!("$", bulk!(@next $place), "::DOUBLE PRECISION[]") };
+    (@postgres text $place:tt) => { concat!("$", bulk!(@next $place), "::TEXT[]") };
+    (@postgres bytes $place:tt) => { concat!("$", bulk!(@next $place), "::BYTEA[]") };
+    (@next 0) => { 1 }; (@next 1) => { 2 }; (@next 2) => { 3 }; (@next 3) => { 4 }; (@next 4) => { 5 };
+    (@next 5) => { 6 }; (@next 6) => { 7 }; (@next 7) => { 8 }; (@next 8) => { 9 }; (@next 9) => { 10 };
+    (@next 10) => { 11 }; (@next 11) => { 12 }; (@next 12) => { 13 }; (@next 13) => { 14 }; (@next 14) => { 15 };
+    (@next 15) => { 16 }; (@next 16) => { 17 }; (@next 17) => { 18 }; (@next 18) => { 19 }; (@next 19) => { 20 };
+}
+
+bulk!(
+    INSERT_JOURNAL,
+    (tenant_id 0 int, last_received_at 1 int, uplinks 2 int, body 3 bytes),
+    "INSERT INTO journal (tenant_id, last_received_at, uplinks, body) \
+     SELECT tenant_id, last_received_at, uplinks, body FROM batch RETURNING seq"
+);
+
+bulk!(
+    INSERT_PREMISES,
+    (id 0 int, tenant_id 1 int, division_code 2 int, address 3 text, community 4 text, building 5 text, lon 6 real, lat 7 real),
+    "INSERT INTO premises (id, tenant_id, division_code, address, community, building, lon, lat) \
+     SELECT id, tenant_id, division_code, address, community, building, lon, lat FROM batch"
+);
+
+bulk!(
+    INSERT_DEVICES,
+    (
+        id 0 int, tenant_id 1 int, interlock_id 2 int, premises_id 3 int, division_code 4 int, parent_id 5 int, serial 6 text,
+        kind 7 int, model 8 text, installed_at 9 int, report_interval_ms 10 int, sleepy 11 int, lon 12 real, lat 13 real,
+        kid 14 bytes, algorithm 15 int, key_ciphertext 16 bytes, key_nonce 17 bytes, key_kek_id 18 text,
+    ),
+    "INSERT INTO devices (id, tenant_id, interlock_id, premises_id, division_code, parent_id, serial, kind, model, installed_at, \
+     report_interval_ms, sleepy, lon, lat, kid, algorithm, key_ciphertext, key_nonce, key_kek_id) \
+     SELECT b.id, b.tenant_id, b.interlock_id, b.premises_id, COALESCE(b.division_code, p.division_code), b.parent_id, b.serial, \
+     b.kind, b.model, b.installed_at, b.report_interval_ms, b.sleepy, b.lon, b.lat, b.kid, b.algorithm, b.key_ciphertext, \
+     b.key_nonce, b.key_kek_id FROM batch b LEFT JOIN premises p ON p.id = b.premises_id"
+);
+
+bulk!(
+    INSERT_DEVICE_LINKS,
+    (source_id 0 int, valve_id 1 int, tenant_id 2 int),
+    "INSERT INTO device_links (source_id, valve_id, tenant_id) SELECT source_id, valve_id, tenant_id FROM batch"
+);
+
+bulk!(
+    INSERT_USERS,
+    (
+        id 0 int, email 1 text, name 2 text, phone 3 text, password_hash 4 text, locale 5 text, role 6 text, tenant_id 7 int,
+        division_code 8 int, premises_id 9 int,
+    ),
+    "INSERT INTO users (id, email, name, phone, password_hash, locale, role, tenant_id, division_code, premises_id) \
+     SELECT id, email, name, phone, password_hash, locale, role, tenant_id, division_code, premises_id FROM batch"
+);
+
+bulk!(
+    LINKS_OF,
+    (id 0 int),
+    "SELECT l.source_id, l.valve_id FROM batch b JOIN device_links l ON l.source_id = b.id ORDER BY l.source_id, l.valve_id"
+);
+
+bulk!(
+    UPSERT_ALARMS,
+    (
+        id 0 int, tenant_id 1 int, interlock_id 2 int, device_id 3 int, condition 4 int, priority 5 int, origin 6 int, state 7 int,
+        asserted 8 int, shelved_until 9 int, raised_at 10 int, changed_at 11 int,
+    ),
+    "INSERT INTO alarms (id, tenant_id, interlock_id, device_id, condition, priority, origin, state, asserted, shelved_until, \
+     raised_at, changed_at) SELECT id, tenant_id, interlock_id, device_id, condition, priority, origin, state, asserted, \
+     shelved_until, raised_at, changed_at FROM batch WHERE true ON CONFLICT (id) DO UPDATE SET priority = excluded.priority, \
+     state = excluded.state, asserted = excluded.asserted, shelved_until = excluded.shelved_until, \
+     changed_at = excluded.changed_at"
+);
+
+bulk!(
+    INSERT_ALARM_LOG,
+    (tenant_id 0 int, alarm_id 1 int, at 2 int, state_before 3 int, state_after 4 int, priority 5 int, event 6 text),
+    "INSERT INTO alarm_log (tenant_id, alarm_id, at, state_before, state_after, priority, event) \
+     SELECT tenant_id, alarm_id, at, state_before, state_after, priority, event FROM batch"
+);
+
+bulk!(
+    UPSERT_COMMANDS,
+    (
+        id 0 int, tenant_id 1 int, interlock_id 2 int, device_id 3 int, action 4 int, cause 5 text, state 6 int, counter 7 int,
+        requested_at 8 int, sent_at 9 int, actuated_at 10 int, changed_at 11 int, deadline 12 int,
+    ),
+    "INSERT INTO commands (id, tenant_id, interlock_id, device_id, action, cause, state, counter, requested_at, sent_at, \
+     actuated_at, changed_at, deadline) SELECT id, tenant_id, interlock_id, device_id, action, cause, state, counter, \
+     requested_at, sent_at, actuated_at, changed_at, deadline FROM batch WHERE true ON CONFLICT (id) DO UPDATE SET \
+     state = excluded.state, counter = excluded.counter, sent_at = excluded.sent_at, actuated_at = excluded.actuated_at, \
+     changed_at = excluded.changed_at, deadline = excluded.deadline"
+);
+
+bulk!(
+    INSERT_COMMAND_LOG,
+    (tenant_id 0 int, command_id 1 int, at 2 int, state_before 3 int, state_after 4 int),
+    "INSERT INTO command_log (tenant_id, command_id, at, state_before, state_after) \
+     SELECT tenant_id, command_id, at, state_before, state_after FROM batch"
+);
+
+bulk!(
+    UPSERT_TIMERS,
+    (device_id 0 int, name 1 int, tenant_id 2 int, interlock_id 3 int, due_at 4 int),
+    "INSERT INTO timers (device_id, name, tenant_id, interlock_id, due_at) \
+     SELECT device_id, name, tenant_id, interlock_id, due_at FROM batch WHERE true \
+     ON CONFLICT (device_id, name) DO UPDATE SET due_at = excluded.due_at"
+);
+
+bulk!(
+    DELETE_TIMERS,
+    (device_id 0 int, name 1 int),
+    "DELETE FROM timers WHERE (device_id, name) IN (SELECT device_id, name FROM batch)"
+);
+
+bulk!(
+    INSERT_OUTBOX,
+    (
+        id 0 int, tenant_id 1 int, device_id 2 int, alarm_id 3 int, command_id 4 int, body 5 text, created_at 6 int,
+    ),
+    "INSERT INTO outbox (id, tenant_id, device_id, alarm_id, command_id, body, created_at, attempts, next_attempt_at) \
+     SELECT id, tenant_id, device_id, alarm_id, command_id, body, created_at, 0, created_at FROM batch"
+);
+
+bulk!(
+    INSERT_DECISIONS,
+    (
+        id 0 int, tenant_id 1 int, device_id 2 int, at 3 int, rule_digest 4 bytes, settings_version 5 int, input 6 text,
+        state_before 7 bytes, result 8 text,
+    ),
+    "INSERT INTO decisions (id, tenant_id, device_id, at, rule_digest, settings_version, input, state_before, result) \
+     SELECT id, tenant_id, device_id, at, rule_digest, settings_version, input, state_before, result FROM batch"
+);
+
+bulk!(
+    INSERT_DECISION_ALARMS,
+    (alarm_id 0 int, decision_id 1 int, tenant_id 2 int),
+    "INSERT INTO decision_alarms (alarm_id, decision_id, tenant_id) SELECT alarm_id, decision_id, tenant_id FROM batch WHERE true \
+     ON CONFLICT (alarm_id, decision_id) DO NOTHING"
+);
+
+/// Numbers for `count` new decisions. On SQLite the transaction holds the only write lock, so counting on from the highest
+/// is safe; on PostgreSQL the sequence gives each committer its own.
+pub(crate) async fn decision_ids(on: OnConnection<'_>, count: usize) -> Result<Vec<i64>, StoreError> {
+    Ok(match on {
+        On::Sqlite(on) => {
+            let sql = "SELECT COALESCE(MAX(id), 0) FROM decisions";
+            let (last,) = sqlx::query_as::<_, (i64,)>(sql).fetch_one(on).await?;
+            (1..=count as i64).map(|n| last + n).collect()
+        }
+        On::Postgres(on) => {
+            let sql = "SELECT nextval(pg_get_serial_sequence('decisions', 'id')) FROM generate_series(1, $1)";
+            let rows = sqlx::query_as::<_, (i64,)>(sql).bind(count as i64).fetch_all(on).await?;
+            rows.into_iter().map(|(id,)| id).collect()
+        }
+    })
+}
+
+impl Bulk {
+    /// Runs the statement for its effect; no columns' rows, no call.
+    pub(crate) async fn execute(&self, on: OnConnection<'_>, columns: &[Column<'_>]) -> Result<u64, StoreError> {
+        if columns.first().is_none_or(|column| column.len() == 0) {
+            return Ok(0);
+        }
+        debug_assert!(columns.windows(2).all(|pair| pair[0].len() == pair[1].len()), "columns of one length");
+        Ok(match on {
+            On::Sqlite(on) => sqlx::query(self.sqlite).bind(to_json(columns)).execute(on).await?.rows_affected(),
+            On::Postgres(on) => {
+                let mut query = sqlx::query(self.postgres);
+                for column in columns {
+                    query = match column {
+                        Column::Int(values) => query.bind(*values),
+                        Column::MaybeInt(values) => query.bind(*values),
+                        Column::Real(values) => query.bind(*values),
+                        Column::Text(values) => query.bind(*values),
+                        Column::MaybeText(values) => query.bind(*values),
+                        Column::Bytes(values) => query.bind(*values),
+                        Column::MaybeBytes(values) => query.bind(*values),
+                    };
+                }
+                query.execute(on).await?.rows_affected()
+            }
+        })
+    }
+
+    /// Runs the statement and returns its rows.
+    pub(crate) async fn fetch<R>(&self, on: OnConnection<'_>, columns: &[Column<'_>]) -> Result<Vec<R>, StoreError>
+    where
+        R: for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, PgRow> + Send + Unpin,
+    {
+        if columns.first().is_none_or(|column| column.len() == 0) {
+            return Ok(Vec::new());
+        }
+        Ok(match on {
+            On::Sqlite(on) => sqlx::query_as::<_, R>(self.sqlite).bind(to_json(columns)).fetch_all(on).await?,
+            On::Postgres(on) => {
+                let mut query = sqlx::query_as::<_, R>(self.postgres);
+                for column in columns {
+                    query = match column {
+                        Column::Int(values) => query.bind(*values),
+                        Column::MaybeInt(values) => query.bind(*values),
+                        Column::Real(values) => query.bind(*values),
+                        Column::Text(values) => query.bind(*values),
+                        Column::MaybeText(values) => query.bind(*values),
+                        Column::Bytes(values) => query.bind(*values),
+                        Column::MaybeBytes(values) => query.bind(*values),
+                    };
+                }
+                query.fetch_all(on).await?
+            }
+        })
+    }
+}
