@@ -1,0 +1,17 @@
+//! Parts of pages. Each takes its data as props; none loads anything.
+
+pub mod action;
+pub mod alarms;
+pub mod badge;
+pub mod chart;
+pub mod commands;
+pub mod connection;
+pub mod divisions;
+pub mod figures;
+pub mod frame;
+pub mod icon;
+pub mod map;
+pub mod notice;
+pub mod plot;
+pub mod readings;
+pub mod when;

@@ -1,0 +1,168 @@
+//! Lists of alarms: the active ones to be handled, and the record of past ones.
+
+use crate::components::action::{Act, ActionButton};
+use crate::components::badge::ValveBadge;
+use crate::components::icon::LevelIcon;
+use crate::components::notice::Empty;
+use crate::components::when::When;
+use crate::flash::Flash;
+use crate::translations::Locale;
+use crate::words::{self, Level, wants_acknowledgement, wants_reset};
+use davy_api::AlarmItem;
+use leptos::prelude::*;
+use leptos_i18n::td_string;
+
+/// Active alarms, the most urgent first and among equals the newest; rows stay in place while others change.
+#[component]
+pub fn AlarmList(
+    /// The language.
+    locale: Locale,
+    /// The page's time zone, minutes east of UTC.
+    offset: i32,
+    /// The alarms.
+    #[prop(into)]
+    alarms: Signal<Vec<AlarmItem>>,
+    /// The session's CSRF token.
+    csrf: String,
+    /// The page to come back to without scripts.
+    #[prop(into)]
+    next: String,
+    /// Whether the gas company is worth naming: a regulator sees several.
+    show_tenant: bool,
+    /// What an empty list says below its title.
+    #[prop(optional, into)]
+    empty_hint: String,
+    /// Told how a change went.
+    #[prop(into)]
+    done: Callback<Flash>,
+) -> impl IntoView {
+    let sorted = Memo::new(move |_| {
+        let mut alarms = alarms.get();
+        alarms.sort_by_key(|it| core::cmp::Reverse((wants_acknowledgement(it.state), it.priority, it.raised_at)));
+        alarms
+    });
+    let row = move |alarm: AlarmItem| {
+        view! { <AlarmRow locale offset alarm csrf=csrf.clone() next=next.clone() show_tenant done /> }
+    };
+    view! {
+        <Show when=move || sorted.with(Vec::is_empty)>
+            <Empty title=td_string!(locale, alarms.empty) hint=empty_hint.clone() />
+        </Show>
+        <ol class="alarms" data-testid="alarm-list">
+            <For each=move || sorted.get() key=|it| (it.id, it.state as u16, it.changed_at, it.valve) children=row.clone() />
+        </ol>
+    }
+}
+
+/// One alarm with what a person can do about it.
+#[component]
+pub fn AlarmRow(
+    /// The language.
+    locale: Locale,
+    /// The page's time zone, minutes east of UTC.
+    offset: i32,
+    /// The alarm.
+    alarm: AlarmItem,
+    /// The session's CSRF token.
+    csrf: String,
+    /// The page to come back to without scripts.
+    next: String,
+    /// Whether to name the gas company.
+    show_tenant: bool,
+    /// Told how a change went.
+    done: Callback<Flash>,
+) -> impl IntoView {
+    let level = Level::of(alarm.condition, alarm.priority);
+    let fresh = wants_acknowledgement(alarm.state);
+    let name = words::condition(locale, alarm.condition);
+    let action = if fresh {
+        Some((Act::Acknowledge(alarm.id), td_string!(locale, alarms.acknowledge)))
+    } else if wants_reset(alarm.state) {
+        Some((Act::Reset(alarm.id), td_string!(locale, alarms.reset)))
+    } else {
+        None
+    };
+    let action = action.map(|(act, label)| {
+        let title = format!("{label}: {name}, {}", alarm.address);
+        view! { <ActionButton act csrf next label title class="button small" done /> }
+    });
+    view! {
+        <li
+            class=format!("alarm alarm-{}", level.class())
+            class:fresh=fresh
+            data-testid="alarm-row"
+            data-alarm=alarm.id.to_string()
+            data-condition=alarm.condition.name()
+            data-level=level.class()
+        >
+            <LevelIcon level />
+            <div class="alarm-body">
+                <p class="alarm-title">
+                    <a href=format!("/devices/{}", alarm.device)>{name}</a>
+                    <span class="alarm-age"><When locale at=alarm.raised_at offset short=true /></span>
+                </p>
+                <p class="alarm-place">{alarm.address.clone()}</p>
+                <p class="alarm-facts">
+                    <span class="alarm-state">{words::alarm_state(locale, alarm.state)}</span>
+                    {alarm.valve.map(|valve| view! { <ValveBadge locale valve /> })}
+                    <span class="muted">{words::device_kind(locale, alarm.device_kind)}</span>
+                    {show_tenant.then(|| view! { <span class="muted">{alarm.tenant_name.clone()}</span> })}
+                </p>
+            </div>
+            {action}
+        </li>
+    }
+}
+
+/// Alarms of one device or premises, also past ones.
+#[component]
+pub fn AlarmRecord(
+    /// The language.
+    locale: Locale,
+    /// The page's time zone, minutes east of UTC.
+    offset: i32,
+    /// The alarms, newest first.
+    alarms: Vec<AlarmItem>,
+    /// What an empty record says.
+    #[prop(into)]
+    empty: String,
+    /// Given where the viewer may acknowledge and reset: CSRF token, page to come back to, and who is told.
+    #[prop(optional_no_strip)]
+    handle: Option<(String, String, Callback<Flash>)>,
+) -> impl IntoView {
+    if alarms.is_empty() {
+        return view! { <p class="muted">{empty}</p> }.into_any();
+    }
+    let rows = alarms
+        .into_iter()
+        .map(|alarm| {
+            let active = alarm.state != davy_domain::alarm::AlarmState::Normal;
+            let level = if active { Level::of(alarm.condition, alarm.priority) } else { Level::Normal };
+            let label = if wants_acknowledgement(alarm.state) {
+                Some((Act::Acknowledge(alarm.id), td_string!(locale, alarms.acknowledge)))
+            } else if wants_reset(alarm.state) {
+                Some((Act::Reset(alarm.id), td_string!(locale, alarms.reset)))
+            } else {
+                None
+            };
+            let action = handle.clone().zip(label).map(|((csrf, next, done), (act, label))| {
+                view! { <ActionButton act csrf next label class="button small" done /> }
+            });
+            view! {
+                <li class="entry" data-testid="alarm-entry" data-condition=alarm.condition.name()>
+                    <LevelIcon level />
+                    <div class="entry-body">
+                        <p class="entry-title">{words::condition(locale, alarm.condition)}</p>
+                        <p class="entry-facts">
+                            <span>{words::alarm_state(locale, alarm.state)}</span>
+                            <span class="muted">{words::origin(locale, alarm.origin)}</span>
+                            <When locale at=alarm.raised_at offset />
+                        </p>
+                    </div>
+                    {action}
+                </li>
+            }
+        })
+        .collect_view();
+    view! { <ol class="entries">{rows}</ol> }.into_any()
+}

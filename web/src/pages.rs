@@ -1,0 +1,16 @@
+//! One file a page. A page loads its data, shows loading, empty and problem states, and hands the data to components as
+//! props; it computes nothing that the API should say.
+
+pub mod device;
+pub mod devices;
+pub mod home;
+pub mod not_found;
+pub mod overview;
+pub mod sign_in;
+
+pub use device::DevicePage;
+pub use devices::DevicesPage;
+pub use home::HomePage;
+pub use not_found::NotFoundPage;
+pub use overview::OverviewPage;
+pub use sign_in::SignInPage;

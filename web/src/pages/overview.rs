@@ -1,0 +1,119 @@
+//! The overview for regulator and operator: what is wrong now, where, and what waits for a person.
+
+use crate::components::alarms::AlarmList;
+use crate::components::connection::ConnectionBadge;
+use crate::components::divisions::Divisions;
+use crate::components::figures::{Figures, Verdict};
+use crate::components::map::SiteMap;
+use crate::components::notice::{FlashBar, Loading, ProblemCard};
+use crate::data::{self, Loaded};
+use crate::flash::Flash;
+use crate::live::{Heard, follow, throttle};
+use crate::session::{PageContext, page_context};
+use crate::translations::{Locale, use_i18n};
+use davy_api::{AlarmPage, AlarmQuery, LiveEvent, Overview, Role};
+use leptos::prelude::*;
+use leptos::task::spawn_local;
+use leptos_i18n::td_string;
+use leptos_meta::Title;
+use leptos_router::hooks::use_query_map;
+
+const ALARMS: AlarmQuery = AlarmQuery { history: None, device: None, after: None, limit: Some(100) };
+
+async fn load() -> Loaded<(Overview, AlarmPage)> {
+    Ok((data::overview().await?, data::alarms(ALARMS).await?))
+}
+
+/// The page.
+#[component]
+pub fn OverviewPage() -> impl IntoView {
+    let locale = use_i18n().get_locale_untracked();
+    let page = StoredValue::new(page_context());
+    let first = Resource::new(|| (), |()| load());
+    view! {
+        <Title text=td_string!(locale, overview.title) />
+        <Suspense fallback=move || view! { <Loading locale /> }>
+            {move || Suspend::new(async move {
+                match first.await {
+                    Ok((overview, alarms)) => view! { <Board locale page=page.get_value() overview alarms /> }.into_any(),
+                    Err(problem) => view! { <ProblemCard locale problem /> }.into_any(),
+                }
+            })}
+        </Suspense>
+    }
+}
+
+#[component]
+fn Board(locale: Locale, page: PageContext, overview: Overview, alarms: AlarmPage) -> impl IntoView {
+    let offset = page.utc_offset_minutes;
+    let csrf = page.session.as_ref().map(|it| it.csrf.clone()).unwrap_or_default();
+    let show_tenant = page.session.as_ref().is_some_and(|it| it.person.role == Role::Regulator);
+    let query = use_query_map().get_untracked();
+    let flash = RwSignal::new(Flash::from_query(query.get_str("done"), query.get_str("error")));
+    let bounds = overview.bounds.clone();
+    let more = alarms.next.is_some();
+    let overview = RwSignal::new(overview);
+    let alarms = RwSignal::new(alarms.items);
+    let revision = RwSignal::new(0_u32);
+
+    let reload = throttle(500, move || {
+        spawn_local(async move {
+            // What cannot be loaded now is loaded at the next event; the connection badge tells the rest.
+            if let Ok((new_overview, new_alarms)) = load().await {
+                let _ = overview.try_set(new_overview);
+                let _ = alarms.try_set(new_alarms.items);
+                let _ = revision.try_update(|it| *it = it.wrapping_add(1));
+            }
+        });
+    });
+    let reload = StoredValue::new_local(reload);
+    let connection = follow(move |heard| match heard {
+        Heard::Event(LiveEvent::Reading { .. }) => {}
+        Heard::Event(
+            LiveEvent::Alarm { .. } | LiveEvent::Command { .. } | LiveEvent::Valve { .. } | LiveEvent::Lagged,
+        )
+        | Heard::Gap => reload.with_value(|reload| reload()),
+    });
+    let done = Callback::new(move |outcome: Flash| {
+        flash.set(Some(outcome));
+        reload.with_value(|reload| reload());
+    });
+    let count = move || alarms.with(Vec::len);
+    view! {
+        <div class="page-head">
+            <h1>{td_string!(locale, overview.title)}</h1>
+            <ConnectionBadge locale offset connection />
+        </div>
+        <FlashBar locale flash />
+        <div class="now">
+            <Verdict locale overview />
+            <Figures locale overview />
+        </div>
+        <div class="board">
+            <section class="card board-map" aria-labelledby="map-title">
+                <h2 id="map-title" class="visually-hidden">{td_string!(locale, map.title)}</h2>
+                <SiteMap locale page bounds revision />
+            </section>
+            <section class="card board-alarms" aria-labelledby="alarms-title">
+                <h2 id="alarms-title">
+                    {td_string!(locale, alarms.title)} <span class="count">{count}</span>
+                </h2>
+                <AlarmList
+                    locale
+                    offset
+                    alarms
+                    csrf
+                    next="/"
+                    show_tenant
+                    empty_hint=td_string!(locale, alarms.empty_hint)
+                    done
+                />
+                {more.then(|| view! { <p class="muted">{td_string!(locale, alarms.more)}</p> })}
+            </section>
+            <section class="card board-divisions" aria-labelledby="divisions-title">
+                <h2 id="divisions-title">{td_string!(locale, divisions.title)}</h2>
+                <Divisions locale overview />
+            </section>
+        </div>
+    }
+}
