@@ -11,18 +11,29 @@
 //!
 //! Must never: read a clock, open a socket, log, panic on input, or hold more for a peer than [`EndpointConfig`] allows.
 
+mod arena;
+mod blockwise;
 mod code;
 mod config;
+mod contexts;
+mod dedup;
 mod endpoint;
+mod entropy;
 mod error;
 mod event;
 pub mod message;
+#[cfg(feature = "netem")]
+pub mod netem;
 pub mod option;
 pub mod oscore;
 mod peek;
+mod peers;
 mod request;
 mod stats;
+mod timers;
+mod wire;
 
+pub use blockwise::Block;
 pub use code::{Code, MessageType};
 pub use config::{EndpointConfig, Timing};
 pub use endpoint::Endpoint;

@@ -175,7 +175,7 @@ impl Path {
     }
 }
 
-fn decode_segment(segment: &str) -> String {
+pub(crate) fn decode_segment(segment: &str) -> String {
     if segment.contains('%') { segment.replace("%2F", "/").replace("%25", "%") } else { segment.to_owned() }
 }
 

@@ -286,11 +286,8 @@ impl Derived {
             let expanded = hkdf.expand(&info, out);
             debug_assert!(expanded.is_ok());
         };
-        let mut derived = Self {
-            sender_key: Zeroizing::default(),
-            recipient_key: Zeroizing::default(),
-            common_iv: Nonce::default(),
-        };
+        let mut derived =
+            Self { sender_key: Zeroizing::default(), recipient_key: Zeroizing::default(), common_iv: Nonce::default() };
         expand(params.sender_id, "Key", &mut *derived.sender_key);
         expand(params.recipient_id, "Key", &mut *derived.recipient_key);
         expand(&[], "IV", &mut derived.common_iv[..params.algorithm.nonce_len()]);

@@ -13,7 +13,8 @@ pub use algorithm::Algorithm;
 pub use context::{OscoreError, Params, SecurityContext};
 pub use option::{MAX_OPTION_LEN, OptionError, OscoreOption};
 pub use protect::{
-    Inner, RequestBinding, ResponseNonce, UnprotectError, protect_request, protect_response, unprotect_request, unprotect_response,
+    Inner, RequestBinding, ResponseNonce, UnprotectError, protect_request, protect_response, unprotect_request,
+    unprotect_response,
 };
 pub use replay::{ReplayState, ReplayWindow};
 

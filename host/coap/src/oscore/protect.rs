@@ -73,11 +73,8 @@ pub fn protect_request(
     let binding = RequestBinding::new(sender, sequence);
     let observe = options.iter().any(|(number, _)| number == option::OBSERVE);
     let outer = Header { code: if observe { Code::FETCH } else { Code::POST }, ..*header };
-    let oscore = OscoreOption {
-        partial_iv: Some(sequence),
-        kid_context: context.id_context(),
-        kid: Some(context.sender_id()),
-    };
+    let oscore =
+        OscoreOption { partial_iv: Some(sequence), kid_context: context.id_context(), kid: Some(context.sender_id()) };
     let nonce = context.nonce(&sender, sequence);
     let message = Plain { code: header.code, options, payload, empty_observe: false };
     seal(context, &outer, oscore, &message, &nonce, &binding, out)?;
@@ -155,8 +152,11 @@ fn seal(
     outer.encode(out);
     let mut writer = OptionWriter::new();
     let outside = |class| matches!(class, OscoreClass::Outer | OscoreClass::Both);
-    let mut outer_options =
-        message.options.iter().filter(|&(number, _)| number != option::OSCORE && outside(oscore_class(number))).peekable();
+    let mut outer_options = message
+        .options
+        .iter()
+        .filter(|&(number, _)| number != option::OSCORE && outside(oscore_class(number)))
+        .peekable();
     while let Some((number, value)) = outer_options.next_if(|&(number, _)| number < option::OSCORE) {
         writer.write(number, value, out);
     }
