@@ -263,8 +263,10 @@ async fn write_timers(tx: &mut Tx, all: &[(TenantId, InterlockId, Effects)]) -> 
 }
 
 async fn write_notices(tx: &mut Tx, all: &[(TenantId, InterlockId, Effects)]) -> Result<(), StoreError> {
-    let some: Vec<_> =
-        all.iter().flat_map(|(tenant, _, effects)| effects.notices.iter().map(move |notice| (*tenant, notice))).collect();
+    let some: Vec<_> = all
+        .iter()
+        .flat_map(|(tenant, _, effects)| effects.notices.iter().map(move |notice| (*tenant, notice)))
+        .collect();
     let bodies = some.iter().map(|(_, notice)| to_json("notice", notice)).collect::<Result<Vec<_>, _>>()?;
     let columns = [
         Column::Int(&ints(&some, |n| n.1.id.raw())),

@@ -87,9 +87,7 @@ impl TryFrom<DecisionRow> for StoredDecision {
             }
         };
         let rule = match (row.rule_digest, row.settings_version) {
-            (Some(bytes), Some(version)) => {
-                Some(RuleRef { digest: digest(bytes)?, settings_version: version as u32 })
-            }
+            (Some(bytes), Some(version)) => Some(RuleRef { digest: digest(bytes)?, settings_version: version as u32 }),
             _ => None,
         };
         Ok(Self {

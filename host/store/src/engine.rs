@@ -5,10 +5,10 @@
 
 use crate::connection::{On, OnConnection, StoreOptions};
 use crate::error::StoreError;
+use sqlx::FromRow;
 use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgRow};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteRow, SqliteSynchronous};
-use sqlx::FromRow;
 use std::fmt::Write as _;
 
 pub(crate) static SQLITE_MIGRATIONS: Migrator = sqlx::migrate!("../../migrations/sqlite");
@@ -282,7 +282,7 @@ bulk!(
         id 0 int, tenant_id 1 int, device_id 2 int, alarm_id 3 int, command_id 4 int, body 5 text, created_at 6 int,
     ),
     "INSERT INTO outbox (id, tenant_id, device_id, alarm_id, command_id, body, created_at, attempts, next_attempt_at) \
-     SELECT id, tenant_id, device_id, alarm_id, command_id, body, created_at, 0, created_at FROM batch"
+     SELECT id, tenant_id, device_id, alarm_id, command_id, body, created_at, 0, created_at FROM batch WHERE true ON CONFLICT (id) DO NOTHING"
 );
 
 bulk!(
@@ -300,6 +300,43 @@ bulk!(
     (alarm_id 0 int, decision_id 1 int, tenant_id 2 int),
     "INSERT INTO decision_alarms (alarm_id, decision_id, tenant_id) SELECT alarm_id, decision_id, tenant_id FROM batch WHERE true \
      ON CONFLICT (alarm_id, decision_id) DO NOTHING"
+);
+
+bulk!(
+    INSERT_CHUNKS,
+    (
+        tenant_id 0 int, device_id 1 int, level 2 int, first_seq 3 int, last_seq 4 int, from_at 5 int, to_at 6 int, uplinks 7 int,
+        readings 8 int, body 9 bytes,
+    ),
+    "INSERT INTO chunks (tenant_id, device_id, level, first_seq, last_seq, from_at, to_at, uplinks, readings, body) \
+     SELECT tenant_id, device_id, level, first_seq, last_seq, from_at, to_at, uplinks, readings, body FROM batch"
+);
+
+bulk!(DELETE_CHUNKS, (id 0 int), "DELETE FROM chunks WHERE id IN (SELECT id FROM batch)");
+
+bulk!(PROMOTE_CHUNKS, (id 0 int), "UPDATE chunks SET level = level + 1 WHERE id IN (SELECT id FROM batch)");
+
+bulk!(
+    CHUNKS_OF_LEVEL,
+    (device_id 0 int, level 1 int),
+    "SELECT c.id, c.tenant_id, c.device_id, c.first_seq, c.last_seq, c.from_at, c.to_at, c.uplinks, c.readings, c.body \
+     FROM batch b JOIN chunks c ON c.device_id = b.device_id AND c.level = b.level ORDER BY c.device_id, c.first_seq"
+);
+
+bulk!(DELETE_JOURNAL, (seq 0 int), "DELETE FROM journal WHERE seq IN (SELECT seq FROM batch)");
+
+bulk!(
+    SNAPSHOTS_OF,
+    (device_id 0 int),
+    "SELECT s.device_id, s.tenant_id, s.body FROM batch b JOIN device_snapshots s ON s.device_id = b.device_id"
+);
+
+bulk!(
+    UPSERT_SNAPSHOTS,
+    (device_id 0 int, tenant_id 1 int, last_seq 2 int, body 3 bytes),
+    "INSERT INTO device_snapshots (device_id, tenant_id, last_seq, body) \
+     SELECT device_id, tenant_id, last_seq, body FROM batch WHERE true \
+     ON CONFLICT (device_id) DO UPDATE SET last_seq = excluded.last_seq, body = excluded.body"
 );
 
 /// Numbers for `count` new decisions. On SQLite the transaction holds the only write lock, so counting on from the highest

@@ -4,13 +4,17 @@
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The URL names no engine that the store speaks.
-    #[error("expected a database URL such as `sqlite://data/davy.db` or `postgres://user@host/davy`, got one that starts with `{got}`")]
+    #[error(
+        "expected a database URL such as `sqlite://data/davy.db` or `postgres://user@host/davy`, got one that starts with `{got}`"
+    )]
     UnknownEngine {
         /// The scheme of what came; never the whole URL, which may hold a password.
         got: String,
     },
     /// The database could not be opened.
-    #[error("could not open the {engine} database: {source}; check that it runs, that the path or address is right and that this user may use it")]
+    #[error(
+        "could not open the {engine} database: {source}; check that it runs, that the path or address is right and that this user may use it"
+    )]
     Connect {
         /// Which engine was asked for.
         engine: &'static str,
@@ -21,7 +25,9 @@ pub enum StoreError {
     #[error("could not bring the database to this version's tables: {0}")]
     Migrate(#[from] sqlx::migrate::MigrateError),
     /// A second active alarm for the same device and condition was to be written.
-    #[error("expected at most one active alarm per device and condition, got a second one; nothing of the batch was stored")]
+    #[error(
+        "expected at most one active alarm per device and condition, got a second one; nothing of the batch was stored"
+    )]
     AlarmAlreadyActive,
     /// Something with the same unique key is there already.
     #[error("there is one already: {what}; nothing was stored")]

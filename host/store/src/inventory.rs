@@ -278,7 +278,8 @@ impl Store {
             return Ok(links);
         }
         let mut tx = self.snapshot().await?;
-        let rows: Vec<(i64, i64)> = crate::engine::LINKS_OF.fetch(tx.on(), &[crate::engine::Column::Int(devices)]).await?;
+        let rows: Vec<(i64, i64)> =
+            crate::engine::LINKS_OF.fetch(tx.on(), &[crate::engine::Column::Int(devices)]).await?;
         for (source, valve) in rows {
             links.entry(source).or_default().push(DeviceId::from_raw(valve));
         }

@@ -1,9 +1,10 @@
 //! What a device's uplinks amount to: the fold that snapshots hold and that recovery continues over the journal's tail.
 
+use crate::batch::RowKind;
 use crate::bytes::{Cursor, put_signed, put_sized, put_unsigned};
-use crate::decode::decode;
 use crate::segment::RowRef;
-use crate::RowKind;
+use davy_domain::interlock::DeviceMemory;
+use davy_domain::senml::Uplink;
 use davy_domain::{DeviceId, Quantity, Reading, TenantId, Timestamp};
 
 /// Which OSCORE sequence numbers of a device were stored (RFC 8613 §7.4): the highest one and the 63 below it.
@@ -47,6 +48,8 @@ pub struct DeviceSnapshot {
     pub window: Option<SequenceWindow>,
     /// The latest reading of each quantity, by quantity.
     pub latest: Vec<Reading>,
+    /// When each of those arrived, in the same order.
+    pub latest_received_at: Vec<Timestamp>,
     /// The memory of the tenant's rule, as it was last stored.
     pub rule_state: Option<Vec<u8>>,
 }
@@ -56,18 +59,41 @@ const VERSION: u8 = 1;
 impl DeviceSnapshot {
     /// A device that was never heard of.
     pub const fn new(tenant: TenantId, device: DeviceId) -> Self {
-        Self { tenant, device, last_received_at: None, window: None, latest: Vec::new(), rule_state: None }
+        Self {
+            tenant,
+            device,
+            last_received_at: None,
+            window: None,
+            latest: Vec::new(),
+            latest_received_at: Vec::new(),
+            rule_state: None,
+        }
     }
 
-    /// Takes in a reading: the later one of a quantity stays, of two at the same time the one that came later.
-    pub fn take_reading(&mut self, reading: Reading) {
+    /// Takes in a reading: the later one of a quantity stays, of two at the same time the one that came later. A clock that
+    /// is ahead makes no reading later than its arrival, as in the domain's own fold.
+    pub fn take_reading(&mut self, reading: Reading, received_at: Timestamp) {
         match self.latest.binary_search_by_key(&reading.quantity, |known| known.quantity) {
             Ok(place) => {
-                if reading.at >= self.latest[place].at {
+                if reading.at.min(received_at) >= self.latest[place].at.min(self.latest_received_at[place]) {
                     self.latest[place] = reading;
+                    self.latest_received_at[place] = received_at;
                 }
             }
-            Err(place) => self.latest.insert(place, reading),
+            Err(place) => {
+                self.latest.insert(place, reading);
+                self.latest_received_at.insert(place, received_at);
+            }
+        }
+    }
+
+    /// As the interlock's fold wants it back. The counters of commands come from the command rows.
+    pub fn into_memory(self) -> DeviceMemory {
+        DeviceMemory {
+            last_seen: self.last_received_at,
+            latest: self.latest.into_iter().zip(self.latest_received_at).collect(),
+            rule_state: self.rule_state.unwrap_or_default(),
+            counters: [0; 3],
         }
     }
 
@@ -99,9 +125,10 @@ impl DeviceSnapshot {
             None => out.push(0),
         }
         put_unsigned(&mut out, self.latest.len() as u64);
-        for reading in &self.latest {
+        for (reading, received_at) in self.latest.iter().zip(&self.latest_received_at) {
             put_unsigned(&mut out, u64::from(reading.quantity.code()));
             put_signed(&mut out, reading.at.as_millis());
+            put_signed(&mut out, received_at.as_millis());
             out.extend_from_slice(&reading.value.to_bits().to_le_bytes());
         }
         match &self.rule_state {
@@ -133,6 +160,7 @@ impl DeviceSnapshot {
             let quantity = u16::try_from(code).ok().and_then(Quantity::from_code);
             let quantity = quantity.ok_or_else(|| format!("expected a known quantity, got {code}"))?;
             let at = Timestamp::from_millis(cursor.signed()?);
+            snapshot.latest_received_at.push(Timestamp::from_millis(cursor.signed()?));
             let value = f64::from_bits(u64::from_le_bytes(cursor.array()?));
             snapshot.latest.push(Reading { quantity, value, at });
         }
@@ -143,20 +171,21 @@ impl DeviceSnapshot {
     }
 }
 
-/// Folds a journal row: `snapshot_of` finds the snapshot of a device, `child_of` the device of a gateway's child.
-pub(crate) fn fold_row<'m, M>(
-    memory: &'m mut M,
+/// Finds a gateway's child by its serial number.
+pub(crate) type Children = std::collections::HashMap<DeviceId, std::collections::HashMap<String, DeviceId>>;
+
+/// Folds a journal row whose uplink, if it is one, is decoded already. `snapshot_of` finds the snapshot of a device.
+pub(crate) fn fold_row<M>(
+    memory: &mut M,
     row: &RowRef<'_>,
-    child_of: impl Fn(DeviceId, &str) -> Option<DeviceId>,
+    uplink: Option<&Uplink>,
+    children: &Children,
     snapshot_of: impl Fn(&mut M, DeviceId) -> &mut DeviceSnapshot,
 ) {
     let own = snapshot_of(memory, row.device);
-    match row.kind {
-        RowKind::RuleState => {
-            own.rule_state = Some(row.payload.to_vec());
-            return;
-        }
-        RowKind::Uplink | RowKind::Outcome => {}
+    if row.kind == RowKind::RuleState {
+        own.rule_state = Some(row.payload.to_vec());
+        return;
     }
     own.heard_at(row.received_at);
     if let Some(sequence) = row.sequence {
@@ -165,23 +194,21 @@ pub(crate) fn fold_row<'m, M>(
     if let Some(state) = row.rule_state {
         own.rule_state = Some(state.to_vec());
     }
-    if row.kind != RowKind::Uplink {
-        return;
-    }
-    let Ok(uplink) = decode(row.payload, row.format, row.received_at) else { return };
-    for part in &uplink.parts {
-        let device = match &part.child {
-            None => row.device,
-            Some(serial) => match child_of(row.device, serial) {
-                Some(child) => child,
-                None => continue,
-            },
-        };
+    for part in uplink.into_iter().flat_map(|uplink| &uplink.parts) {
+        let Some(device) = device_of(row.device, part.child.as_deref(), children) else { continue };
         let snapshot = snapshot_of(memory, device);
         snapshot.heard_at(row.received_at);
         for reading in &part.readings {
-            snapshot.take_reading(*reading);
+            snapshot.take_reading(*reading, row.received_at);
         }
+    }
+}
+
+/// Whose readings a part holds: the sender's own or a child's that is known.
+pub(crate) fn device_of(sender: DeviceId, child: Option<&str>, children: &Children) -> Option<DeviceId> {
+    match child {
+        None => Some(sender),
+        Some(serial) => children.get(&sender)?.get(serial).copied(),
     }
 }
 
@@ -229,7 +256,7 @@ mod tests {
             for (quantity, bits, at) in readings {
                 let value = f64::from_bits(bits);
                 if !value.is_nan() {
-                    snapshot.take_reading(Reading { quantity: Quantity::ALL[quantity], value, at: Timestamp::from_millis(at) });
+                    snapshot.take_reading(Reading { quantity: Quantity::ALL[quantity], value, at: Timestamp::from_millis(at) }, Timestamp::from_millis(at / 2));
                 }
             }
             snapshot.rule_state = rule_state;

@@ -129,11 +129,8 @@ impl From<PremisesRow> for Premises {
 impl Store {
     /// Every gas company, by id.
     pub async fn tenants(&self) -> Result<Vec<Tenant>, StoreError> {
-        let rows = fetch_all!(
-            self.reader(),
-            TenantRow,
-            "SELECT id, name, context_id, jurisdiction FROM tenants ORDER BY id"
-        )?;
+        let rows =
+            fetch_all!(self.reader(), TenantRow, "SELECT id, name, context_id, jurisdiction FROM tenants ORDER BY id")?;
         Ok(rows.into_iter().map(Tenant::from).collect())
     }
 

@@ -184,7 +184,8 @@ fn check(new: &Provision) -> Result<(), StoreError> {
             });
         }
     }
-    let places = new.premises.iter().map(|p| (p.lon, p.lat)).chain(new.devices.iter().map(|n| (n.device.lon, n.device.lat)));
+    let places =
+        new.premises.iter().map(|p| (p.lon, p.lat)).chain(new.devices.iter().map(|n| (n.device.lon, n.device.lat)));
     for (lon, lat) in places {
         if !(-180.0..=180.0).contains(&lon) || !(-90.0..=90.0).contains(&lat) {
             return Err(StoreError::Invalid {

@@ -1,14 +1,15 @@
 //! Everything a server needs to go on where the last one stopped.
 
 use crate::alarms::{AlarmRow, StoredAlarm};
+use crate::batch::JournalRow;
 use crate::commands::{CommandRow, StoredCommand};
 use crate::connection::{Store, Tx, fetch_all, fetch_one};
+use crate::decode::decode_row;
 use crate::devices::{Device, DeviceCredentials, DeviceRow};
 use crate::error::StoreError;
-use crate::memory::{DeviceSnapshot, fold_row};
+use crate::memory::{Children, DeviceSnapshot, fold_row};
 use crate::places::{Tenant, TenantRow};
 use crate::segment;
-use crate::JournalRow;
 use davy_domain::policy::PolicyTimer;
 use davy_domain::{DeviceId, InterlockId, TenantId, Timestamp};
 use std::collections::HashMap;
@@ -89,11 +90,8 @@ impl Store {
 impl Recovery {
     /// Every gas company, by id.
     pub async fn tenants(&mut self) -> Result<Vec<Tenant>, StoreError> {
-        let rows = fetch_all!(
-            self.tx.on(),
-            TenantRow,
-            "SELECT id, name, context_id, jurisdiction FROM tenants ORDER BY id"
-        )?;
+        let rows =
+            fetch_all!(self.tx.on(), TenantRow, "SELECT id, name, context_id, jurisdiction FROM tenants ORDER BY id")?;
         Ok(rows.into_iter().map(Tenant::from).collect())
     }
 
@@ -146,25 +144,18 @@ impl Recovery {
         rows.into_iter().map(StoredAlarm::try_from).collect()
     }
 
-    /// Every command that is still on its way, by id.
+    /// Every command that is still on its way, and of each device the newest close and the newest arm in whatever state, by
+    /// id: what the counters of commands are rebuilt from.
     pub async fn commands(&mut self) -> Result<Vec<StoredCommand>, StoreError> {
         let rows = fetch_all!(
             self.tx.on(),
             CommandRow,
             "SELECT id, tenant_id, interlock_id, device_id, action, cause, state, counter, requested_at, sent_at, actuated_at, \
-             changed_at, deadline FROM commands WHERE state <= 6 ORDER BY id",
+             changed_at, deadline FROM commands WHERE state <= 6 OR id IN (SELECT c.id FROM commands c JOIN \
+             (SELECT device_id, action, MAX(counter) AS counter FROM commands GROUP BY device_id, action) newest \
+             ON newest.device_id = c.device_id AND newest.counter = c.counter) ORDER BY id",
         )?;
         rows.into_iter().map(StoredCommand::try_from).collect()
-    }
-
-    /// The highest command counter ever given for each device that has had a command.
-    pub async fn command_counters(&mut self) -> Result<HashMap<DeviceId, u64>, StoreError> {
-        let rows = fetch_all!(
-            self.tx.on(),
-            (i64, i64),
-            "SELECT device_id, MAX(counter) FROM commands GROUP BY device_id ORDER BY device_id",
-        )?;
-        Ok(rows.into_iter().map(|(device, counter)| (DeviceId::from_raw(device), counter as u64)).collect())
     }
 
     /// Every timer.
@@ -215,12 +206,10 @@ impl Recovery {
             for (seq, tenant, body) in &rows {
                 let tenant = TenantId::from_raw(*tenant);
                 segment::for_each(body, |row| {
-                    fold_row(
-                        &mut memories,
-                        &row,
-                        |gateway, serial| children.get(&(gateway, serial.to_owned())).copied(),
-                        |memories, device| memories.entry(device).or_insert_with(|| DeviceSnapshot::new(tenant, device)),
-                    );
+                    let uplink = decode_row(&row);
+                    fold_row(&mut memories, &row, uplink.as_ref(), &children, |memories, device| {
+                        memories.entry(device).or_insert_with(|| DeviceSnapshot::new(tenant, device))
+                    });
                 })
                 .map_err(|why| StoreError::corrupt(format!("journal row {seq}"), why))?;
             }
@@ -250,15 +239,16 @@ pub(crate) async fn segments_after(tx: &mut Tx, after: i64) -> Result<Vec<(i64, 
     )
 }
 
-/// The devices behind gateways, by gateway and serial number.
-pub(crate) async fn children(tx: &mut Tx) -> Result<HashMap<(DeviceId, String), DeviceId>, StoreError> {
+/// The devices behind gateways.
+pub(crate) async fn children(tx: &mut Tx) -> Result<Children, StoreError> {
     let rows = fetch_all!(
         tx.on(),
         (i64, String, i64),
         "SELECT parent_id, serial, id FROM devices WHERE parent_id IS NOT NULL"
     )?;
-    Ok(rows
-        .into_iter()
-        .map(|(parent, serial, id)| ((DeviceId::from_raw(parent), serial), DeviceId::from_raw(id)))
-        .collect())
+    let mut children = Children::new();
+    for (parent, serial, id) in rows {
+        children.entry(DeviceId::from_raw(parent)).or_default().insert(serial, DeviceId::from_raw(id));
+    }
+    Ok(children)
 }

@@ -156,7 +156,12 @@ impl TenantStore {
     ///
     /// # Errors
     /// [`StoreError::MissingReference`] when the component or the settings are not there.
-    pub async fn activate_rule(&self, digest: &[u8; 32], settings_version: u32, at: Timestamp) -> Result<(), StoreError> {
+    pub async fn activate_rule(
+        &self,
+        digest: &[u8; 32],
+        settings_version: u32,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
         execute!(
             self.store().writer(),
             "INSERT INTO rule_activation (tenant_id, digest, settings_version, activated_at) VALUES ($1, $2, $3, $4) \

@@ -96,14 +96,23 @@ pub(crate) fn for_each<'a>(body: &'a [u8], mut visit: impl FnMut(RowRef<'a>)) ->
     let mut before = 0_i64;
     while !cursor.is_empty() {
         let head = cursor.byte()?;
-        let kind = RowKind::from_code(head & 0x0F).ok_or_else(|| format!("expected row kind 1 to 3, got {}", head & 0x0F))?;
+        let kind =
+            RowKind::from_code(head & 0x0F).ok_or_else(|| format!("expected row kind 1 to 3, got {}", head & 0x0F))?;
         let device = DeviceId::from_raw(i64::from_le_bytes(cursor.array()?));
         before = before.wrapping_add(cursor.signed()?);
         let format = u16::try_from(cursor.unsigned()?).map_err(|_| "content-format above 65535".to_owned())?;
         let sequence = if head & HAS_SEQUENCE == 0 { None } else { Some(cursor.unsigned()?) };
         let payload = cursor.sized()?;
         let rule_state = if head & HAS_RULE_STATE == 0 { None } else { Some(cursor.sized()?) };
-        visit(RowRef { device, kind, sequence, received_at: Timestamp::from_millis(before), format, payload, rule_state });
+        visit(RowRef {
+            device,
+            kind,
+            sequence,
+            received_at: Timestamp::from_millis(before),
+            format,
+            payload,
+            rule_state,
+        });
     }
     Ok(())
 }
