@@ -307,9 +307,9 @@ pub fn step(alarm: &Alarm, event: AlarmEvent, now: Timestamp) -> Result<Option<A
         AlarmEvent::Raise { priority, origin } => Ok(raise(alarm, priority, origin, now)),
         AlarmEvent::Clear { origin } => Ok(clear(alarm, origin, now)),
         AlarmEvent::Acknowledge { .. } => match alarm.state {
-            S::Unacknowledged => Ok(to(alarm, S::Acknowledged, AlarmEffect::Quiet, now)),
-            S::ReturnedUnacknowledged => Ok(to(alarm, S::Normal, AlarmEffect::End, now)),
-            S::LatchedUnacknowledged => Ok(to(alarm, S::LatchedAcknowledged, AlarmEffect::Quiet, now)),
+            S::Unacknowledged => Ok(Some(to(alarm, S::Acknowledged, AlarmEffect::Quiet, now))),
+            S::ReturnedUnacknowledged => Ok(Some(to(alarm, S::Normal, AlarmEffect::End, now))),
+            S::LatchedUnacknowledged => Ok(Some(to(alarm, S::LatchedAcknowledged, AlarmEffect::Quiet, now))),
             S::Acknowledged | S::LatchedAcknowledged => Ok(None),
             S::Normal => Err(AlarmRefusal::Ended),
             S::Shelved | S::SuppressedByDesign | S::OutOfService => Err(hidden(alarm.state)),
@@ -319,8 +319,8 @@ pub fn step(alarm: &Alarm, event: AlarmEvent, now: Timestamp) -> Result<Option<A
                 Err(AlarmRefusal::NoFreshLowReadings)
             }
             // Reset and acknowledgement are two acts (ISA-18.2); either may come first.
-            S::LatchedUnacknowledged => Ok(to(alarm, S::ReturnedUnacknowledged, AlarmEffect::Returned, now)),
-            S::LatchedAcknowledged => Ok(to(alarm, S::Normal, AlarmEffect::End, now)),
+            S::LatchedUnacknowledged => Ok(Some(to(alarm, S::ReturnedUnacknowledged, AlarmEffect::Returned, now))),
+            S::LatchedAcknowledged => Ok(Some(to(alarm, S::Normal, AlarmEffect::End, now))),
             S::ReturnedUnacknowledged => Ok(None),
             S::Unacknowledged | S::Acknowledged => Err(AlarmRefusal::StillPresent),
             S::Normal => Err(AlarmRefusal::Ended),
@@ -341,8 +341,8 @@ pub fn step(alarm: &Alarm, event: AlarmEvent, now: Timestamp) -> Result<Option<A
     }
 }
 
-fn to(alarm: &Alarm, state: AlarmState, effect: AlarmEffect, now: Timestamp) -> Option<AlarmStep> {
-    Some(AlarmStep { alarm: Alarm { state, shelved_until: None, changed_at: now, ..alarm.clone() }, effect })
+fn to(alarm: &Alarm, state: AlarmState, effect: AlarmEffect, now: Timestamp) -> AlarmStep {
+    AlarmStep { alarm: Alarm { state, shelved_until: None, changed_at: now, ..alarm.clone() }, effect }
 }
 
 fn raise(alarm: &Alarm, priority: Priority, origin: Origin, now: Timestamp) -> Option<AlarmStep> {
@@ -429,9 +429,9 @@ fn unhide(alarm: &Alarm, from: AlarmState, now: Timestamp) -> Result<Option<Alar
     if alarm.state != from {
         return Ok(None);
     }
-    Ok(if alarm.asserted.is_empty() {
+    Ok(Some(if alarm.asserted.is_empty() {
         to(alarm, AlarmState::Normal, AlarmEffect::End, now)
     } else {
         to(alarm, AlarmState::Unacknowledged, AlarmEffect::Annunciate, now)
-    })
+    }))
 }

@@ -215,10 +215,9 @@ pub fn step(command: &Command, event: CommandEvent, now: Timestamp) -> Option<Co
     match (command.state, event) {
         (S::Requested, CommandEvent::Authorise) => to(S::Authorised, E::Note),
         (S::Requested | S::Authorised, CommandEvent::Refuse) => to(S::Rejected, E::End),
-        (S::Authorised, CommandEvent::Enqueue) => to(S::Queued, E::Note),
+        (S::Authorised, CommandEvent::Enqueue) | (S::Sent, CommandEvent::TimedOut) => to(S::Queued, E::Note),
         (S::Queued, CommandEvent::Sent) => to(S::Sent, E::Note),
         (S::Queued | S::Sent, CommandEvent::Delivered) => to(S::Acknowledged, E::Note),
-        (S::Sent, CommandEvent::TimedOut) => to(S::Queued, E::Note),
         (S::Queued | S::Sent | S::Acknowledged | S::Actuated, CommandEvent::Outcome { outcome, at }) => match outcome {
             DeviceOutcome::Accepted if matches!(command.state, S::Queued | S::Sent) => to(S::Acknowledged, E::Note),
             DeviceOutcome::Accepted => None,

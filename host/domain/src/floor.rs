@@ -285,9 +285,6 @@ impl LocalFloor {
     /// Below which value a reading of `quantity` counts as low: the lowest `clear_below` of the rules in force that judge
     /// it. `None` when none does.
     pub fn low_level(&self, quantity: Quantity, now: Timestamp) -> Option<f64> {
-        self.in_force(now)
-            .filter(|rule| rule.quantity == quantity)
-            .map(|rule| rule.clear_below)
-            .min_by(|a, b| a.total_cmp(b))
+        self.in_force(now).filter(|rule| rule.quantity == quantity).map(|rule| rule.clear_below).min_by(f64::total_cmp)
     }
 }

@@ -386,7 +386,7 @@ fn number(decoder: &mut Decoder<'_>, record: usize, field: &'static str) -> Resu
                 return Err(SenmlError::Field { record, field, expected: "a number or a decimal fraction", got });
             }
             let exponent = decoder.i16().map_err(wrong)?;
-            let mantissa = decoder.int().map(|int| i128::from(int)).map_err(wrong)?;
+            let mantissa = decoder.int().map(i128::from).map_err(wrong)?;
             // Through text, so that 215e-1 is exactly what 21.5 is.
             format!("{mantissa}e{exponent}").parse().map_err(|_| SenmlError::Field {
                 record,

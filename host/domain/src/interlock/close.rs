@@ -11,6 +11,9 @@ use crate::time::{Span, Timestamp};
 /// A device's clock further off than this is not believed when it reports an outcome.
 const CLOCK_OFF: Span = Span::from_hours(24);
 
+/// A device may not push our counters further than this: they are stored as 63-bit numbers and must go on rising.
+const HIGHEST_COUNTER: u64 = u64::MAX >> 2;
+
 impl Interlock {
     /// Closes every valve that the leak of `d` closes.
     pub(super) fn close_for(&mut self, d: usize, cause: Cause, step: &mut Step<'_, '_>) {
@@ -293,7 +296,7 @@ impl Interlock {
             return;
         }
         if outcome == DeviceOutcome::RefusedStale {
-            self.devices[v].counter = self.devices[v].counter.max(counter.min(u64::MAX >> 1));
+            self.devices[v].counter = self.devices[v].counter.max(counter.min(HIGHEST_COUNTER));
         }
         let at = if at.since(step.now) > CLOCK_OFF || step.now.since(at) > CLOCK_OFF { step.now } else { at };
         self.follow(v, c, CommandEvent::Outcome { outcome, at }, step);

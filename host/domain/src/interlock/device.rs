@@ -209,7 +209,7 @@ impl Device {
 
     /// When it is silent, unless it reports before.
     pub(super) fn silent_at(&self, limits: &Limits) -> Option<Timestamp> {
-        if self.active.contains(Condition::Silent) {
+        if self.asserts(Condition::Silent, Origin::Platform) {
             return None;
         }
         self.silence_window(limits).map(|window| self.watch_from + window)

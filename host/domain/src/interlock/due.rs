@@ -62,8 +62,8 @@ impl Interlock {
                 {
                     continue;
                 }
-                let unheard =
-                    device.parent.is_some_and(|gateway| self.devices[gateway].active.contains(Condition::Silent));
+                let silent = |gateway: usize| self.devices[gateway].asserts(Condition::Silent, Origin::Platform);
+                let unheard = device.parent.is_some_and(silent);
                 if unheard {
                     self.devices[d].watch_from = step.now;
                 } else {

@@ -120,7 +120,7 @@ impl Default for Limits {
 }
 
 /// How many ids of finished commands are remembered, so that a late repeat of a request has no effect.
-const REMEMBERED_COMMANDS: usize = 64;
+const REMEMBERED_COMMANDS: usize = 128;
 
 /// A set of devices whose readings close each other's valves, with everything that is known and under way.
 #[derive(Clone, Debug)]

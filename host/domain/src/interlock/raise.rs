@@ -67,11 +67,11 @@ impl Interlock {
             }
             AlarmEvent::Reset { by, .. } => {
                 let alarm = &self.devices[d].alarms[at];
-                let fresh_low_readings = self.fresh_low(&self.devices[d], alarm.condition, step);
+                let fresh_low_readings = Self::fresh_low(&self.devices[d], alarm.condition, step);
                 // A rule that never lets go must not keep an alarm alive against a person with proof.
                 if fresh_low_readings && alarm.condition.is_leak() && alarm.asserted == Asserted::by(Origin::Rule) {
                     self.clear(d, alarm.condition, Origin::Rule, step);
-                    if !self.devices[d].alarms.get(at).is_some_and(|alarm| alarm.id == id) {
+                    if self.devices[d].alarms.get(at).is_none_or(|alarm| alarm.id != id) {
                         return;
                     }
                 }
@@ -93,7 +93,7 @@ impl Interlock {
     }
 
     /// Whether fresh reports say that a latched condition has gone.
-    fn fresh_low(&self, device: &Device, condition: Condition, step: &Step<'_, '_>) -> bool {
+    fn fresh_low(device: &Device, condition: Condition, step: &Step<'_, '_>) -> bool {
         if condition == Condition::CloseUnverified {
             return device.proven_closed(step.now, step.world.limits);
         }

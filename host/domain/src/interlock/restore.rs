@@ -212,6 +212,7 @@ impl Interlock {
             new.devices[d].active.insert(alarm.condition);
             new.devices[d].alarms.push(alarm);
         }
+        let mut finished = Vec::new();
         let mut commands = stored.commands;
         commands.sort_by_key(|command| (command.device, command.counter));
         for command in commands {
@@ -220,10 +221,13 @@ impl Interlock {
             new.devices[d].note_counters(&command);
             if command.state.is_open() {
                 new.devices[d].commands.push(command);
-            } else if new.finished.len() < REMEMBERED_COMMANDS {
-                new.finished.push_back(command.id);
+            } else {
+                finished.push((command.changed_at, command.id));
             }
         }
+        finished.sort_unstable();
+        let oldest = finished.len().saturating_sub(REMEMBERED_COMMANDS);
+        new.finished.extend(finished[oldest..].iter().map(|&(_, id)| id));
         for (device, timer) in stored.timers {
             let Some(d) = new.index(device) else { continue };
             new.devices[d].rule.timers.push(timer);
@@ -234,8 +238,8 @@ impl Interlock {
     /// Folds a journalled uplink into the memory. Nothing is decided.
     pub fn remember(&mut self, device: DeviceId, parts: &[Part], received_at: Timestamp) {
         let Some(d) = self.index(device) else { return };
-        let at = received_at.max(self.clock);
-        self.clock = at;
+        let at = received_at.max(self.devices[d].last_seen.unwrap_or_default());
+        self.clock = self.clock.max(at);
         self.devices[d].hear(at);
         for part in parts {
             let target = match &part.child {
@@ -296,17 +300,15 @@ impl Interlock {
     ) -> Result<(), InterlockError> {
         let devices = devices
             .into_iter()
-            .map(|config| match self.index(config.id) {
-                Some(d) => {
-                    let mut known = self.devices[d].clone();
-                    known.config = config;
-                    known
-                }
-                None => {
+            .map(|config| {
+                let Some(d) = self.index(config.id) else {
                     let mut new = Device::new(config);
                     new.watch_from = now;
-                    new
-                }
+                    return new;
+                };
+                let mut known = self.devices[d].clone();
+                known.config = config;
+                known
             })
             .collect();
         let mut next = Self { devices, finished: self.finished.clone(), ..*self };

@@ -72,28 +72,25 @@ impl Interlock {
             evaluation.result = Err(PolicyFault::Nonsense { what });
         }
         let mut state_before = None;
-        match &evaluation.result {
-            Ok(outcome) => {
-                self.clear(d, Condition::RuleFault, Origin::Platform, step);
-                let rest = outcome.wake.clone().map(|wake| (bound.reference(), cap(wake, step.now)));
-                let device = &mut self.devices[d];
-                device.rule.wake = rest;
-                if device.rule.state != outcome.state {
-                    state_before = Some(core::mem::replace(&mut device.rule.state, outcome.state.clone()));
-                    let blob = device.rule.to_blob();
-                    let id = device.config.id;
-                    match step.out.rule_state.iter_mut().find(|(device, _)| *device == id) {
-                        Some((_, stored)) => *stored = blob,
-                        None => step.out.rule_state.push((id, blob)),
-                    }
+        if let Ok(outcome) = &evaluation.result {
+            self.clear(d, Condition::RuleFault, Origin::Platform, step);
+            let rest = outcome.wake.clone().map(|wake| (bound.reference(), cap(wake, step.now)));
+            let device = &mut self.devices[d];
+            device.rule.wake = rest;
+            if device.rule.state != outcome.state {
+                state_before = Some(core::mem::replace(&mut device.rule.state, outcome.state.clone()));
+                let blob = device.rule.to_blob();
+                let id = device.config.id;
+                match step.out.rule_state.iter_mut().find(|(device, _)| *device == id) {
+                    Some((_, stored)) => *stored = blob,
+                    None => step.out.rule_state.push((id, blob)),
                 }
-                self.apply(d, outcome, step);
             }
-            Err(_) => {
-                self.devices[d].rule.wake = None;
-                self.raise(d, Condition::RuleFault, Priority::Medium, Origin::Platform, step);
-                self.withdraw_rule(d, false, step);
-            }
+            self.apply(d, outcome, step);
+        } else {
+            self.devices[d].rule.wake = None;
+            self.raise(d, Condition::RuleFault, Priority::Medium, Origin::Platform, step);
+            self.withdraw_rule(d, false, step);
         }
         if mark.passed(step.out) {
             let state_before = state_before.unwrap_or_else(|| self.devices[d].rule.state.clone());
@@ -147,7 +144,7 @@ impl Interlock {
                 .valves
                 .iter()
                 .map(|&v| self.devices[v].valve())
-                .max_by_key(danger)
+                .max_by_key(|&position| danger(position))
                 .unwrap_or(ValveState::Unknown),
             active: device.active,
             installed_at: device.config.installed_at,
@@ -240,7 +237,7 @@ impl Interlock {
     }
 }
 
-const fn danger(position: &ValveState) -> u8 {
+const fn danger(position: ValveState) -> u8 {
     match position {
         ValveState::Closed => 0,
         ValveState::Closing => 1,

@@ -68,7 +68,7 @@ impl Interlock {
     }
 
     fn heard(&mut self, d: usize, step: &mut Step<'_, '_>) {
-        if self.devices[d].active.contains(Condition::Silent) {
+        if self.devices[d].asserts(Condition::Silent, Origin::Platform) {
             self.clear(d, Condition::Silent, Origin::Platform, step);
             if let Some(at) = self.devices[d].silent_at(step.world.limits) {
                 self.due_by(at);
@@ -80,28 +80,27 @@ impl Interlock {
         if readings.is_empty() {
             return;
         }
-        let mark = Mark::of(step.out);
         let device = &mut self.devices[d];
-        let id = device.config.id;
+        let (id, kind) = (device.config.id, device.config.kind);
         for reading in readings {
             device.absorb(reading, step.now);
             step.out.readings.push((id, *reading));
         }
-        let has_valve = device.config.kind.has_valve();
-        // The law first, in native code, whatever comes of the rule.
-        let hits = step.world.floor.judge(device.config.kind, readings, step.now).unwrap_or_default();
-        if !hits.is_empty() {
-            self.stand_on_floor(d, &hits, step);
-        }
-        if !self.devices[d].active.is_empty() {
-            self.leave_floor(d, step);
-        }
-        if has_valve {
+        if kind.has_valve() {
             self.judge_flow(d, step);
             self.prove(d, step);
         }
+        // The law first, in native code, whatever comes of the rule.
+        let mark = Mark::of(step.out);
+        let hits = step.world.floor.judge(kind, readings, step.now).unwrap_or_default();
+        if !hits.is_empty() {
+            self.stand_on_floor(d, &hits, step);
+        }
         self.consult(d, Trigger::Readings, readings, hits, mark, step);
-        if has_valve {
+        if !self.devices[d].active.is_empty() {
+            self.leave_floor(d, step);
+        }
+        if kind.has_valve() {
             self.announce_move(d, step);
         }
     }
