@@ -306,12 +306,14 @@ impl Interlock {
     /// The transport reports on a command.
     pub(super) fn transport(&mut self, id: CommandId, event: Transport, step: &mut Step<'_, '_>) {
         let Some((v, c)) = self.open_command(id) else { return };
-        let event = match event {
-            Transport::Sent => CommandEvent::Sent,
-            Transport::Delivered => CommandEvent::Delivered,
-            Transport::TimedOut => CommandEvent::TimedOut,
+        let (event, again) = match event {
+            Transport::Sent => (CommandEvent::Sent, false),
+            Transport::Delivered => (CommandEvent::Delivered, false),
+            Transport::TimedOut => (CommandEvent::TimedOut, true),
         };
-        self.follow(v, c, event, step);
+        if self.follow(v, c, event, step) && again {
+            self.deliver(v, step);
+        }
     }
 
     fn open_command(&self, id: CommandId) -> Option<(usize, usize)> {

@@ -1,7 +1,6 @@
 //! Random lives of an interlock under hostile rules: what must hold after every step, whatever happens.
 
-mod premises;
-
+use crate::premises::*;
 use davy_domain::alarm::{AlarmEvent, AlarmState, Origin};
 use davy_domain::command::CommandEffect;
 use davy_domain::interlock::RejectReason;
@@ -10,7 +9,6 @@ use davy_domain::{
     Action, CommandState, Condition, DeviceId, Effects, IdSource, Input, Interlock, Priority, Quantity, Timestamp,
     ValveState,
 };
-use premises::*;
 use proptest::prelude::*;
 use std::collections::{HashMap, HashSet};
 
@@ -201,7 +199,7 @@ fn live(events: &[Event], policies: &[(&dyn AlarmPolicy, [u8; 32])]) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn no_rule_and_no_order_of_events_breaks_the_invariants(events in prop::collection::vec(event(), 1..120)) {

@@ -17,17 +17,17 @@ use davy_domain::{
 use proptest::prelude::*;
 use std::collections::{BTreeMap, HashMap};
 
-pub const START: Timestamp = Timestamp::from_millis(1_800_000_000_000);
-pub const PERSON: UserId = UserId::from_raw(77);
-pub const DETECTOR: DeviceId = DeviceId::from_raw(1);
-pub const VALVE: DeviceId = DeviceId::from_raw(2);
-pub const METER: DeviceId = DeviceId::from_raw(3);
-pub const GATEWAY: DeviceId = DeviceId::from_raw(4);
-pub const CHILD: DeviceId = DeviceId::from_raw(5);
-pub const CHILD_VALVE: DeviceId = DeviceId::from_raw(6);
-pub const WELL: DeviceId = DeviceId::from_raw(7);
+pub(crate) const START: Timestamp = Timestamp::from_millis(1_800_000_000_000);
+pub(crate) const PERSON: UserId = UserId::from_raw(77);
+pub(crate) const DETECTOR: DeviceId = DeviceId::from_raw(1);
+pub(crate) const VALVE: DeviceId = DeviceId::from_raw(2);
+pub(crate) const METER: DeviceId = DeviceId::from_raw(3);
+pub(crate) const GATEWAY: DeviceId = DeviceId::from_raw(4);
+pub(crate) const CHILD: DeviceId = DeviceId::from_raw(5);
+pub(crate) const CHILD_VALVE: DeviceId = DeviceId::from_raw(6);
+pub(crate) const WELL: DeviceId = DeviceId::from_raw(7);
 
-pub fn device(id: DeviceId, kind: DeviceKind, links: &[DeviceId], parent: Option<DeviceId>) -> DeviceConfig {
+pub(crate) fn device(id: DeviceId, kind: DeviceKind, links: &[DeviceId], parent: Option<DeviceId>) -> DeviceConfig {
     DeviceConfig {
         id,
         serial: format!("S{}", id.raw()),
@@ -41,9 +41,9 @@ pub fn device(id: DeviceId, kind: DeviceKind, links: &[DeviceId], parent: Option
     }
 }
 
-pub struct Surroundings {
-    pub floor: LocalFloor,
-    pub limits: Limits,
+pub(crate) struct Surroundings {
+    pub(crate) floor: LocalFloor,
+    pub(crate) limits: Limits,
 }
 
 impl Default for Surroundings {
@@ -55,7 +55,7 @@ impl Default for Surroundings {
 }
 
 impl Surroundings {
-    pub fn devices() -> Vec<DeviceConfig> {
+    pub(crate) fn devices() -> Vec<DeviceConfig> {
         vec![
             device(DETECTOR, DeviceKind::Detector, &[VALVE, METER], None),
             device(VALVE, DeviceKind::Valve, &[], None),
@@ -67,11 +67,11 @@ impl Surroundings {
         ]
     }
 
-    pub fn interlock(&self) -> Interlock {
+    pub(crate) fn interlock(&self) -> Interlock {
         Interlock::new(InterlockId::from_raw(1), TenantId::from_raw(1), Self::devices(), START, &self.limits).unwrap()
     }
 
-    pub fn world<'a>(&'a self, policy: Option<(&'a dyn AlarmPolicy, [u8; 32])>) -> World<'a> {
+    pub(crate) fn world<'a>(&'a self, policy: Option<(&'a dyn AlarmPolicy, [u8; 32])>) -> World<'a> {
         World {
             floor: &self.floor,
             policy: policy.map(|(policy, digest)| BoundPolicy { policy, digest, settings_version: 1 }),
@@ -81,24 +81,24 @@ impl Surroundings {
 }
 
 /// Readings of one device; of a gateway's child when `serial` is its serial.
-pub fn part(serial: Option<&str>, readings: &[(Quantity, f64)], at: Timestamp) -> Part {
+pub(crate) fn part(serial: Option<&str>, readings: &[(Quantity, f64)], at: Timestamp) -> Part {
     let readings = readings.iter().map(|&(quantity, value)| Reading::new(quantity, value, at).unwrap()).collect();
     Part { child: serial.map(str::to_owned), readings }
 }
 
 /// Keeps what the effects say, as a database does, and a journal of uplinks.
 #[derive(Default)]
-pub struct Database {
-    pub alarms: BTreeMap<AlarmId, Alarm>,
-    pub commands: BTreeMap<CommandId, Command>,
-    pub timers: BTreeMap<(DeviceId, u32), PolicyTimer>,
-    pub rule_state: HashMap<DeviceId, Vec<u8>>,
-    pub memories: Vec<(DeviceId, Vec<u8>)>,
-    pub journal: Vec<(DeviceId, Vec<Part>, Timestamp)>,
+pub(crate) struct Database {
+    pub(crate) alarms: BTreeMap<AlarmId, Alarm>,
+    pub(crate) commands: BTreeMap<CommandId, Command>,
+    pub(crate) timers: BTreeMap<(DeviceId, u32), PolicyTimer>,
+    pub(crate) rule_state: HashMap<DeviceId, Vec<u8>>,
+    pub(crate) memories: Vec<(DeviceId, Vec<u8>)>,
+    pub(crate) journal: Vec<(DeviceId, Vec<Part>, Timestamp)>,
 }
 
 impl Database {
-    pub fn store(&mut self, effects: &Effects) {
+    pub(crate) fn store(&mut self, effects: &Effects) {
         for change in &effects.alarms {
             self.alarms.insert(change.alarm.id, change.alarm.clone());
         }
@@ -114,13 +114,13 @@ impl Database {
         self.rule_state.extend(effects.rule_state.iter().cloned());
     }
 
-    pub fn snapshot(&mut self, interlock: &Interlock) {
+    pub(crate) fn snapshot(&mut self, interlock: &Interlock) {
         let ids = interlock.devices().map(|view| view.config().id);
         self.memories = ids.map(|id| (id, interlock.memory(id).unwrap().to_bytes())).collect();
         self.journal.clear();
     }
 
-    pub fn restore(&self, surroundings: &Surroundings, now: Timestamp) -> Interlock {
+    pub(crate) fn restore(&self, surroundings: &Surroundings, now: Timestamp) -> Interlock {
         let memories = self.memories.iter().map(|(id, bytes)| (*id, DeviceMemory::from_bytes(bytes).unwrap()));
         let stored = StoredInterlock {
             devices: Surroundings::devices(),
@@ -141,14 +141,14 @@ impl Database {
 
 /// What a valve controller does with orders (see `davy_domain::wire`).
 #[derive(Default)]
-pub struct DeviceModel {
+pub(crate) struct DeviceModel {
     accepted: u64,
-    pub closed: bool,
-    pub may_open: bool,
+    pub(crate) closed: bool,
+    pub(crate) may_open: bool,
 }
 
 impl DeviceModel {
-    pub fn receive(&mut self, message: &PendingCommand) -> DeviceOutcome {
+    pub(crate) fn receive(&mut self, message: &PendingCommand) -> DeviceOutcome {
         if message.counter < self.accepted {
             return DeviceOutcome::RefusedStale;
         }
@@ -172,28 +172,28 @@ fn ours() -> impl Iterator<Item = Condition> {
     Condition::ALL.iter().copied().filter(|condition| condition.for_rules())
 }
 
-pub struct Trapping;
+pub(crate) struct Trapping;
 impl AlarmPolicy for Trapping {
     fn evaluate(&self, _: &[u8], _: &PolicyEvent) -> Evaluation {
         Evaluation { result: Err(PolicyFault::Trap { reason: "unreachable".to_owned() }), fuel: 1 }
     }
 }
 
-pub struct Mute;
+pub(crate) struct Mute;
 impl AlarmPolicy for Mute {
     fn evaluate(&self, _: &[u8], _: &PolicyEvent) -> Evaluation {
         answer(PolicyOutcome::default())
     }
 }
 
-pub struct ClearsEverything;
+pub(crate) struct ClearsEverything;
 impl AlarmPolicy for ClearsEverything {
     fn evaluate(&self, _: &[u8], _: &PolicyEvent) -> Evaluation {
         answer(PolicyOutcome { clear: ours().collect(), ..PolicyOutcome::default() })
     }
 }
 
-pub struct RaisesEverything;
+pub(crate) struct RaisesEverything;
 impl AlarmPolicy for RaisesEverything {
     fn evaluate(&self, state: &[u8], _: &PolicyEvent) -> Evaluation {
         let raise = ours().map(|condition| Raise { condition, priority: Priority::Urgent }).collect();
@@ -202,7 +202,7 @@ impl AlarmPolicy for RaisesEverything {
     }
 }
 
-pub struct ClosesAlways;
+pub(crate) struct ClosesAlways;
 impl AlarmPolicy for ClosesAlways {
     fn evaluate(&self, _: &[u8], event: &PolicyEvent) -> Evaluation {
         let timers = (0..16).map(|id| PolicyTimer { id, at: event.now }).collect();
@@ -211,7 +211,7 @@ impl AlarmPolicy for ClosesAlways {
 }
 
 /// Each answer breaks the contract in another way.
-pub struct TalksNonsense;
+pub(crate) struct TalksNonsense;
 impl AlarmPolicy for TalksNonsense {
     fn evaluate(&self, _: &[u8], event: &PolicyEvent) -> Evaluation {
         let mut outcome = PolicyOutcome { clear: ours().collect(), ..PolicyOutcome::default() };
@@ -227,7 +227,7 @@ impl AlarmPolicy for TalksNonsense {
 }
 
 /// Promises that nothing will ever matter.
-pub struct SleepsForever;
+pub(crate) struct SleepsForever;
 impl AlarmPolicy for SleepsForever {
     fn evaluate(&self, _: &[u8], _: &PolicyEvent) -> Evaluation {
         let wake = Wake { not_before: Timestamp::from_millis(i64::MAX), unless: Vec::new(), on_valve: false };
@@ -236,8 +236,8 @@ impl AlarmPolicy for SleepsForever {
 }
 
 /// Low at 10 %LEL with hysteresis and a close at 20, and a promise while all is well that it keeps.
-pub struct Honest {
-    pub promises: bool,
+pub(crate) struct Honest {
+    pub(crate) promises: bool,
 }
 impl AlarmPolicy for Honest {
     fn evaluate(&self, state: &[u8], event: &PolicyEvent) -> Evaluation {
@@ -266,7 +266,7 @@ impl AlarmPolicy for Honest {
 
 /// Something that happens after some time.
 #[derive(Clone, Debug)]
-pub struct Event {
+pub(crate) struct Event {
     passes_ms: i64,
     what: What,
 }
@@ -284,7 +284,7 @@ enum What {
     OtherRule(u8),
 }
 
-pub fn event() -> impl Strategy<Value = Event> {
+pub(crate) fn event() -> impl Strategy<Value = Event> {
     let gas = prop_oneof![Just(0.0), Just(4.9), Just(5.0), Just(12.0), Just(24.9), Just(25.0), Just(60.0)];
     let age = prop_oneof![3 => Just(0_i64), 1 => 0..120_000_i64, 1 => -120_000..0_i64];
     let what = prop_oneof![
@@ -304,18 +304,18 @@ pub fn event() -> impl Strategy<Value = Event> {
     (passes, what).prop_map(|(passes_ms, what)| Event { passes_ms, what })
 }
 
-pub enum Prepared {
+pub(crate) enum Prepared {
     Uplink(DeviceId, Vec<Part>),
     Other(Input<'static>),
 }
 
 impl Event {
-    pub fn passes(&self) -> Span {
+    pub(crate) fn passes(&self) -> Span {
         Span::from_millis(self.passes_ms)
     }
 
     /// Which of the rules is bound from now on, if this is about that.
-    pub fn other_rule(&self) -> Option<u8> {
+    pub(crate) fn other_rule(&self) -> Option<u8> {
         match self.what {
             What::OtherRule(which) => Some(which),
             _ => None,
@@ -323,7 +323,7 @@ impl Event {
     }
 
     /// The input that it makes, now that things stand as they do.
-    pub fn input(&self, database: &Database, now: Timestamp) -> Option<Prepared> {
+    pub(crate) fn input(&self, database: &Database, now: Timestamp) -> Option<Prepared> {
         let command = |pick: u8| {
             // Mostly one of the newest, now and then any.
             let count = database.commands.len();

@@ -1,6 +1,6 @@
 //! The two state machines as tables that a person can read: every state, every event, what follows.
 //!
-//! `UPDATE_GOLDEN=1 cargo test -p davy-domain --test transition_tables` writes them anew; otherwise they are compared.
+//! `UPDATE_GOLDEN=1 cargo test -p davy-domain --test it` writes them anew; otherwise they are compared.
 
 use davy_domain::alarm::{self, Alarm, AlarmEvent, AlarmState, Asserted, Origin};
 use davy_domain::command::{self, Action, Cause, Command, CommandEvent, CommandState, DeviceOutcome};

@@ -1,7 +1,6 @@
 //! The fold in the field's own scenes.
 
-mod premises;
-
+use crate::premises::*;
 use davy_domain::alarm::{AlarmEvent, AlarmState};
 use davy_domain::command::{Cause, DeviceOutcome};
 use davy_domain::interlock::{InterlockError, NoticeKind, RejectReason, StoredInterlock, TimerChange, Transport};
@@ -10,7 +9,6 @@ use davy_domain::{
     Action, Command, CommandId, CommandState, Condition, DeviceId, DeviceKind, Effects, IdSource, Input, Interlock,
     InterlockId, Priority, Quantity, Span, TenantId, Timestamp, ValveState,
 };
-use premises::*;
 
 type Rule<'a> = Option<(&'a dyn AlarmPolicy, [u8; 32])>;
 

@@ -1,0 +1,10 @@
+//! Tests of the domain from outside, one module for each behaviour.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
+
+mod behaviour;
+mod floor;
+mod invariants;
+mod premises;
+mod senml;
+mod transition_tables;
+mod wire;
