@@ -1,0 +1,92 @@
+//! The database's own word on what is stored: asked in plain SQL, past the product's code.
+
+use anyhow::{Context, Result};
+use serde::{Deserialize, Serialize};
+use sqlx::postgres::PgConnection;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use sqlx::{ConnectOptions, Connection};
+use std::str::FromStr;
+
+/// What is stored.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stored {
+    /// Uplinks in the journal's tail.
+    pub uplinks_in_journal: i64,
+    /// Uplinks in compacted chunks.
+    pub uplinks_in_chunks: i64,
+    /// Both: what is durable.
+    pub uplinks: i64,
+    /// Readings in compacted chunks.
+    pub readings_in_chunks: i64,
+    /// Bytes of the chunks' bodies.
+    pub bytes_in_chunks: i64,
+    /// Leak alarms ever raised (gas or carbon monoxide, low or high).
+    pub leak_alarms: i64,
+    /// Close commands that ended verified.
+    pub closes_verified: i64,
+    /// Close commands that a person must look after.
+    pub closes_unverified: i64,
+}
+
+/// Each figure's query, in the order of [`Stored`]'s fields without the sum. The codes are `Condition`'s, `Action`'s and
+/// `CommandState`'s: numbers are what the database holds, and what an auditor with nothing but SQL would see.
+const QUERIES: [&str; 7] = [
+    "SELECT CAST(COALESCE(SUM(uplinks), 0) AS BIGINT) FROM journal",
+    "SELECT CAST(COALESCE(SUM(uplinks), 0) AS BIGINT) FROM chunks",
+    "SELECT CAST(COALESCE(SUM(readings), 0) AS BIGINT) FROM chunks",
+    "SELECT CAST(COALESCE(SUM(LENGTH(body)), 0) AS BIGINT) FROM chunks",
+    "SELECT COUNT(*) FROM alarms WHERE condition IN (1, 2, 4, 5)",
+    "SELECT COUNT(*) FROM commands WHERE action = 1 AND state = 7",
+    "SELECT COUNT(*) FROM commands WHERE action = 1 AND state = 12",
+];
+
+impl Stored {
+    /// Asks the database at `sqlite:PATH` or `postgres://…`.
+    pub fn read(url: &str) -> Result<Self> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("no runtime")?;
+        let figures =
+            runtime.block_on(figures(url)).with_context(|| format!("cannot count what is stored in {url}"))?;
+        let [
+            uplinks_in_journal,
+            uplinks_in_chunks,
+            readings_in_chunks,
+            bytes_in_chunks,
+            leak_alarms,
+            closes_verified,
+            closes_unverified,
+        ] = figures;
+        Ok(Self {
+            uplinks_in_journal,
+            uplinks_in_chunks,
+            uplinks: uplinks_in_journal + uplinks_in_chunks,
+            readings_in_chunks,
+            bytes_in_chunks,
+            leak_alarms,
+            closes_verified,
+            closes_unverified,
+        })
+    }
+}
+
+async fn figures(url: &str) -> Result<[i64; QUERIES.len()]> {
+    let mut figures = [0; QUERIES.len()];
+    // One transaction: compaction moves uplinks from the one table to the other.
+    if url.starts_with("sqlite:") {
+        let options = SqliteConnectOptions::from_str(url)?.busy_timeout(std::time::Duration::from_secs(10));
+        let mut connection: SqliteConnection = options.connect().await?;
+        let mut transaction = connection.begin().await?;
+        for (figure, sql) in figures.iter_mut().zip(QUERIES) {
+            *figure = sqlx::query_scalar(sql).fetch_one(&mut *transaction).await?;
+        }
+        transaction.rollback().await?;
+    } else {
+        let mut connection = PgConnection::connect(url).await?;
+        let mut transaction = connection.begin().await?;
+        sqlx::query("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY").execute(&mut *transaction).await?;
+        for (figure, sql) in figures.iter_mut().zip(QUERIES) {
+            *figure = sqlx::query_scalar(sql).fetch_one(&mut *transaction).await?;
+        }
+        transaction.rollback().await?;
+    }
+    Ok(figures)
+}

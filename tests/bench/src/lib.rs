@@ -1,0 +1,7 @@
+//! What the bench and the demo measure with: the ceiling loop, and the database's own count of what was stored.
+//!
+//! Must never be part of the product.
+
+pub mod audit;
+pub mod lean;
+pub mod ledger;

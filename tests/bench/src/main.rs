@@ -1,0 +1,88 @@
+//! `davy-bench`: what `cargo xtask bench` and `cargo xtask demo` start to measure.
+
+use anyhow::{Context, Result};
+use clap::{Parser, Subcommand};
+use davy_bench::audit::Stored;
+use davy_bench::lean::{self, Append, Counters, Identity, Peer};
+use davy_bench::ledger::Ledger;
+use std::io::Read;
+use std::net::{SocketAddr, UdpSocket};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+#[derive(Debug, Parser)]
+#[command(name = "davy-bench", about = "Measures beside the product", version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Commands,
+}
+
+#[derive(Debug, Subcommand)]
+enum Commands {
+    /// Prints what a database holds, as JSON
+    Audit {
+        /// `sqlite:PATH` or `postgres://…`
+        #[arg(long)]
+        database: String,
+    },
+    /// Receives, decrypts, appends, commits and acknowledges, and nothing else, until standard input ends
+    Ceiling {
+        /// Where the rows go: `sqlite:PATH` or `postgres://…`
+        #[arg(long)]
+        database: String,
+        /// Where to listen
+        #[arg(long)]
+        listen: SocketAddr,
+        /// The devices' keys, as `davy provision` writes them
+        #[arg(long)]
+        credentials: PathBuf,
+        /// Committers; more than one helps PostgreSQL only
+        #[arg(long, default_value_t = 1)]
+        committers: usize,
+    },
+}
+
+fn main() -> Result<()> {
+    match Arguments::parse().command {
+        Commands::Audit { database } => {
+            println!("{}", serde_json::to_string_pretty(&Stored::read(&database)?)?);
+            Ok(())
+        }
+        Commands::Ceiling { database, listen, credentials, committers } => {
+            ceiling(&database, listen, &credentials, committers)
+        }
+    }
+}
+
+fn ceiling(database: &str, listen: SocketAddr, credentials: &PathBuf, committers: usize) -> Result<()> {
+    let text = std::fs::read_to_string(credentials)
+        .with_context(|| format!("cannot read the devices' keys in {}", credentials.display()))?;
+    let identities =
+        Identity::list(&text).with_context(|| format!("{} holds no devices' keys", credentials.display()))?;
+    let peers = identities.iter().map(Peer::new).collect::<Result<Vec<_>>>()?;
+    let appenders = (0..committers.max(1))
+        .map(|_| Ledger::connect(database).map(|ledger| Box::new(ledger) as Box<dyn Append>))
+        .collect::<Result<Vec<_>>>()?;
+    let socket = UdpSocket::bind(listen).with_context(|| format!("cannot listen on {listen}"))?;
+    println!("ready on {}", socket.local_addr()?);
+    let stop = Arc::new(AtomicBool::new(false));
+    let counters = Arc::new(Counters::default());
+    let (asked, end) = (Arc::clone(&stop), Arc::clone(&stop));
+    ctrlc::set_handler(move || asked.store(true, Ordering::Relaxed)).context("cannot install the handler of Ctrl-C")?;
+    std::thread::spawn(move || {
+        // Whoever started this closes our standard input when it has seen enough.
+        let _ = std::io::stdin().read_to_end(&mut Vec::new());
+        end.store(true, Ordering::Relaxed);
+    });
+    lean::run(socket, peers, appenders, &counters, &stop)?;
+    println!(
+        "{}",
+        serde_json::json!({
+            "durable": counters.durable.load(Ordering::Relaxed),
+            "refused": counters.refused.load(Ordering::Relaxed),
+            "commits": counters.commits.load(Ordering::Relaxed),
+        })
+    );
+    Ok(())
+}
