@@ -1,1 +1,49 @@
-fn main() {}
+//! `davyctl`: the command line of rule authors and administrators.
+//!
+//! It runs the same engine as the server, so what it accepts the server accepts. It must never do by itself what needs a
+//! person's sign-in: it has no way around the API.
+
+mod exit;
+mod explain;
+mod rule;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+const EXIT_CODES: &str = "Exit codes:
+  0  done; the answer is yes
+  1  done; the answer is no: refused, a fixture failed, a decision differs
+  2  the command line is wrong
+  3  could not be done: a file cannot be read, a crate does not compile";
+
+/// Build, check and test gas-safety rules, and explain the decisions they made.
+#[derive(Parser)]
+#[command(name = "davyctl", version, after_help = EXIT_CODES, arg_required_else_help = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Write, build, check and test rules
+    #[command(subcommand, arg_required_else_help = true)]
+    Rule(rule::Command),
+    /// Make a stored decision again and say whether it comes out the same
+    Explain(explain::Arguments),
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let done = match arguments.command {
+        Command::Rule(command) => rule::run(command),
+        Command::Explain(arguments) => explain::run(&arguments),
+    };
+    match done {
+        Ok(answer) => answer.into(),
+        Err(error) => {
+            eprintln!("davyctl: {error:#}");
+            ExitCode::from(exit::COULD_NOT)
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! `davyctl explain`.
+
+use crate::exit::Answer;
+use crate::rule::{engine, read};
+use anyhow::{Context, Result};
+use davy_rules::explain::{DecisionRecord, Replay};
+use serde_json::json;
+use std::path::{Path, PathBuf};
+
+#[derive(clap::Args)]
+#[command(arg_required_else_help = true)]
+pub(crate) struct Arguments {
+    /// The stored decision (JSON, format davy-decision/1)
+    #[arg(long, value_name = "FILE")]
+    file: PathBuf,
+    /// The component that decided, when the record does not hold it
+    #[arg(long, value_name = "FILE")]
+    component: Option<PathBuf>,
+    /// Print JSON for programs instead of text for people
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<Answer> {
+    let record: DecisionRecord = serde_json::from_slice(&read(&arguments.file)?)
+        .with_context(|| format!("{} is not a stored decision", arguments.file.display()))?;
+    let component = arguments.component.as_deref().map(read).transpose()?;
+    let replay = record.replay(&engine()?, component.as_deref())?;
+    let identical = replay.differences.is_empty();
+    if arguments.json {
+        println!("{:#}", as_value(&record, &replay));
+    } else {
+        print(&arguments.file, &record, &replay);
+    }
+    Ok(identical.into())
+}
+
+fn as_value(record: &DecisionRecord, replay: &Replay) -> serde_json::Value {
+    let about = replay.rule.describe();
+    json!({
+        "identical": replay.differences.is_empty(),
+        "rule": { "name": about.name, "version": about.version, "digest": replay.rule.digest() },
+        "settings": replay.settings,
+        "settings-version": record.settings_version,
+        "event": record.event,
+        "stored": record.result,
+        "differences": replay.differences,
+        "fuel": { "stored": record.fuel, "now": replay.evaluation.fuel },
+        "remarks": replay.remarks,
+    })
+}
+
+fn print(file: &Path, record: &DecisionRecord, replay: &Replay) {
+    let about = replay.rule.describe();
+    println!("{}", file.display());
+    println!("  rule      {} {}  {}", about.name, about.version, record.rule);
+    let settings = replay.settings.as_ref().map_or_else(|| "unreadable".to_owned(), ToString::to_string);
+    println!("  settings  version {}: {settings}", record.settings_version);
+    let event = &record.event;
+    println!("  event     {:?} of a {} at {} ms, valve {}", event.trigger, event.device_kind, event.now_ms, event.valve);
+    for reading in &event.readings {
+        let (name, unit) = (reading.quantity.senml_name(), reading.quantity.unit());
+        println!("            {name} {} {unit} at {} ms", reading.value.0, reading.at_ms);
+    }
+    match &replay.evaluation.result {
+        Ok(outcome) => {
+            for raise in &outcome.raise {
+                println!("  raised    {} ({})", raise.condition, raise.priority);
+            }
+            for condition in &outcome.clear {
+                println!("  cleared   {condition}");
+            }
+            if outcome.close_valve {
+                let reason = replay.remarks.close_reason.map_or_else(String::new, |reason| format!(" because of {reason}"));
+                println!("  closed    the linked valves{reason}");
+            }
+            if outcome.raise.is_empty() && outcome.clear.is_empty() && !outcome.close_valve {
+                println!("  decided   nothing to do");
+            }
+        }
+        Err(fault) => println!("  fault     {fault}"),
+    }
+    for note in &replay.remarks.notes {
+        println!("  note      {note}");
+    }
+    println!("  fuel      {} then, {} now", record.fuel, replay.evaluation.fuel);
+    if replay.differences.is_empty() {
+        println!("  identical: made again, the decision is the same to the byte");
+    } else {
+        println!("  DIFFERENT: made again, the decision is another one");
+        for difference in &replay.differences {
+            println!("    {}\n      stored  {}\n      now     {}", difference.part, difference.stored, difference.now);
+        }
+    }
+}

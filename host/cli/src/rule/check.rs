@@ -1,0 +1,94 @@
+//! `davyctl rule check`.
+
+use super::{engine, read};
+use crate::exit::Answer;
+use anyhow::Result;
+use davy_rules::{Admitted, Refusal};
+use davy_rules_sdk::schema::{Kind, Property};
+use serde_json::json;
+use std::path::Path;
+
+pub(crate) fn run(file: &Path, as_json: bool) -> Result<Answer> {
+    let bytes = read(file)?;
+    let admitted = engine()?.admit(&bytes);
+    match &admitted {
+        Ok(admitted) if as_json => println!("{:#}", accepted_json(admitted)),
+        Ok(admitted) => accepted(file, admitted),
+        Err(refusal) if as_json => println!("{:#}", json!({ "admitted": false, "refusal": refusal })),
+        Err(refusal) => refused(file, refusal),
+    }
+    Ok(admitted.is_ok().into())
+}
+
+fn accepted_json(admitted: &Admitted) -> serde_json::Value {
+    json!({
+        "admitted": true,
+        "world": admitted.world(),
+        "digest": admitted.digest(),
+        "size": admitted.size(),
+        "description": admitted.description(),
+    })
+}
+
+fn accepted(file: &Path, admitted: &Admitted) {
+    let about = admitted.description();
+    println!("{}: admitted", file.display());
+    println!("  rule     {} {}", about.name, about.version);
+    for summary in [&about.summary.zh, &about.summary.en].into_iter().filter(|text| !text.is_empty()) {
+        println!("           {summary}");
+    }
+    println!("  world    {}", admitted.world());
+    println!("  digest   {}", admitted.digest());
+    println!("  size     {} bytes", admitted.size());
+    println!("  imports  none");
+    println!("  settings {}", if about.schema.properties.is_empty() { "none" } else { "" });
+    properties(&about.schema.properties, 2);
+}
+
+fn properties(list: &[Property], depth: usize) {
+    let width = list.iter().map(|property| property.name.len()).max().unwrap_or(0);
+    for property in list {
+        let indent = "  ".repeat(depth);
+        let unit = property.unit.as_deref().unwrap_or("");
+        let default = match (&property.default, property.required) {
+            (Some(default), _) => format!("default {default}"),
+            (None, true) => "must be given".to_owned(),
+            (None, false) => "may be left out".to_owned(),
+        };
+        let labels: Vec<_> = [&property.label_zh, &property.label_en].into_iter().flatten().map(String::as_str).collect();
+        println!("{indent}{:width$}  {} {unit}, {default}  ({})", property.name, kind(&property.kind), labels.join(" / "));
+        if let Kind::Group(inner) = &property.kind {
+            properties(inner, depth + 1);
+        }
+    }
+}
+
+fn kind(kind: &Kind) -> String {
+    fn range<T: std::fmt::Display>(low: Option<T>, high: Option<T>) -> String {
+        match (low, high) {
+            (Some(low), Some(high)) => format!("{low} … {high}"),
+            (Some(low), None) => format!("≥ {low}"),
+            (None, Some(high)) => format!("≤ {high}"),
+            (None, None) => "any".into(),
+        }
+    }
+    match kind {
+        Kind::Number { minimum, maximum } => format!("number {}", range(*minimum, *maximum)),
+        Kind::Integer { minimum, maximum } => format!("integer {}", range(*minimum, *maximum)),
+        Kind::Boolean => "yes/no".into(),
+        Kind::Text { choices, .. } if !choices.is_empty() => format!("one of {}", choices.join(", ")),
+        Kind::Text { max_length, .. } => format!("text of at most {max_length} characters"),
+        Kind::List { items, max_items } => format!("list of at most {max_items}: {}", self::kind(items)),
+        Kind::Group(_) => "group".into(),
+    }
+}
+
+fn refused(file: &Path, refusal: &Refusal) {
+    println!("{}: refused", file.display());
+    println!("  stage   {}", refusal.stage);
+    println!("  reason  {}", refusal.reason);
+    if let Some(place) = &refusal.place {
+        println!("  place   {place}");
+    }
+    println!("  to do   {}", refusal.remedy);
+}

@@ -1,0 +1,75 @@
+//! `davyctl rule …`.
+
+mod build;
+mod check;
+mod new;
+mod test;
+
+use crate::exit::Answer;
+use anyhow::{Context, Result};
+use clap::Subcommand;
+use davy_rules::{Engine, EngineConfig};
+use std::path::{Path, PathBuf};
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Make a new rule's crate, ready to build and test
+    New {
+        /// The rule's name: lower-case letters, digits and `-`
+        name: String,
+        /// The folder of the rules SDK (`rules-sdk` in the platform's source)
+        #[arg(long, value_name = "PATH")]
+        sdk: PathBuf,
+        /// Where to make the crate [default: a folder with the rule's name]
+        #[arg(long, value_name = "DIR")]
+        path: Option<PathBuf>,
+    },
+    /// Compile a rule's crate and make a component of it
+    Build {
+        /// The crate's folder
+        #[arg(long, value_name = "DIR", default_value = ".")]
+        path: PathBuf,
+        /// The component to write [default: the crate's name with .wasm, here]
+        #[arg(short, long, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
+    /// Check a component as the server would before it lets it in
+    ///
+    /// Prints what the rule is and which settings it takes, or at which stage it is refused, why, where, and what to do.
+    Check {
+        /// The component
+        file: PathBuf,
+        /// Print JSON for programs instead of text for people
+        #[arg(long)]
+        json: bool,
+    },
+    /// Run fixture files against a component in the real sandbox
+    Test {
+        /// The component
+        file: PathBuf,
+        /// The folder of fixtures (`*.json`)
+        #[arg(long, value_name = "DIR")]
+        fixtures: PathBuf,
+        /// Print JSON for programs instead of text for people
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+pub(crate) fn run(command: Command) -> Result<Answer> {
+    match command {
+        Command::New { name, sdk, path } => new::run(&name, &sdk, path.as_deref()),
+        Command::Build { path, output } => build::run(&path, output.as_deref()),
+        Command::Check { file, json } => check::run(&file, json),
+        Command::Test { file, fixtures, json } => test::run(&file, &fixtures, json),
+    }
+}
+
+/// An engine for one rule at a time, with the published limits.
+pub(crate) fn engine() -> Result<Engine> {
+    Ok(Engine::new(&EngineConfig { pool_size: 4, ..EngineConfig::default() })?)
+}
+
+pub(crate) fn read(file: &Path) -> Result<Vec<u8>> {
+    std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))
+}

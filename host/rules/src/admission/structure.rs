@@ -1,0 +1,191 @@
+//! One linear walk over the bytes that counts, and the full validation. Both run before anything is compiled: validation and
+//! compiling can cost far more than linear time, and the caps are what bounds them.
+
+use super::{Refusal, Stage};
+use crate::config::{EngineConfig, MAX_CORE_INSTANCES, MAX_MEMORIES, MAX_TABLES};
+use wasmparser::{Encoding, FunctionBody, Operator, Parser, Payload, Validator, WasmFeatures};
+
+/// Functions of all core modules together.
+const MAX_FUNCTIONS: u32 = 10_000;
+/// Bytes of one function's body.
+const MAX_BODY: usize = 128 << 10;
+/// Locals of one function.
+const MAX_LOCALS: u64 = 2_000;
+/// Nested blocks of one function. The compiler's work grows faster than linearly with it.
+const MAX_BLOCK_DEPTH: usize = 200;
+/// Entries of all type sections together.
+const MAX_TYPES: u32 = 10_000;
+/// Nested components, instances, aliases and the like together.
+const MAX_COMPONENT_ITEMS: u32 = 10_000;
+/// How deep components may lie in each other.
+const MAX_NESTING: usize = 4;
+
+const SIMPLIFY: &str = "Split the function, or build with `davyctl rule build`, which optimises for size";
+const NOT_OURS: &str = "A rule is a WebAssembly component: make one with `davyctl rule build`";
+
+#[derive(Default)]
+struct Counts {
+    modules: u32,
+    functions: u32,
+    types: u32,
+    memories: u32,
+    tables: u32,
+    items: u32,
+    nesting: usize,
+    function_in_module: u32,
+}
+
+/// Counts everything, refuses at the first cap that is passed.
+pub(super) fn check(bytes: &[u8], config: &EngineConfig) -> Result<(), Refusal> {
+    form(bytes)?;
+    let mut counts = Counts::default();
+    for payload in Parser::new(0).parse_all(bytes) {
+        let payload = payload.map_err(|error| malformed(&error))?;
+        counts.payload(payload, config)?;
+    }
+    Ok(())
+}
+
+/// The whole of WebAssembly's validation, for exactly the features that the engine has.
+pub(super) fn validate(bytes: &[u8]) -> Result<(), Refusal> {
+    let features = WasmFeatures::WASM2 | WasmFeatures::EXTENDED_CONST | WasmFeatures::COMPONENT_MODEL;
+    Validator::new_with_features(features).validate_all(bytes).map(drop).map_err(|error| {
+        Refusal::new(
+            Stage::Validation,
+            format!("not valid WebAssembly: {}", error.message()),
+            "Rebuild the rule with `davyctl rule build`; threads, 64-bit memories, exceptions, GC and relaxed SIMD are not allowed",
+        )
+        .at(format!("byte {}", error.offset()))
+    })
+}
+
+fn form(bytes: &[u8]) -> Result<(), Refusal> {
+    let refuse = |reason: &str| Err(Refusal::new(Stage::Structure, reason, NOT_OURS).at("byte 0"));
+    match bytes {
+        [] => refuse("the file is empty"),
+        [0, b'a', b's', b'm', 1, 0, 0, 0, ..] => refuse("expected a component, got a core module"),
+        [0, b'a', b's', b'm', ..] => Ok(()),
+        [0x7f, b'E', b'L', b'F', ..] => refuse("expected a component, got machine code; compiled artifacts are never accepted"),
+        [b'(', ..] => refuse("expected a component, got WebAssembly text"),
+        _ => refuse("expected a component, got something else"),
+    }
+}
+
+fn malformed(error: &wasmparser::BinaryReaderError) -> Refusal {
+    Refusal::new(Stage::Structure, format!("malformed: {}", error.message()), NOT_OURS).at(format!("byte {}", error.offset()))
+}
+
+fn too_many(what: &str, most: u64, got: u64) -> Refusal {
+    Refusal::new(Stage::Structure, format!("expected at most {most} {what}, got {got}"), SIMPLIFY)
+}
+
+fn cap(what: &str, most: u32, got: u32) -> Result<(), Refusal> {
+    if got <= most { Ok(()) } else { Err(too_many(what, u64::from(most), u64::from(got))) }
+}
+
+impl Counts {
+    fn payload(&mut self, payload: Payload<'_>, config: &EngineConfig) -> Result<(), Refusal> {
+        match payload {
+            Payload::Version { encoding: Encoding::Component, .. } => {
+                self.nesting += 1;
+                if self.nesting > MAX_NESTING {
+                    return Err(too_many("components within each other", MAX_NESTING as u64, self.nesting as u64));
+                }
+            }
+            Payload::Version { encoding: Encoding::Module, .. } => {
+                self.nesting += 1;
+                self.modules += 1;
+                self.function_in_module = 0;
+                cap("core modules", MAX_CORE_INSTANCES, self.modules)?;
+            }
+            Payload::End(_) => self.nesting = self.nesting.saturating_sub(1),
+            Payload::TypeSection(section) => {
+                self.types = self.types.saturating_add(section.count());
+                cap("core types", MAX_TYPES, self.types)?;
+            }
+            Payload::ImportSection(section) => self.count_items(section.count())?,
+            Payload::ExportSection(section) => self.count_items(section.count())?,
+            Payload::GlobalSection(section) => self.count_items(section.count())?,
+            Payload::ComponentTypeSection(section) => self.count_items(section.count())?,
+            Payload::CoreTypeSection(section) => self.count_items(section.count())?,
+            Payload::ComponentImportSection(section) => self.count_items(section.count())?,
+            Payload::ComponentExportSection(section) => self.count_items(section.count())?,
+            Payload::ComponentAliasSection(section) => self.count_items(section.count())?,
+            Payload::ComponentInstanceSection(section) => self.count_items(section.count())?,
+            Payload::ComponentCanonicalSection(section) => self.count_items(section.count())?,
+            Payload::InstanceSection(section) => {
+                cap("core instances", MAX_CORE_INSTANCES, section.count())?;
+                self.count_items(section.count())?;
+            }
+            Payload::FunctionSection(section) => {
+                self.functions = self.functions.saturating_add(section.count());
+                cap("functions", MAX_FUNCTIONS, self.functions)?;
+            }
+            Payload::MemorySection(section) => {
+                for memory in section {
+                    let memory = memory.map_err(|error| malformed(&error))?;
+                    self.memories += 1;
+                    let bytes = memory.initial.saturating_mul(1 << memory.page_size_log2.unwrap_or(16).min(16));
+                    if bytes > config.max_memory as u64 {
+                        return Err(too_many("bytes of memory at the start", config.max_memory as u64, bytes));
+                    }
+                }
+                cap("memories", MAX_MEMORIES, self.memories)?;
+            }
+            Payload::TableSection(section) => {
+                for table in section {
+                    let table = table.map_err(|error| malformed(&error))?;
+                    self.tables += 1;
+                    if table.ty.initial > config.max_table_elements as u64 {
+                        return Err(too_many("table elements", config.max_table_elements as u64, table.ty.initial));
+                    }
+                }
+                cap("tables", MAX_TABLES, self.tables)?;
+            }
+            Payload::CodeSectionEntry(body) => {
+                let place = format!("core module {}, function {} of its own", self.modules - 1, self.function_in_module);
+                self.function_in_module += 1;
+                check_body(&body).map_err(|refusal| {
+                    let byte = body.range().start;
+                    refusal.at(format!("{place}, byte {byte}"))
+                })?;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn count_items(&mut self, count: u32) -> Result<(), Refusal> {
+        self.items = self.items.saturating_add(count);
+        cap("imports, exports, types and aliases", MAX_COMPONENT_ITEMS, self.items)
+    }
+}
+
+fn check_body(body: &FunctionBody<'_>) -> Result<(), Refusal> {
+    let size = body.range().len();
+    if size > MAX_BODY {
+        return Err(too_many("bytes in a function", MAX_BODY as u64, size as u64));
+    }
+    let mut locals = 0_u64;
+    for group in body.get_locals_reader().map_err(|error| malformed(&error))? {
+        let (count, _) = group.map_err(|error| malformed(&error))?;
+        locals += u64::from(count);
+        if locals > MAX_LOCALS {
+            return Err(too_many("locals in a function", MAX_LOCALS, locals));
+        }
+    }
+    let mut depth = 0_usize;
+    for operator in body.get_operators_reader().map_err(|error| malformed(&error))? {
+        match operator.map_err(|error| malformed(&error))? {
+            Operator::Block { .. } | Operator::Loop { .. } | Operator::If { .. } | Operator::TryTable { .. } => {
+                depth += 1;
+                if depth > MAX_BLOCK_DEPTH {
+                    return Err(too_many("nested blocks in a function", MAX_BLOCK_DEPTH as u64, depth as u64));
+                }
+            }
+            Operator::End => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,102 @@
+//! What a rule may use, and the wasmtime configuration that follows from it.
+
+use std::time::Duration;
+use wasmtime::{Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig};
+
+/// Limits of an engine. The defaults are the published ones of `wit/`; wider is allowed, narrower breaks rules that others
+/// wrote to the published limits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EngineConfig {
+    /// Fuel of one evaluation: about one unit per Wasm instruction, the same on every machine. This is the budget.
+    pub fuel: u64,
+    /// Fuel of the one `describe` call at admission.
+    pub describe_fuel: u64,
+    /// How often the wall clock is looked at.
+    pub epoch_tick: Duration,
+    /// After how many ticks a call is stopped. A backstop for what fuel does not count; generous, because a thread that the
+    /// machine did not run must not count against its rule.
+    pub epoch_deadline_ticks: u64,
+    /// Linear memory of one instance, bytes.
+    pub max_memory: usize,
+    /// Elements of one table.
+    pub max_table_elements: usize,
+    /// Stack of one call, bytes.
+    pub max_wasm_stack: usize,
+    /// State that a rule may return, bytes.
+    pub max_state: usize,
+    /// Size of a component, bytes.
+    pub max_component_size: usize,
+    /// Data that one call may hand over to the host, bytes as the host holds them.
+    pub max_hostcall_fuel: usize,
+    /// Readings in one event.
+    pub max_readings: usize,
+    /// Instances that may live at once; a call beyond that waits for its turn.
+    pub pool_size: u32,
+}
+
+impl Default for EngineConfig {
+    fn default() -> Self {
+        Self {
+            fuel: 2_000_000,
+            describe_fuel: 20_000_000,
+            epoch_tick: Duration::from_millis(5),
+            epoch_deadline_ticks: 10,
+            max_memory: 16 << 20,
+            max_table_elements: 20_000,
+            max_wasm_stack: 512 << 10,
+            max_state: davy_domain::policy::MAX_STATE_BYTES,
+            max_component_size: 2 << 20,
+            max_hostcall_fuel: 1 << 20,
+            max_readings: 4_096,
+            pool_size: 64,
+        }
+    }
+}
+
+/// Core modules that one component may hold: the rule's own and the few shims of the component encoder.
+pub(crate) const MAX_CORE_INSTANCES: u32 = 8;
+/// Tables of one component.
+pub(crate) const MAX_TABLES: u32 = 8;
+/// Memories of one component.
+pub(crate) const MAX_MEMORIES: u32 = 1;
+
+impl EngineConfig {
+    /// The wasmtime configuration. Everything that could differ between two machines is off or fixed: threads, relaxed SIMD,
+    /// NaN bit patterns.
+    pub fn wasmtime(&self) -> Config {
+        let mut pool = PoolingAllocationConfig::new();
+        pool.total_component_instances(self.pool_size)
+            .total_core_instances(self.pool_size.saturating_mul(MAX_CORE_INSTANCES))
+            .total_memories(self.pool_size.saturating_mul(MAX_MEMORIES))
+            .total_tables(self.pool_size.saturating_mul(MAX_TABLES))
+            .max_core_instances_per_component(MAX_CORE_INSTANCES)
+            .max_memories_per_component(MAX_MEMORIES)
+            .max_tables_per_component(MAX_TABLES)
+            .max_memories_per_module(MAX_MEMORIES)
+            .max_tables_per_module(MAX_TABLES)
+            .max_memory_size(self.max_memory)
+            .table_elements(self.max_table_elements)
+            .linear_memory_keep_resident(2 << 20)
+            .table_keep_resident(256 << 10)
+            .pagemap_scan(Enabled::Auto);
+        let mut config = Config::new();
+        config
+            .wasm_component_model(true)
+            .wasm_threads(false)
+            .shared_memory(false)
+            .wasm_relaxed_simd(false)
+            .wasm_multi_memory(false)
+            .wasm_memory64(false)
+            .wasm_tail_call(false)
+            .concurrency_support(false)
+            .consume_fuel(true)
+            .epoch_interruption(true)
+            .cranelift_nan_canonicalization(true)
+            .max_wasm_stack(self.max_wasm_stack)
+            .memory_init_cow(true)
+            .memory_reservation(self.max_memory as u64)
+            .wasm_backtrace_max_frames(None)
+            .allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
+        config
+    }
+}

@@ -1,0 +1,89 @@
+//! The engine: one configuration of wasmtime, its pool of instances and its clock.
+
+use crate::admission::{self, Admitted, Refusal};
+use crate::config::EngineConfig;
+use crate::instance::{Limits, Places};
+use crate::rule::AlarmRule;
+use crate::ticker::Ticker;
+use std::sync::Arc;
+use wasmtime::component::Linker;
+
+/// Why an engine could not be made: the machine or the configuration, never a rule.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// wasmtime refused the configuration or could not reserve the pool's address space.
+    #[error("the Wasm engine cannot start with pool_size {pool_size} and max_memory {max_memory}: {reason}; lower one of them")]
+    Start {
+        /// Instances asked for.
+        pool_size: u32,
+        /// Bytes for each.
+        max_memory: usize,
+        /// wasmtime's words.
+        reason: String,
+    },
+    /// The thread of the wall-clock backstop could not be started.
+    #[error("the engine's clock thread cannot start; raise the process's thread limit")]
+    Clock(#[source] std::io::Error),
+}
+
+/// Compiles and runs rules. Cheap to clone; the last clone stops the clock.
+#[derive(Clone)]
+pub struct Engine {
+    inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    pub(crate) wasmtime: wasmtime::Engine,
+    pub(crate) config: EngineConfig,
+    pub(crate) linker: Linker<Limits>,
+    pub(crate) places: Places,
+    _ticker: Ticker,
+}
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Engine").field("config", &self.inner.config).finish_non_exhaustive()
+    }
+}
+
+impl Engine {
+    /// Starts an engine.
+    ///
+    /// # Errors
+    /// [`EngineError`] when the machine cannot hold the pool or start a thread.
+    pub fn new(config: &EngineConfig) -> Result<Self, EngineError> {
+        let start = |error: wasmtime::Error| EngineError::Start {
+            pool_size: config.pool_size,
+            max_memory: config.max_memory,
+            reason: format!("{error:#}"),
+        };
+        let wasmtime = wasmtime::Engine::new(&config.wasmtime()).map_err(start)?;
+        let ticker = Ticker::start(&wasmtime, config.epoch_tick).map_err(EngineError::Clock)?;
+        // Nothing is ever added to the linker: a rule imports no function.
+        let linker = Linker::new(&wasmtime);
+        let places = Places::new(config.pool_size);
+        Ok(Self { inner: Arc::new(Inner { wasmtime, config: config.clone(), linker, places, _ticker: ticker }) })
+    }
+
+    /// The limits.
+    pub fn config(&self) -> &EngineConfig {
+        &self.inner.config
+    }
+
+    /// Checks a component from an untrusted source, compiles it and asks it to describe itself.
+    ///
+    /// # Errors
+    /// [`Refusal`] names the stage, the reason, the place and what to do.
+    pub fn admit(&self, component: &[u8]) -> Result<Admitted, Refusal> {
+        admission::admit(self, component)
+    }
+
+    /// A rule that is ready to run.
+    pub fn load(&self, admitted: &Admitted) -> AlarmRule {
+        AlarmRule::new(self.clone(), admitted)
+    }
+
+    pub(crate) fn inner(&self) -> &Inner {
+        &self.inner
+    }
+}
