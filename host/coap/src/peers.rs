@@ -53,6 +53,10 @@ impl Peer {
         self.next_message_id
     }
 
+    pub(crate) fn is_verified(&self) -> bool {
+        self.verified
+    }
+
     pub(crate) fn verify(&mut self) {
         self.verified = true;
     }

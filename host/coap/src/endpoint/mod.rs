@@ -264,8 +264,8 @@ impl Endpoint {
     }
 
     /// Sends a notification to an observer, at its context's latest address. Confirmable ones end as
-    /// [`Event::NotificationDelivered`] or [`Event::NotificationFailed`]; of others only a reset is reported. A response that is not
-    /// 2.xx ends the observation (RFC 7641 §4.2), with [`Event::ObservationEnded`].
+    /// [`Event::NotificationDelivered`] or [`Event::NotificationFailed`]; of others only a reset is reported. To an unprotected observer
+    /// whose address is not proved yet every notification is confirmable. A response that is not 2.xx ends the observation (RFC 7641 §4.2), with [`Event::ObservationEnded`].
     pub fn notify(
         &mut self,
         now: Instant,

@@ -145,6 +145,12 @@ impl Endpoint {
             return Err(EndpointError::TooManyPeers { max_peers: self.config.max_peers });
         };
         let last = !response.code.is_success();
+        if binding.is_some() {
+            // The address is where an authenticated request came from.
+            self.verify_peer(now, address);
+        }
+        // An unproved address has little credit; the acknowledgement proves it.
+        let confirmable = confirmable || self.peers.get(peer).is_some_and(|peer| !peer.is_verified());
         let Some(observation) = self.observations.get_mut(id) else { return Err(EndpointError::UnknownObservation) };
         let mut control = Control { observe: (!last).then(|| observation.next_sequence()), ..Control::default() };
         observation.notifications += 1;
@@ -172,8 +178,6 @@ impl Endpoint {
                 let context = &mut self.contexts.get_mut(context).ok_or(EndpointError::UnknownContext)?.context;
                 let nonce = ResponseNonce::Own;
                 protect_response(context, &header, &self.options, part, &binding, nonce, &mut buffer)?;
-                // The address is where an authenticated request came from.
-                self.verify_peer(now, address);
             }
         }
         let size = buffer.len();

@@ -32,6 +32,14 @@ pub(super) struct Caller {
     pub(super) secure: Option<Secure>,
 }
 
+/// What became of a reply.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sent {
+    Whole,
+    /// The address has to prove itself first: a challenge went in its place.
+    Withheld,
+}
+
 /// The protection of a request.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Secure {
@@ -76,7 +84,7 @@ impl Endpoint {
         response: &Response,
         payload: &[u8],
         control: &Control<'_>,
-    ) -> Result<(), EndpointError> {
+    ) -> Result<Sent, EndpointError> {
         let separate = caller.is_confirmable() && acknowledged;
         let peer = if caller.is_confirmable() && !acknowledged {
             self.peers.find(caller.peer)
@@ -104,7 +112,7 @@ impl Endpoint {
             self.recycle(buffer);
             self.stats.amplification_limited += 1;
             self.challenge_address(now, caller);
-            return Ok(());
+            return Ok(Sent::Withheld);
         }
         match message_type {
             MessageType::Acknowledgement => {
@@ -121,7 +129,7 @@ impl Endpoint {
             }
             MessageType::NonConfirmable | MessageType::Reset => self.transmit(caller.peer, buffer),
         }
-        Ok(())
+        Ok(Sent::Whole)
     }
 
     /// Replies with an error and nothing to remember it by.

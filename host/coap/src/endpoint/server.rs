@@ -13,10 +13,10 @@ use sha2::{Digest, Sha256};
 use super::{
     Endpoint,
     receive::empty,
-    reply::{Caller, Secure},
+    reply::{Caller, Secure, Sent},
 };
 use crate::{
-    blockwise::{Block, szx_of},
+    blockwise::{Block, TransferKey, szx_of},
     code::{Code, MessageType},
     entropy::Principal,
     error::EndpointError,
@@ -45,6 +45,8 @@ pub(super) struct Exchange {
     observation: Option<ObservationId>,
     /// A hash over method, path and queries.
     target: u64,
+    /// Where the response is kept when it is withheld, for requests that must not be executed again.
+    withheld: Option<TransferKey>,
 }
 
 impl Exchange {
@@ -280,6 +282,17 @@ impl Endpoint {
             return self.reply_error(now, &caller, &response, &Control::default());
         }
         let target = self.target(&request);
+        // An unprotected client that proves its address repeats its request; what that has done already is not done again.
+        let withheld = (caller.secure.is_none() && !is_safe(request.method))
+            .then(|| (caller.principal(), target ^ self.hash.bytes(payload).rotate_left(1)));
+        if control.echo.is_some()
+            && let Some(response) = withheld.and_then(|key| self.bodies.take(&key))
+        {
+            let repeated = Control { block1: control.block1, ..Control::default() };
+            // As in `reply_error`.
+            let _ = self.send_response(now, &caller, false, response, control.block2, target, repeated);
+            return;
+        }
         match control.block1 {
             None if payload.len() > self.config.max_body_size => return self.refuse_body(now, &caller, None),
             None => request.payload.extend_from_slice(payload),
@@ -313,6 +326,7 @@ impl Endpoint {
             block2: control.block2,
             observation,
             target,
+            withheld,
         });
         if confirmable {
             self.unacknowledged.push_back((now + self.config.separate_response_after, exchange));
@@ -467,16 +481,29 @@ impl Endpoint {
         }
         let exchange = self.exchanges.remove(id).ok_or(EndpointError::UnknownExchange)?;
         self.skip_answered();
-        let Exchange { caller, acknowledged, block1, block2, observation, target } = exchange;
+        let Exchange { caller, acknowledged, block1, block2, observation, target, withheld } = exchange;
         let observe = observation.and_then(|observation| self.settle_registration(observation, &caller, &response));
         let control = Control { block1, observe, ..Control::default() };
-        let sent = self.send_response(now, &caller, acknowledged, response, block2, target, control);
-        if let Err(EndpointError::MessageTooLarge { .. }) = sent {
-            let failure = Response::error(Code::INTERNAL_SERVER_ERROR, "the response does not fit a message");
-            let control = Control { block1, ..Control::default() };
-            self.reply(now, &caller, acknowledged, &failure, &failure.payload, &control)?;
+        let kept = withheld.map(|key| (key, response.clone()));
+        match self.send_response(now, &caller, acknowledged, response, block2, target, control) {
+            Ok(Sent::Whole) => Ok(()),
+            Ok(Sent::Withheld) => {
+                if let Some((key, mut response)) = kept {
+                    let body = std::mem::take(&mut response.payload);
+                    self.keep_body(now, key, response, body);
+                }
+                Ok(())
+            }
+            Err(error) => {
+                // The client is not left waiting. The nonce is free: nothing went out under it.
+                if matches!(error, EndpointError::MessageTooLarge { .. }) {
+                    let failure = Response::error(Code::INTERNAL_SERVER_ERROR, "the response does not fit a message");
+                    let control = Control { block1, ..Control::default() };
+                    self.reply(now, &caller, acknowledged, &failure, &failure.payload, &control)?;
+                }
+                Err(error)
+            }
         }
-        sent
     }
 
     /// Sends a whole response, or its first block while the rest is kept (RFC 7959 §2.4).
@@ -490,7 +517,7 @@ impl Endpoint {
         wanted: Option<Block>,
         target: u64,
         mut control: Control<'_>,
-    ) -> Result<(), EndpointError> {
+    ) -> Result<Sent, EndpointError> {
         let own_szx = szx_of(self.config.block_size);
         let szx = wanted.map_or(own_szx, |block| block.szx.min(own_szx));
         let number = wanted.map_or(0, |block| (block.offset() >> (szx + 4)) as u32);
@@ -505,11 +532,11 @@ impl Endpoint {
         };
         control.block2 = Some(block);
         control.size2 = (number == 0).then_some(body.len() as u32);
-        self.reply(now, caller, acknowledged, &response, part, &control)?;
+        let sent = self.reply(now, caller, acknowledged, &response, part, &control)?;
         if block.more {
             self.keep_body(now, (caller.principal(), target), response, body);
         }
-        Ok(())
+        Ok(sent)
     }
 
     pub(super) fn keep_body(&mut self, now: Instant, key: (Principal, u64), mut response: Response, body: Vec<u8>) {
