@@ -126,7 +126,7 @@ impl EndpointConfig {
             max_exchanges: 1 << 16,
             max_observations: 1 << 20,
             max_transfers: 1 << 12,
-            transfer_timeout: Duration::from_secs(93),
+            transfer_timeout: Duration::from_secs(247),
             dedup_depth: 16,
             cached_replies: 4,
             echo_lifetime: Duration::from_secs(60),

@@ -150,7 +150,7 @@ fn blocks_out_of_order_or_of_a_wrong_length_are_refused() {
 fn an_abandoned_transfer_is_forgotten() {
     let mut pair = Pair::plain();
     assert_eq!(send_block(&mut pair, 1, 0x08, &[0; 16]), Code::CONTINUE);
-    pair.run_for(200.0);
+    pair.run_for(320.0);
     assert_eq!(send_block(&mut pair, 2, 0x18, &[0; 16]), Code::REQUEST_ENTITY_INCOMPLETE);
     pair.run_for(1000.0);
     assert_eq!(pair.server().poll_timeout(), None);

@@ -31,6 +31,8 @@ pub(super) struct Outgoing {
     step: Option<Step>,
     steps: u32,
     upload: Option<Upload>,
+    /// The Request-Tag of a body in blocks, and of the response to it.
+    tag: Option<[u8; 2]>,
     download: Option<Download>,
     subscription: Option<Subscription>,
     /// To be repeated in the next step.
@@ -52,7 +54,6 @@ struct Step {
 struct Upload {
     offset: usize,
     szx: u8,
-    tag: [u8; 2],
 }
 
 /// A message that is ready to go.
@@ -88,7 +89,8 @@ impl Endpoint {
             return Err(EndpointError::QueueFull { queued: self.requests.len() });
         }
         let szx = szx_of(self.config.block_size);
-        let upload = (size > 16 << szx).then(|| Upload { offset: 0, szx, tag: self.entropy.bytes() });
+        let upload = (size > 16 << szx).then_some(Upload { offset: 0, szx });
+        let tag = upload.is_some().then(|| self.entropy.bytes());
         let id = self.requests.insert(Outgoing {
             peer,
             context,
@@ -96,6 +98,7 @@ impl Endpoint {
             step: None,
             steps: 0,
             upload,
+            tag,
             download: None,
             subscription: None,
             echo: None,
@@ -120,8 +123,9 @@ impl Endpoint {
         let outgoing = self.requests.get_mut(id).ok_or(EndpointError::UnknownRequest)?;
         let safe = is_safe(outgoing.request.method);
         let echo = outgoing.echo.take();
-        let tag = outgoing.upload.as_ref().map(|upload| upload.tag);
-        let mut control = Control { echo: echo.as_deref(), ..Control::default() };
+        let tag = outgoing.tag;
+        let request_tag = tag.as_ref().map(|tag| &tag[..]);
+        let mut control = Control { echo: echo.as_deref(), request_tag, ..Control::default() };
         let mut payload = std::mem::take(&mut outgoing.request.payload);
         let mut part = &payload[..];
         if let Some(download) = &outgoing.download {
@@ -134,7 +138,6 @@ impl Endpoint {
                 Block::cut(number, upload.szx, &payload).unwrap_or((Block { number, more: false, szx: 0 }, &[]));
             control.block1 = Some(block);
             control.size1 = (number == 0).then_some(payload.len() as u32);
-            control.request_tag = tag.as_ref().map(|tag| &tag[..]);
             part = cut;
         } else if own_szx < 6 && safe {
             control.block2 = Some(Block { number: 0, more: false, szx: own_szx });

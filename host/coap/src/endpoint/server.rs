@@ -43,7 +43,7 @@ pub(super) struct Exchange {
     /// Which part of the response is wanted.
     block2: Option<Block>,
     observation: Option<ObservationId>,
-    /// A hash over method, path and queries.
+    /// A hash over method, path, queries and Request-Tag.
     target: u64,
     /// Where the response is kept when it is withheld, for requests that must not be executed again.
     withheld: Option<TransferKey>,
@@ -281,7 +281,9 @@ impl Endpoint {
             let response = Response::error(Code::METHOD_NOT_ALLOWED, "only GET is allowed here");
             return self.reply_error(now, &caller, &response, &Control::default());
         }
-        let target = self.target(&request);
+        // The Request-Tag tells apart what a client sends to one resource at the same time (RFC 9175 §3.3).
+        let resource = self.target(&request);
+        let target = resource ^ control.request_tag.map_or(0, |tag| self.hash.bytes(tag));
         // An unprotected client that proves its address repeats its request; what that has done already is not done again.
         let withheld = (caller.secure.is_none() && !is_safe(request.method))
             .then(|| (caller.principal(), target ^ self.hash.bytes(payload).rotate_left(1)));
@@ -316,7 +318,7 @@ impl Endpoint {
             let response = Response::new(Code::SERVICE_UNAVAILABLE).with_max_age(OVERLOAD_MAX_AGE);
             return self.reply_error(now, &caller, &response, &Control::default());
         }
-        let observation = self.registration(&caller, target, &request, control);
+        let observation = self.registration(&caller, resource, &request, control);
         let confirmable = caller.is_confirmable();
         let (peer, secure) = (caller.peer, caller.secure);
         let exchange = self.exchanges.insert(Exchange {
@@ -376,9 +378,7 @@ impl Endpoint {
             self.reply_error(now, caller, &response, &with_block);
             return None;
         }
-        // The Request-Tag tells apart what a client sends to one resource at the same time (RFC 9175 §3.3).
-        let tag = control.request_tag.map_or(0, |tag| self.hash.bytes(tag));
-        let key = (caller.principal(), target ^ tag);
+        let key = (caller.principal(), target);
         let assembly = self.assemblies.take(&key);
         let mut bytes = match assembly {
             _ if block.number == 0 => Vec::new(),
