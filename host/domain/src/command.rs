@@ -101,7 +101,7 @@ coded! {
         RefusedBattery = 4, "refused-battery";
         /// The valve did not move.
         FailedJammed = 5, "failed-jammed";
-        /// Its deadline has passed by the device's clock.
+        /// The deadline of an arm has passed by the device's clock. A close is never refused for this.
         RefusedExpired = 6, "refused-expired";
         /// Too hot or too cold to move the valve.
         RefusedTemperature = 7, "refused-temperature";

@@ -7,9 +7,10 @@
 //! Outcome, the body of `POST /c/{id}`: `[counter, outcome, at-ms]`. `counter` is the highest counter that the device has
 //! accepted so far (this command's own, once accepted): from it the platform learns when its own has fallen behind.
 //!
-//! A device obeys a command whose counter is above the highest that it has accepted and whose deadline has not passed.
-//! The same counter again is a repeat: it does nothing and answers with the outcome as before. A lower one it refuses as
-//! stale. Accepting a close ends a permission to open.
+//! A device obeys a command whose counter is above the highest that it has accepted. The same counter again is a repeat: it
+//! does nothing and answers with the outcome as before. A lower one it refuses as stale. An arm whose deadline has passed
+//! it refuses as expired; a close it obeys whatever its clock says, for the clock may be wrong. Accepting a close ends a
+//! permission to open.
 
 use crate::command::{Action, Command, DeviceOutcome};
 use crate::id::CommandId;
@@ -29,7 +30,7 @@ pub struct PendingCommand {
     pub action: Action,
     /// Its place in the device's order of commands.
     pub counter: u64,
-    /// After this time the device refuses it.
+    /// After this time the device refuses an arm. A close is obeyed at any time.
     pub deadline: Timestamp,
     /// The child of a gateway that is meant.
     pub child: Option<String>,

@@ -44,10 +44,10 @@ impl Interlock {
 
     fn timers(&mut self, d: usize, step: &mut Step<'_, '_>) {
         while let Some(at) = self.devices[d].rule.timers.iter().position(|timer| timer.at <= step.now) {
-            let mark = Mark::of(step.out);
             let device = &mut self.devices[d];
             let timer = device.rule.timers.remove(at);
             step.out.timers.push(TimerChange::Gone { device: device.config.id, id: timer.id });
+            let mark = Mark::of(step.out);
             self.consult(d, Trigger::Timer(timer.id), &[], Vec::new(), mark, step);
         }
     }

@@ -192,7 +192,7 @@ pub struct Decision {
     pub commands: Vec<CommandId>,
 }
 
-/// Why an input was refused. Nothing has changed then.
+/// Why an input was refused. The input itself has changed nothing then; what was due before it may be in the effects too.
 #[derive(Clone, Debug, PartialEq, thiserror::Error, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "reason")]
 pub enum RejectReason {
