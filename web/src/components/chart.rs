@@ -87,6 +87,7 @@ pub fn Chart(
         high = say(high),
         last = say(last.value)
     );
+    let marked = marks.iter().any(|it| it.at >= from && it.at < to);
     let place = NodeRef::<Div>::new();
     let spec = Spec {
         times: series.samples.iter().map(|it| seconds(it.at)).collect(),
@@ -147,6 +148,7 @@ pub fn Chart(
             </div>
             <figcaption>
                 <dl class="chart-figures">{figures}</dl>
+                {marked.then(|| view! { <MarkLegend locale /> })}
                 {thinned}
                 <details>
                     <summary>{td_string!(locale, chart.table)}</summary>
@@ -164,4 +166,20 @@ pub fn Chart(
         </figure>
     }
     .into_any()
+}
+
+#[component]
+fn MarkLegend(locale: Locale) -> impl IntoView {
+    view! {
+        <p class="chart-legend">
+            <svg class="icon plot-mark-alarm" viewBox="0 0 20 20" aria-hidden="true">
+                <path d="M10 4l7 12H3z" />
+            </svg>
+            {td_string!(locale, chart.alarm_mark)}
+            <svg class="icon plot-mark-command" viewBox="0 0 20 20" aria-hidden="true">
+                <rect x="4" y="4" width="12" height="12" />
+            </svg>
+            {td_string!(locale, chart.command_mark)}
+        </p>
+    }
 }

@@ -49,6 +49,7 @@ struct Words {
     open: &'static str,
     sites: String,
     failed: &'static str,
+    datum: &'static str,
 }
 
 /// The map of the sites in view.
@@ -77,6 +78,7 @@ pub fn SiteMap(
             open: td_string!(locale, map.open_site),
             sites: tell!(locale, map.sites, count = "#"),
             failed: td_string!(locale, map.failed),
+            datum: td_string!(locale, map.datum),
         },
     };
     Effect::new(move || {

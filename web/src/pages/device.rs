@@ -83,11 +83,15 @@ fn Sheet(locale: Locale, page: PageContext, device: DeviceDetail) -> impl IntoVi
     let device = RwSignal::new(device);
     let revision = RwSignal::new(0_u32);
 
+    // The chart follows more slowly than the figures: a line does not change its shape by one sample.
+    let redraw = throttle(5_000, move || {
+        let _ = revision.try_update(|it| *it = it.wrapping_add(1));
+    });
     let reload = throttle(500, move || {
+        redraw();
         spawn_local(async move {
             if let Ok(new) = data::device(id).await {
                 let _ = device.try_set(new);
-                let _ = revision.try_update(|it| *it = it.wrapping_add(1));
             }
         });
     });

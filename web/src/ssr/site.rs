@@ -2,7 +2,7 @@
 //! A version never changes, so its files may be cached for ever.
 
 use axum::Router;
-use axum::http::{HeaderValue, header};
+use axum::http::{HeaderValue, Response, header};
 use std::path::{Path, PathBuf};
 use tower_http::services::ServeDir;
 use tower_http::set_header::SetResponseHeaderLayer;
@@ -69,7 +69,10 @@ impl Site {
     /// Serves the files, precompressed where the browser takes it. Mounted at `/static`.
     pub(super) fn files<S: Clone + Send + Sync + 'static>(&self) -> Router<S> {
         let Some(folder) = &self.folder else { return Router::new() };
-        let forever = HeaderValue::from_static("public, max-age=31536000, immutable");
+        let forever = |response: &Response<_>| {
+            let forever = HeaderValue::from_static("public, max-age=31536000, immutable");
+            response.status().is_success().then_some(forever)
+        };
         let service =
             ServeDir::new(folder).precompressed_br().precompressed_gzip().append_index_html_on_directories(false);
         Router::new()

@@ -1,0 +1,282 @@
+// The map's shim: loads MapLibre only when a map is wanted, draws the districts and the sites, and answers clicks.
+//
+// States speak by shape first, colour second: dot, ring, triangle, diamond. The icons are drawn here, on a canvas in the
+// page's own colours, so that there is no sprite and no glyph server, and dark mode is the stylesheet's.
+
+const here = (file) => new URL(file, import.meta.url).href;
+const maps = new WeakMap();
+const STATES = ["normal", "event", "alarm", "leak"];
+
+let library;
+const maplibre = () =>
+  (library ??= (async () => {
+    const css = document.createElement("link");
+    css.rel = "stylesheet";
+    css.href = here("./vendor/maplibre/maplibre-gl.css");
+    const styled = new Promise((done) => {
+      css.onload = css.onerror = done;
+    });
+    document.head.append(css);
+    const [module] = await Promise.all([import(here("./vendor/maplibre/maplibre-gl.mjs")), styled]);
+    return module;
+  })());
+
+/** The stylesheet's colours, as they are now. */
+function colours() {
+  const style = getComputedStyle(document.documentElement);
+  const of = (name) => style.getPropertyValue(`--${name}`).trim();
+  return {
+    water: of("map-ground"),
+    land: of("map-land"),
+    line: of("map-line"),
+    label: of("map-label"),
+    halo: of("map-land"),
+    normal: of("map-site"),
+    event: of("event"),
+    alarm: of("alarm"),
+    leak: of("leak"),
+    ring: of("surface"),
+    cut: of("surface"),
+  };
+}
+
+/** The shape of a state around (0, 0), about `r` in radius. */
+function shape(context, state, r) {
+  context.beginPath();
+  if (state === "leak") {
+    context.moveTo(0, -r * 1.2);
+    context.lineTo(r * 1.2, 0);
+    context.lineTo(0, r * 1.2);
+    context.lineTo(-r * 1.2, 0);
+    context.closePath();
+  } else if (state === "alarm") {
+    context.moveTo(0, -r * 1.15);
+    context.lineTo(r * 1.15, r * 0.9);
+    context.lineTo(-r * 1.15, r * 0.9);
+    context.closePath();
+  } else {
+    context.arc(0, 0, state === "normal" ? r * 0.82 : r, 0, Math.PI * 2);
+  }
+}
+
+/** An icon named `site-STATE-COUNT`. */
+function icon(name, colour) {
+  const [, index, number] = name.split("-");
+  const state = STATES[Number(index)] ?? "normal";
+  const count = Number(number) || 1;
+  const many = count > 1;
+  const ratio = 2;
+  const r = many ? 11 + Math.min(9, Math.log10(count) * 5) : state === "normal" ? 4.5 : 9;
+  const size = Math.ceil((r * 1.2 + 4) * 2);
+  const canvas = document.createElement("canvas");
+  canvas.width = canvas.height = size * ratio;
+  const context = canvas.getContext("2d");
+  context.scale(ratio, ratio);
+  context.translate(size / 2, size / 2);
+  context.lineJoin = "round";
+  shape(context, state, r);
+  context.lineWidth = 3;
+  context.strokeStyle = colour.ring;
+  context.stroke();
+  if (state === "event") {
+    context.fillStyle = colour.ring;
+    context.fill();
+    context.lineWidth = 2.5;
+    context.strokeStyle = colour.event;
+    context.stroke();
+  } else {
+    context.fillStyle = colour[state];
+    context.fill();
+  }
+  const text = many ? (count > 9999 ? `${Math.round(count / 1000)}k` : String(count)) : state === "normal" ? "" : state === "event" ? "i" : "!";
+  if (text) {
+    context.fillStyle = state === "event" ? colour.event : colour.cut;
+    context.font = `600 ${many ? Math.max(10, r * 0.72) : 12}px system-ui, sans-serif`;
+    context.textAlign = "center";
+    context.textBaseline = "middle";
+    context.fillText(text, 0, state === "alarm" ? r * 0.3 : 0.5);
+  }
+  return { pixels: context.getImageData(0, 0, canvas.width, canvas.height), ratio };
+}
+
+const blankStyle = (colour) => ({
+  version: 8,
+  sources: {},
+  layers: [{ id: "ground", type: "background", paint: { "background-color": colour.water } }],
+});
+
+const tiles = (revision) => [`${location.origin}/tiles/{z}/{x}/{y}.mvt?r=${revision}`];
+
+function addOurs(map, spec, colour, revision) {
+  const own = !spec.style;
+  map.addSource("districts", {
+    type: "geojson",
+    data: here("./map/tianjin.geojson"),
+    attribution: spec.words.datum,
+  });
+  if (own) {
+    map.addLayer({ id: "land", type: "fill", source: "districts", paint: { "fill-color": colour.land } });
+  }
+  map.addLayer({
+    id: "borders",
+    type: "line",
+    source: "districts",
+    paint: { "line-color": colour.line, "line-width": ["interpolate", ["linear"], ["zoom"], 6, 0.8, 12, 1.6] },
+  });
+  map.addSource("sites", { type: "vector", tiles: tiles(revision), minzoom: 0, maxzoom: 16 });
+  map.addLayer({
+    id: "sites",
+    type: "symbol",
+    source: "sites",
+    "source-layer": "sites",
+    layout: {
+      "icon-image": ["concat", "site-", ["to-string", ["get", "state"]], "-", ["to-string", ["coalesce", ["get", "count"], 1]]],
+      "icon-allow-overlap": true,
+      "icon-ignore-placement": true,
+      "symbol-sort-key": ["get", "state"],
+      "symbol-z-order": "auto",
+    },
+  });
+}
+
+/** District names as elements: they take the page's fonts and colours, in both languages. */
+async function addNames(library, map, english) {
+  const shapes = await (await fetch(here("./map/tianjin.geojson"))).json();
+  const names = shapes.features.map((feature) => {
+    const { centre, name_en, name_zh } = feature.properties;
+    const element = document.createElement("span");
+    element.className = "map-name";
+    element.textContent = english ? name_en : name_zh;
+    const marker = new library.Marker({ element, anchor: "top", offset: [0, 12] }).setLngLat(centre).addTo(map);
+    return { marker, element, point: centre };
+  });
+  // Names that would lie on each other are left out, the earlier one stays.
+  const settle = () => {
+    const taken = [];
+    for (const { element, point } of names) {
+      const { x, y } = map.project(point);
+      const width = element.offsetWidth || 60;
+      const box = [x - width / 2 - 6, y, x + width / 2 + 6, y + 30];
+      const free = !taken.some((it) => box[0] < it[2] && box[2] > it[0] && box[1] < it[3] && box[3] > it[1]);
+      element.classList.toggle("map-name-hidden", !free);
+      if (free) taken.push(box);
+    }
+  };
+  map.on("move", settle);
+  map.on("resize", settle);
+  settle();
+}
+
+/** A test, or a person's script, can read how many sites of each state are in view. */
+function tell(element, map) {
+  const seen = new Map();
+  for (const feature of map.queryRenderedFeatures({ layers: ["sites"] })) {
+    const { id, state, count } = feature.properties;
+    seen.set(`${id ?? ""}|${state}|${feature.geometry.coordinates}`, { state, count: Number(count ?? 1) });
+  }
+  const totals = [0, 0, 0, 0];
+  for (const { state, count } of seen.values()) totals[state] = (totals[state] ?? 0) + count;
+  STATES.forEach((name, index) => {
+    element.dataset[`map${name[0].toUpperCase()}${name.slice(1)}`] = String(totals[index]);
+  });
+  element.dataset.mapReady = "true";
+}
+
+function card(words, feature) {
+  const { id = "", name = "", state = 0 } = feature.properties;
+  const body = document.createElement("div");
+  body.className = "map-card";
+  const title = document.createElement("p");
+  title.className = "map-card-title";
+  title.textContent = name;
+  const line = document.createElement("p");
+  line.className = `map-card-state map-card-${STATES[state] ?? "normal"}`;
+  line.textContent = words[STATES[state]] ?? "";
+  const link = document.createElement("a");
+  link.href = id.startsWith("dev_") ? `/devices/${id}` : `/devices?q=${encodeURIComponent(name)}`;
+  link.textContent = words.open;
+  body.append(title, line, link);
+  return body;
+}
+
+async function draw(element, spec, kept) {
+  const library = await maplibre();
+  if (kept.removed) return;
+  let colour = colours();
+  const [west, south, east, north] = spec.bounds.length === 4 ? spec.bounds : [116.7, 38.55, 118.06, 40.25];
+  const map = new library.Map({
+    container: element,
+    style: spec.style ?? blankStyle(colour),
+    bounds: [[west, south], [east, north]],
+    fitBoundsOptions: { padding: 48, maxZoom: 14 },
+    attributionControl: { compact: true },
+    dragRotate: false,
+    pitchWithRotate: false,
+    touchPitch: false,
+    maxZoom: 18,
+    fadeDuration: 0,
+  });
+  kept.map = map;
+  map.touchZoomRotate.disableRotation();
+  map.addControl(new library.NavigationControl({ showCompass: false }), "top-right");
+  map.on("styleimagemissing", ({ id }) => {
+    if (!id.startsWith("site-") || map.hasImage(id)) return;
+    const { pixels, ratio } = icon(id, colour);
+    map.addImage(id, pixels, { pixelRatio: ratio });
+  });
+  map.on("style.load", () => addOurs(map, spec, colour, kept.revision));
+  map.once("load", () => {
+    element.parentElement?.classList.add("map-drawn");
+    addNames(library, map, spec.english);
+  });
+  map.on("idle", () => tell(element, map));
+  map.on("mouseenter", "sites", () => (map.getCanvas().style.cursor = "pointer"));
+  map.on("mouseleave", "sites", () => (map.getCanvas().style.cursor = ""));
+  map.on("click", "sites", (event) => {
+    const feature = event.features?.[0];
+    if (!feature) return;
+    const centre = feature.geometry.coordinates;
+    if (Number(feature.properties.count ?? 1) > 1) {
+      map.easeTo({ center: centre, zoom: Math.min(map.getZoom() + 2, 17) });
+      return;
+    }
+    new library.Popup({ offset: 12, maxWidth: "280px" }).setLngLat(centre).setDOMContent(card(spec.words, feature)).addTo(map);
+  });
+  if (!spec.style) {
+    kept.dark = matchMedia("(prefers-color-scheme: dark)");
+    kept.onDark = () => {
+      colour = colours();
+      map.setStyle(blankStyle(colour), { diff: false });
+    };
+    kept.dark.addEventListener("change", kept.onDark);
+  }
+}
+
+export function drawMap(element, json) {
+  removeMap(element);
+  const spec = JSON.parse(json);
+  const kept = { revision: 0 };
+  maps.set(element, kept);
+  draw(element, spec, kept).catch((error) => {
+    console.warn("map:", error);
+    element.textContent = spec.words.failed;
+    element.classList.add("map-failed");
+    element.parentElement?.classList.add("map-drawn");
+  });
+}
+
+export function refreshMap(element) {
+  const kept = maps.get(element);
+  if (!kept) return;
+  kept.revision += 1;
+  kept.map?.getSource("sites")?.setTiles(tiles(kept.revision));
+}
+
+export function removeMap(element) {
+  const kept = maps.get(element);
+  if (!kept) return;
+  kept.removed = true;
+  kept.dark?.removeEventListener("change", kept.onDark);
+  kept.map?.remove();
+  maps.delete(element);
+}

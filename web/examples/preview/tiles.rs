@@ -1,0 +1,52 @@
+//! Vector tiles of the made-up sites: clustered on a grid of 64 units, a cluster for each level so that a leak stays
+//! visible among many quiet sites.
+
+use mvt::{GeomEncoder, GeomType, Tile};
+use std::collections::BTreeMap;
+
+const EXTENT: f64 = 4_096.0;
+const GRID: f64 = 20.0;
+
+/// A site: id, name, level, longitude, latitude.
+type Site = (String, String, u8, f64, f64);
+
+pub(crate) fn make(sites: &[Site], z: u8, x: u32, y: u32) -> Result<Vec<u8>, mvt::Error> {
+    let mut cells: BTreeMap<(i64, i64, u8), (f64, f64, Vec<&Site>)> = BTreeMap::new();
+    for site in sites {
+        let (px, py) = project(site.3, site.4, z);
+        let (px, py) = ((px - f64::from(x)) * EXTENT, (py - f64::from(y)) * EXTENT);
+        if !(0.0..EXTENT).contains(&px) || !(0.0..EXTENT).contains(&py) {
+            continue;
+        }
+        let grid = EXTENT / GRID;
+        let kind = u8::from(z < 15) * if site.2 >= 2 { 10 + site.2 } else { site.2 };
+        let own = if z < 15 { ((px / grid) as i64, (py / grid) as i64, kind) } else { (px as i64, py as i64, site.2) };
+        let cell = cells.entry(own).or_default();
+        cell.0 += px;
+        cell.1 += py;
+        cell.2.push(site);
+    }
+    let mut tile = Tile::new(EXTENT as u32);
+    let mut layer = tile.create_layer("sites");
+    for (px, py, members) in cells.values() {
+        let count = members.len();
+        let place = GeomEncoder::new(GeomType::Point).point(px / count as f64, py / count as f64)?.encode()?;
+        let mut feature = layer.into_feature(place);
+        feature.add_tag_uint("state", u64::from(members[0].2));
+        feature.add_tag_uint("count", count as u64);
+        if let [(id, name, ..)] = members[..] {
+            feature.add_tag_string("id", id);
+            feature.add_tag_string("name", name);
+        }
+        layer = feature.into_layer();
+    }
+    tile.add_layer(layer)?;
+    tile.to_bytes()
+}
+
+/// Web Mercator, in tiles of the zoom level.
+fn project(lon: f64, lat: f64, z: u8) -> (f64, f64) {
+    let tiles = f64::from(1_u32 << u32::from(z.min(22)));
+    let y = lat.to_radians().tan().asinh() / std::f64::consts::PI;
+    ((lon + 180.0) / 360.0 * tiles, (1.0 - y) / 2.0 * tiles)
+}
