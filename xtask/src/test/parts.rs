@@ -84,7 +84,7 @@ impl Bench {
             }
             Part::Build => bins::build_workspace(&self.workspace).map(|()| Counted::default()),
             Part::Rules => rules::build(&self.workspace, Profile::Dev).map(|_| Counted::default()),
-            Part::Web => web::build(&self.workspace, Profile::Dev).map(|()| Counted::default()),
+            Part::Web => web::build(&self.workspace).map(|()| Counted::default()),
             Part::Tests => self.tests(),
             Part::Doctests => self.cargo("doctests", &["test", "--workspace", "--doc", "--locked"], &[]),
             Part::Interop => self.interop(),
