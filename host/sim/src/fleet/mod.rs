@@ -1,0 +1,647 @@
+//! The fleet: carries a world's actions over UDP with the real protocol, and keeps the books.
+//!
+//! One thread, one socket and one endpoint for each device. The clock is read here, and only here: the world is told the time. Must never
+//! tell the platform anything but by datagrams, nor count an uplink as acknowledged without an authentic 2.04.
+
+mod book;
+mod control;
+mod port;
+mod report;
+mod told;
+
+pub use control::{Control, ControlError};
+pub use report::{Latency, LeakReport, Report, Totals};
+pub use told::ToldLog;
+
+use crate::{
+    chance::Chance,
+    credential::{Credential, CredentialError},
+    senml,
+    world::{
+        Action, DeviceIndex, Fact, Fault, PlaceIndex, Received, World, WorldConfig,
+        leak::{LeakKind, LeakSite},
+        valve::Arrival,
+    },
+};
+use book::Book;
+use davy_coap::{Code, Event, Request, RequestId, Response};
+use davy_domain::{Action as Order, Quantity, Span, Timestamp, wire};
+use nix::sys::{
+    epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout},
+    resource::{Resource, getrlimit, setrlimit},
+};
+use port::{Port, Purpose, Uplink};
+use std::{
+    cmp::Reverse,
+    collections::{BinaryHeap, HashMap, VecDeque},
+    io,
+    net::SocketAddr,
+    sync::{
+        atomic::{AtomicBool, Ordering},
+        mpsc::{Receiver, TryRecvError},
+    },
+    time::{Duration, Instant},
+};
+
+/// Content-Format application/cbor (RFC 8949 §9.5).
+const CBOR: u16 = 60;
+/// Files that are open beside the devices' sockets.
+const OTHER_FILES: u64 = 64;
+
+/// Why a fleet cannot run.
+#[derive(Debug, thiserror::Error)]
+pub enum FleetError {
+    /// The credentials cannot be used.
+    #[error(transparent)]
+    Credential(#[from] CredentialError),
+    /// No socket for a device.
+    #[error("no UDP socket for device {serial}: {source}")]
+    Socket {
+        /// Which device.
+        serial: String,
+        /// What the operating system says.
+        source: io::Error,
+    },
+    /// More devices than the process may have sockets.
+    #[error(
+        "{devices} devices need as many sockets, but this process may open {limit} files; raise `ulimit -n` or split the fleet"
+    )]
+    TooManyDevices {
+        /// Devices that speak for themselves.
+        devices: usize,
+        /// The hard limit.
+        limit: u64,
+    },
+    /// The operating system refuses to wait for sockets.
+    #[error("waiting for sockets failed: {0}")]
+    Wait(#[from] nix::Error),
+    /// The log of acknowledged uplinks cannot be written.
+    #[error("the log of acknowledged uplinks cannot be written: {0}")]
+    Log(#[from] io::Error),
+}
+
+/// Settings of a fleet.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FleetConfig {
+    /// Where the platform listens.
+    pub server: SocketAddr,
+    /// The world.
+    pub world: WorldConfig,
+    /// What time it is at the start.
+    pub start: Timestamp,
+    /// How long it runs; none until it is stopped.
+    pub runs_for: Option<Duration>,
+    /// A leak at a random premises so often; none only on command.
+    pub leak_every: Option<Duration>,
+    /// When the first of these leaks begins, after the start: devices must have reported once.
+    pub first_leak_after: Duration,
+    /// No more leaks in this time before the end, so that the last one can be closed.
+    pub settle: Duration,
+    /// Share of these leaks that are slow, 0 to 1.
+    pub slow_share: f64,
+    /// Share of datagrams that the radio loses, each way, 0 to 1.
+    pub radio_loss: f64,
+    /// How long to wait at the end for the answers that are on the way.
+    pub drain: Duration,
+}
+
+impl FleetConfig {
+    /// A fleet against `server`, from `start` on, with everything else as in life.
+    pub fn new(server: SocketAddr, start: Timestamp) -> Self {
+        Self {
+            server,
+            world: WorldConfig::default(),
+            start,
+            runs_for: None,
+            leak_every: None,
+            first_leak_after: Duration::from_secs(5),
+            settle: Duration::from_secs(20),
+            slow_share: 0.0,
+            radio_loss: 0.0,
+            drain: Duration::from_secs(10),
+        }
+    }
+}
+
+/// The sequence number that a device starts at when nothing is known of earlier runs: it follows the clock at two numbers a millisecond,
+/// so that a later run starts above everything an earlier one used, until 2042.
+pub fn first_sequence(start: Timestamp) -> u64 {
+    /// 2025-01-01T00:00:00Z.
+    const EPOCH_MS: i64 = 1_735_689_600_000;
+    ((start.as_millis() - EPOCH_MS).max(0) as u64).saturating_mul(2)
+}
+
+/// Raises the soft limit of open files to the hard one, if `sockets` need it.
+///
+/// # Errors
+/// [`FleetError::TooManyDevices`] when even the hard limit is too low.
+pub fn raise_file_limit(sockets: usize) -> Result<(), FleetError> {
+    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    let needed = sockets as u64 + OTHER_FILES;
+    if needed > hard {
+        return Err(FleetError::TooManyDevices { devices: sockets, limit: hard });
+    }
+    if needed > soft {
+        setrlimit(Resource::RLIMIT_NOFILE, hard, hard)?;
+    }
+    Ok(())
+}
+
+/// A fleet that runs.
+pub struct Fleet<'a> {
+    config: FleetConfig,
+    credentials: &'a [Credential],
+    by_serial: HashMap<&'a str, DeviceIndex>,
+    world: World,
+    ports: Vec<Option<Port>>,
+    epoll: Epoll,
+    timers: BinaryHeap<Reverse<(Instant, u32)>>,
+    actions: VecDeque<Action>,
+    scratch: Vec<Action>,
+    book: Book,
+    told: Option<ToldLog>,
+    chance: Chance,
+    began: Instant,
+    next_leak: Option<Instant>,
+    /// When the datagram that is being handled was read.
+    read_at: Instant,
+    draining: bool,
+}
+
+impl<'a> Fleet<'a> {
+    /// Opens a socket for each device and puts them into a world.
+    ///
+    /// # Errors
+    /// [`FleetError`] when credentials or sockets fail.
+    pub fn open(config: FleetConfig, credentials: &'a [Credential], told: Option<ToldLog>) -> Result<Self, FleetError> {
+        let speakers = credentials.iter().filter(|each| each.speaks()).count();
+        raise_file_limit(speakers)?;
+        let specs = Credential::specs(credentials);
+        let seed = config.world.seed;
+        let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
+        let first = first_sequence(config.start);
+        let mut ports = Vec::with_capacity(credentials.len());
+        for (index, (credential, spec)) in credentials.iter().zip(&specs).enumerate() {
+            if spec.speaker.is_some() {
+                ports.push(None);
+                continue;
+            }
+            let chance = Chance::new(seed, 2_000_000 + index as u64);
+            let mut port = Port::open(credential, config.server, first, config.radio_loss, chance)?;
+            port.radio = !credential.sleepy;
+            epoll.add(port.socket(), EpollEvent::new(EpollFlags::EPOLLIN, index as u64))?;
+            ports.push(Some(port));
+        }
+        let by_serial =
+            (0_u32..).zip(credentials).map(|(index, each)| (each.serial.as_str(), DeviceIndex(index))).collect();
+        let began = Instant::now();
+        Ok(Self {
+            world: World::new(config.world.clone(), &specs, config.start),
+            next_leak: config.leak_every.map(|_| began + config.first_leak_after),
+            chance: Chance::new(seed, 3_000_000),
+            book: Book::new(began),
+            config,
+            credentials,
+            by_serial,
+            ports,
+            epoll,
+            timers: BinaryHeap::new(),
+            actions: VecDeque::new(),
+            scratch: Vec::new(),
+            told,
+            began,
+            read_at: began,
+            draining: false,
+        })
+    }
+
+    /// Runs until its time is over, `stop` is set or [`Control::Stop`] comes. `progress` is called once a second.
+    ///
+    /// # Errors
+    /// [`FleetError`] when the operating system or the log fails; what the platform does is never an error, it is in the report.
+    pub fn run(
+        mut self,
+        controls: &Receiver<Control>,
+        stop: &AtomicBool,
+        mut progress: impl FnMut(&Report),
+    ) -> Result<Report, FleetError> {
+        let end = self.config.runs_for.map(|span| self.began + span);
+        let mut next_second = self.began + Duration::from_secs(1);
+        loop {
+            let now = Instant::now();
+            if stop.load(Ordering::Relaxed)
+                || end.is_some_and(|end| now >= end)
+                || !self.take_controls(controls, now)?
+            {
+                break;
+            }
+            if now >= next_second {
+                next_second += Duration::from_secs(1);
+                progress(&self.report(now));
+                if let Some(told) = &mut self.told {
+                    told.flush()?;
+                }
+            }
+            self.leak_when_due(now, end)?;
+            let world_now = self.world_time(now);
+            self.world.step(world_now, &mut self.scratch);
+            self.carry_out(now)?;
+            self.run_timers(now)?;
+            self.wait(next_second.min(end.unwrap_or(next_second)))?;
+        }
+        self.drain()?;
+        if let Some(told) = &mut self.told {
+            told.flush()?;
+        }
+        let unanswered: usize = self.ports.iter().flatten().map(Port::uplinks_under_way).sum();
+        self.book.totals.uplinks_unanswered = unanswered as u64;
+        Ok(self.report(Instant::now()))
+    }
+
+    /// Waits for the answers that are on the way; nothing new is begun.
+    fn drain(&mut self) -> Result<(), FleetError> {
+        self.draining = true;
+        let until = Instant::now() + self.config.drain;
+        loop {
+            let now = Instant::now();
+            let waiting = self.ports.iter().flatten().any(|port| port.requests_under_way() > 0);
+            if !waiting || now >= until {
+                return Ok(());
+            }
+            self.run_timers(now)?;
+            self.wait(until.min(now + Duration::from_millis(100)))?;
+        }
+    }
+
+    fn world_time(&self, now: Instant) -> Timestamp {
+        self.config.start + Span::from_millis(now.saturating_duration_since(self.began).as_millis() as i64)
+    }
+
+    fn wall_time(&self, at: Timestamp) -> Instant {
+        self.began + Duration::from_millis(at.since(self.config.start).as_millis().max(0) as u64)
+    }
+
+    /// The books as they stand.
+    fn report(&mut self, now: Instant) -> Report {
+        let totals = &mut self.book.totals;
+        let ports = || self.ports.iter().flatten();
+        totals.datagrams_sent = ports().map(|port| port.counts.sent).sum();
+        totals.datagrams_received = ports().map(|port| port.counts.received).sum();
+        totals.datagrams_lost = ports().map(|port| port.counts.lost).sum();
+        totals.retransmissions = ports().map(Port::retransmissions).sum();
+        totals.answers_not_authentic = ports().map(Port::not_authentic).sum();
+        self.book.report(now)
+    }
+
+    fn wait(&mut self, until: Instant) -> Result<(), FleetError> {
+        let world = self.world.next_due().filter(|_| !self.draining).map(|at| self.wall_time(at));
+        let timer = self.timers.peek().map(|Reverse((at, _))| *at);
+        let wake = [world, timer].into_iter().flatten().min().map_or(until, |at| at.min(until));
+        let sleep = wake.saturating_duration_since(Instant::now());
+        // Rounded up: waking a fraction of a millisecond early would only spin.
+        let millis = sleep.as_micros().div_ceil(1000).min(1000) as u16;
+        let mut ready = [EpollEvent::empty(); 256];
+        let count = match self.epoll.wait(&mut ready, EpollTimeout::from(millis)) {
+            Ok(count) => count,
+            Err(nix::Error::EINTR) => 0,
+            Err(error) => return Err(error.into()),
+        };
+        for event in &ready[..count] {
+            self.read(event.data() as usize)?;
+        }
+        Ok(())
+    }
+
+    fn read(&mut self, index: usize) -> Result<(), FleetError> {
+        let mut buffer = [0_u8; 2048];
+        while let Some(now) = self.ports[index].as_mut().and_then(|port| port.receive(&mut buffer, Instant::now)) {
+            self.read_at = now;
+            self.attend(index, now)?;
+            self.carry_out(now)?;
+        }
+        Ok(())
+    }
+
+    fn run_timers(&mut self, now: Instant) -> Result<(), FleetError> {
+        while let Some(Reverse((at, index))) = self.timers.peek().copied().filter(|Reverse((at, _))| *at <= now) {
+            self.timers.pop();
+            let Some(port) = self.ports[index as usize].as_mut() else { continue };
+            if port.timer == Some(at) {
+                port.timer = None;
+                port.handle_timeout(now);
+                self.attend(index as usize, now)?;
+                self.carry_out(now)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// After anything was done to a port: what it has to send goes out, what it has to say goes to the world, its timer is set.
+    fn attend(&mut self, index: usize, now: Instant) -> Result<(), FleetError> {
+        loop {
+            let Some(port) = self.ports[index].as_mut() else { return Ok(()) };
+            port.flush();
+            let Some(event) = port.poll_event() else { break };
+            self.event(index, event, now)?;
+        }
+        let Some(port) = self.ports[index].as_mut() else { return Ok(()) };
+        if let Some(at) = port.poll_timeout()
+            && port.timer.is_none_or(|before| at < before)
+        {
+            port.timer = Some(at);
+            self.timers.push(Reverse((at, index as u32)));
+        }
+        Ok(())
+    }
+
+    fn event(&mut self, index: usize, event: Event, now: Instant) -> Result<(), FleetError> {
+        match event {
+            Event::Response { request, response, more, .. } => self.response(index, request, response, more, now),
+            Event::RequestFailed { request, .. } => {
+                let purpose = self.ports[index].as_mut().and_then(|port| port.purpose(request, false));
+                match purpose {
+                    Some(Purpose::Uplink(uplink)) => {
+                        self.book.totals.uplinks_given_up += 1;
+                        self.tell(index, Received::Lost { ticket: uplink.ticket }, now);
+                    }
+                    Some(Purpose::Observe) => self.tell(index, Received::ObservationEnded, now),
+                    Some(Purpose::Outcome) | None => {}
+                }
+                Ok(())
+            }
+            // Devices serve nothing and notify nobody.
+            Event::Request { .. }
+            | Event::NotificationDelivered { .. }
+            | Event::NotificationFailed { .. }
+            | Event::ObservationRegistered { .. }
+            | Event::ObservationEnded { .. } => Ok(()),
+        }
+    }
+
+    fn response(
+        &mut self,
+        index: usize,
+        request: RequestId,
+        response: Response,
+        more: bool,
+        now: Instant,
+    ) -> Result<(), FleetError> {
+        let Some(purpose) = self.ports[index].as_mut().and_then(|port| port.purpose(request, more)) else {
+            return Ok(());
+        };
+        match purpose {
+            Purpose::Uplink(uplink) => {
+                let received = self.uplink_answered(index, &uplink, &response, now)?;
+                self.tell(index, received, now);
+            }
+            Purpose::Outcome => self.book.totals.outcomes_acked += u64::from(response.code.is_success()),
+            Purpose::Observe => {
+                if response.code.is_success() {
+                    self.book.totals.notifications += 1;
+                    let commands = self.commands(&response.payload);
+                    self.tell(index, Received::Commands(commands), now);
+                }
+                if !more {
+                    self.tell(index, Received::ObservationEnded, now);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn uplink_answered(
+        &mut self,
+        index: usize,
+        uplink: &Uplink,
+        response: &Response,
+        now: Instant,
+    ) -> Result<Received, FleetError> {
+        let ticket = uplink.ticket;
+        if response.code.is_success() {
+            self.book.totals.uplinks_acked += 1;
+            self.book.round_trip(now.saturating_duration_since(uplink.sent));
+            for &device in &uplink.closed {
+                if let Some(place) = self.world.place_of(device) {
+                    self.book.proven(place, device, now);
+                }
+            }
+            if let Some(told) = &mut self.told {
+                let sent_ms = self.config.start.as_millis()
+                    + uplink.sent.saturating_duration_since(self.began).as_millis() as i64;
+                told.told(&self.credentials[index], sent_ms, &uplink.payload)?;
+            }
+            let commands = self.commands(&response.payload);
+            return Ok(Received::Acknowledged { ticket, commands });
+        }
+        if matches!(response.code, Code::SERVICE_UNAVAILABLE | Code::TOO_MANY_REQUESTS | Code::INTERNAL_SERVER_ERROR) {
+            self.book.totals.uplinks_turned_away += 1;
+            let wait = response.max_age.map(|seconds| Span::from_secs(i64::from(seconds)));
+            return Ok(Received::TurnedAway { ticket, wait });
+        }
+        self.book.totals.uplinks_refused += 1;
+        Ok(Received::Refused { ticket })
+    }
+
+    fn commands(&mut self, payload: &[u8]) -> Vec<wire::PendingCommand> {
+        wire::decode_pending(payload).unwrap_or_else(|_| {
+            self.book.totals.commands_unreadable += 1;
+            Vec::new()
+        })
+    }
+
+    fn tell(&mut self, index: usize, received: Received, now: Instant) {
+        if self.draining {
+            return;
+        }
+        let world_now = self.world_time(now);
+        self.world.receive(DeviceIndex(index as u32), received, world_now, &mut self.scratch);
+    }
+
+    /// Carries out what the world wants, and what that leads to.
+    fn carry_out(&mut self, now: Instant) -> Result<(), FleetError> {
+        self.actions.extend(self.scratch.drain(..));
+        while let Some(action) = self.actions.pop_front() {
+            if let Some(index) = self.act(action, now)? {
+                self.attend(index, now)?;
+                self.actions.extend(self.scratch.drain(..));
+            }
+        }
+        Ok(())
+    }
+
+    /// Carries out one action; says which port is to be attended to.
+    fn act(&mut self, action: Action, now: Instant) -> Result<Option<usize>, FleetError> {
+        let touched = match action {
+            Action::Uplink { device, ticket, report } => {
+                self.uplink(device, ticket, &report, now);
+                device
+            }
+            Action::Outcome { device, command, report } => {
+                let request = Request::post(&format!("c/{}", command.raw()), CBOR, wire::encode_outcome(&report));
+                if let Some(port) = self.ports[device.0 as usize].as_mut()
+                    && port.request(now, request, Purpose::Outcome)
+                {
+                    self.book.totals.outcomes_sent += 1;
+                }
+                device
+            }
+            Action::Observe { device } => {
+                let request = Request::observe("c");
+                if let Some(port) = self.ports[device.0 as usize].as_mut() {
+                    port.tidy(&self.credentials[device.0 as usize])?;
+                    self.book.totals.observations += u64::from(port.request(now, request, Purpose::Observe));
+                }
+                device
+            }
+            Action::Radio { device, on } => {
+                if let Some(port) = self.ports[device.0 as usize].as_mut() {
+                    port.radio = on;
+                }
+                return Ok(None);
+            }
+            Action::Reboot { device } => {
+                self.book.totals.reboots += 1;
+                if let Some(port) = self.ports[device.0 as usize].as_mut() {
+                    let cut_off = port.reboot(&self.credentials[device.0 as usize])?;
+                    self.book.totals.uplinks_given_up += cut_off as u64;
+                }
+                device
+            }
+            Action::Fact(fact) => {
+                self.note(fact, now);
+                return Ok(None);
+            }
+        };
+        Ok(Some(touched.0 as usize))
+    }
+
+    fn uplink(&mut self, device: DeviceIndex, ticket: u64, report: &crate::device::report::Report, now: Instant) {
+        let config = &self.config.world;
+        let mut closed = Vec::new();
+        let mut leaking = Vec::new();
+        for part in &report.parts {
+            let of = part.child.as_ref().map_or(Some(device), |serial| self.by_serial.get(serial.as_str()).copied());
+            let Some(of) = of else { continue };
+            let at_floor =
+                |quantity, level: f64| part.samples.iter().any(|s| s.quantity == quantity && s.value >= level);
+            if at_floor(Quantity::Valve, 1.0) {
+                closed.push(of);
+            }
+            if at_floor(Quantity::Gas, config.floor_lel) || at_floor(Quantity::Co, config.floor_co_ppm) {
+                leaking.extend(self.world.place_of(of));
+            }
+        }
+        let payload = senml::encode(report);
+        let request = Request::post("u", senml::CONTENT_FORMAT, payload.clone());
+        let Some(port) = self.ports[device.0 as usize].as_mut() else { return };
+        let sent = Instant::now();
+        let purpose = Purpose::Uplink(Box::new(Uplink { ticket, sent, payload, closed }));
+        if port.request(now, request, purpose) {
+            self.book.totals.uplinks_sent += 1;
+            port.flush();
+            for place in leaking {
+                self.book.leak_told(place, sent);
+            }
+        } else {
+            self.tell(device.0 as usize, Received::Lost { ticket }, now);
+        }
+    }
+
+    fn note(&mut self, fact: Fact, now: Instant) {
+        match fact {
+            Fact::HazardBegan { place, leak, .. } => {
+                let premises = self.premises_name(place);
+                let valves =
+                    self.world.valves_of(place).iter().map(|device| {
+                        (*device, self.credentials.get(device.0 as usize).is_some_and(|each| each.sleepy))
+                    });
+                self.book.leak_began(place, premises, leak, valves, now);
+            }
+            Fact::FloorReached { place, .. } => self.book.floor_reached(place, now),
+            Fact::Ordered { device, order, .. } => match order {
+                Order::Close => {
+                    if let Some(place) = self.world.place_of(device) {
+                        self.book.close_ordered(place, device, self.read_at);
+                    }
+                }
+                Order::Arm => self.book.totals.arm_commands += 1,
+            },
+            Fact::Moved { device, arrival, at } => {
+                let Some(place) = self.world.place_of(device) else { return };
+                match arrival {
+                    Arrival::Closed => self.book.closed(place, device, self.wall_time(at)),
+                    Arrival::Jammed => self.book.jammed(place, device),
+                    Arrival::Opened => {}
+                }
+            }
+            Fact::Repaired { place, .. } => self.book.repaired(place),
+        }
+    }
+
+    fn premises_name(&self, place: PlaceIndex) -> String {
+        let first = self.world.devices_of(place).first().and_then(|device| self.credentials.get(device.0 as usize));
+        first.map(|each| each.premises.clone().unwrap_or_else(|| each.serial.clone())).unwrap_or_default()
+    }
+
+    fn leak_when_due(&mut self, now: Instant, end: Option<Instant>) -> Result<(), FleetError> {
+        let (Some(at), Some(every)) = (self.next_leak, self.config.leak_every) else { return Ok(()) };
+        if now < at {
+            return Ok(());
+        }
+        self.next_leak = Some(at + every);
+        if end.is_some_and(|end| now + self.config.settle > end) {
+            self.next_leak = None;
+            return Ok(());
+        }
+        let kind = if self.chance.happens(self.config.slow_share) { LeakKind::Slow } else { LeakKind::Sudden };
+        self.control(Control::Leak { premises: None, kind, site: LeakSite::BehindValves }, now)
+    }
+
+    /// False when the fleet is to end.
+    fn take_controls(&mut self, controls: &Receiver<Control>, now: Instant) -> Result<bool, FleetError> {
+        loop {
+            match controls.try_recv() {
+                Ok(Control::Stop) => return Ok(false),
+                Ok(control) => self.control(control, now)?,
+                // Nobody is left to say anything: that is no reason to end.
+                Err(TryRecvError::Empty | TryRecvError::Disconnected) => return Ok(true),
+            }
+        }
+    }
+
+    fn control(&mut self, control: Control, now: Instant) -> Result<(), FleetError> {
+        let fault = match control {
+            Control::Leak { premises, kind, site } => {
+                self.place(premises.as_deref()).map(|place| Fault::Leak(place, kind, site))
+            }
+            Control::CarbonMonoxide { premises } => self.place(premises.as_deref()).map(Fault::CarbonMonoxide),
+            Control::Repair { premises } => self.place(Some(&premises)).map(Fault::Repair),
+            Control::Jam { serial } => self.by_serial.get(serial.as_str()).copied().map(Fault::Jam),
+            Control::Reboot { serial } => self.by_serial.get(serial.as_str()).copied().map(Fault::Reboot),
+            Control::Stop => None,
+        };
+        if let Some(fault) = fault {
+            let world_now = self.world_time(now);
+            self.world.inflict(fault, world_now, &mut self.scratch);
+            self.carry_out(now)?;
+        }
+        Ok(())
+    }
+
+    /// The place of these premises, or a random one that a leak can be felt and stopped in.
+    fn place(&mut self, premises: Option<&str>) -> Option<PlaceIndex> {
+        let Some(name) = premises else {
+            let places = self.world.leakable();
+            return self.chance.pick(&places).copied();
+        };
+        let named =
+            |each: &Credential| each.premises.as_deref() == Some(name) || each.serial == name || each.device == name;
+        let index = self.credentials.iter().position(named)?;
+        self.world.place_of(DeviceIndex(index as u32))
+    }
+
+    /// Leaks that no closed and reported valve has ended yet.
+    pub fn unproven(&self) -> usize {
+        self.book.unproven()
+    }
+}
