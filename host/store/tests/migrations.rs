@@ -1,0 +1,125 @@
+//! What must hold of the SQL itself: the same migrations on both engines, no clock of the database, engine words in one place.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn here() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn files(folder: &Path, extension: &str) -> Vec<(String, String)> {
+    let mut files: Vec<_> = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|found| found == extension))
+        .map(|path| (path.file_name().unwrap().to_str().unwrap().to_owned(), fs::read_to_string(&path).unwrap()))
+        .collect();
+    files.sort();
+    files
+}
+
+fn migrations(engine: &str) -> Vec<(String, String)> {
+    files(&here().join("../../migrations").join(engine), "sql")
+}
+
+/// Names of tables and columns, without types: what both engines must agree on.
+fn shape(sql: &str) -> Vec<String> {
+    let mut shape = Vec::new();
+    for line in sql.lines().map(str::trim).filter(|line| !line.starts_with("--")) {
+        if line.starts_with("ALTER TABLE") {
+            continue;
+        }
+        let first: Vec<&str> = line.split_whitespace().take(3).collect();
+        match first.as_slice() {
+            ["CREATE", "TABLE", name] => shape.push(format!("table {name}")),
+            ["CREATE", ..] => shape.push(line.to_owned()),
+            [column, kind, ..]
+                if ["BIGINT", "INTEGER", "TEXT", "BYTEA", "BLOB", "DOUBLE", "REAL"]
+                    .contains(&kind.trim_end_matches(',')) =>
+            {
+                shape.push(format!("{column}{}", if line.contains("NOT NULL") { " required" } else { "" }));
+            }
+            _ => {}
+        }
+    }
+    shape
+}
+
+#[test]
+fn both_engines_have_the_same_migrations_under_the_same_numbers_and_names() {
+    let (sqlite, postgres) = (migrations("sqlite"), migrations("postgres"));
+    let names = |files: &[(String, String)]| files.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>();
+    assert_eq!(names(&sqlite), names(&postgres));
+    for (number, (name, _)) in sqlite.iter().enumerate() {
+        assert!(name.starts_with(&format!("{:04}_", number + 1)), "`{name}` breaks the row of numbers");
+    }
+    for ((name, sqlite), (_, postgres)) in sqlite.iter().zip(&postgres) {
+        assert!(shape(sqlite).len() > 5, "{name} has tables");
+        assert_eq!(shape(sqlite), shape(postgres), "{name}");
+    }
+}
+
+#[test]
+fn the_databases_clock_is_never_asked() {
+    let words = [
+        "now()",
+        "current_timestamp",
+        "current_date",
+        "clock_timestamp",
+        "datetime(",
+        "strftime",
+        "unixepoch",
+        "random(",
+    ];
+    let sql = [migrations("sqlite"), migrations("postgres"), files(&here().join("src"), "rs")].concat();
+    for (name, text) in sql {
+        let text = text.to_lowercase();
+        for word in words {
+            assert!(!text.contains(word), "{name} contains `{word}`: times are parameters");
+        }
+    }
+}
+
+#[test]
+fn words_of_one_engine_are_in_one_file_only() {
+    let words = [
+        "json_each",
+        "unnest",
+        "unhex",
+        "pragma",
+        "::bigint",
+        "any($",
+        "nextval",
+        "generate_series",
+        "begin immediate",
+        "isolation level",
+        "skip locked",
+        "on duplicate",
+        "insert or ",
+        "rowid",
+        "ilike",
+        "returning *",
+    ];
+    for (name, text) in files(&here().join("src"), "rs") {
+        if name == "engine.rs" {
+            continue;
+        }
+        let text = text.to_lowercase();
+        for word in words {
+            assert!(!text.contains(word), "{name} contains `{word}`, which belongs in engine.rs");
+        }
+    }
+}
+
+#[test]
+fn every_tenants_table_names_its_tenant() {
+    // Row-level security needs the column in the table itself.
+    let shared = ["meta", "boots", "divisions", "tenants", "users", "sessions", "statutory_floor"];
+    for (_, sql) in migrations("postgres") {
+        for table in sql.split("CREATE TABLE ").skip(1) {
+            let name = table.split_whitespace().next().unwrap();
+            let body = &table[..table.find("\n);").unwrap()];
+            assert!(shared.contains(&name) || body.contains("tenant_id BIGINT"), "`{name}` has no tenant_id");
+        }
+    }
+}
