@@ -89,6 +89,10 @@ impl Witness {
                 assert!(change.event.by().is_some(), "a latching alarm ended by itself: {change:?}");
                 assert!(self.reset_with_proof.contains(&change.alarm.id), "ended without a reset: {change:?}");
             }
+            assert!(
+                change.alarm.condition.for_rules() || !change.alarm.asserted.contains(Origin::Rule),
+                "a rule speaks for the platform: {change:?}"
+            );
             if change.alarm.state.is_hidden() {
                 assert!(!change.alarm.condition.latches() && !change.alarm.condition.is_leak());
                 assert!(change.alarm.priority < Priority::High);

@@ -217,7 +217,10 @@ impl AlarmPolicy for TalksNonsense {
         let mut outcome = PolicyOutcome { clear: ours().collect(), ..PolicyOutcome::default() };
         match event.now.as_millis() % 5 {
             0 => outcome.state = vec![0; 4_097],
-            1 => outcome.clear.push(Condition::CloseUnverified),
+            1 => {
+                outcome.clear.push(Condition::Silent);
+                outcome.raise.push(Raise { condition: Condition::CloseUnverified, priority: Priority::Low });
+            }
             2 => outcome.raise.push(Raise { condition: Condition::GasHigh, priority: Priority::Low }),
             3 => outcome.timers.push(PolicyTimer { id: 1, at: event.now - Span::from_secs(1) }),
             _ => outcome.timers = (0..40).map(|id| PolicyTimer { id, at: event.now }).collect(),
