@@ -5,6 +5,7 @@
 use davy_domain::alarm::Alarm;
 use davy_domain::command::Command;
 use davy_domain::{DeviceId, PremisesId, Reading, TenantId, ValveState};
+use davy_store::DivisionCode;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -15,8 +16,8 @@ use tokio::sync::broadcast;
 pub struct Committed {
     /// The gas company.
     pub tenant: TenantId,
-    /// Code of the division (GB/T 2260) that the device stands in, if known.
-    pub division: Option<i64>,
+    /// The division that supervises the device, if known.
+    pub division: Option<DivisionCode>,
     /// The device's premises, if it is in one.
     pub premises: Option<PremisesId>,
     /// The device.

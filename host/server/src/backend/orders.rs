@@ -1,0 +1,104 @@
+//! What a person orders: closes, acknowledgements, resets. Opening is not among them and never will be.
+
+use super::devices::command_item;
+use super::{Service, operated, stored};
+use crate::roles::{Deed, require};
+use davy_api::{CloseReceipt, Problem, Role, Viewer};
+use davy_domain::alarm::AlarmEvent;
+use davy_domain::command::Cause;
+use davy_domain::{AlarmId, DeviceId, InterlockId, PremisesId};
+use davy_store::DeviceFilter;
+
+/// Valves that one request may close at most; closing more than one place takes two people and stages.
+const VALVES_AT_MOST: u32 = 200;
+
+fn no_valve(what: &str) -> Problem {
+    let detail = format!("This {what} has no valve that can be closed from here; somebody must go.");
+    Problem::new("no-valve", 409, "No valve", detail)
+}
+
+impl Service {
+    pub(super) async fn close_device(&self, viewer: &Viewer, id: DeviceId) -> Result<CloseReceipt, Problem> {
+        require(viewer, Deed::CloseValve)?;
+        let scope = self.scope(viewer)?;
+        let row = scope.device(id).await.map_err(stored)?.ok_or_else(|| Problem::not_found("device"))?;
+        let mut valves = Vec::new();
+        if row.device.kind.has_valve() {
+            valves.push((row.device.interlock, id));
+        } else {
+            for valve in row.device.links {
+                // A linked valve outside of the viewer's scope is not theirs to close.
+                if let Some(valve) = scope.device(valve).await.map_err(stored)? {
+                    valves.push((valve.device.interlock, valve.device.id));
+                }
+            }
+        }
+        if valves.is_empty() {
+            return Err(no_valve("device"));
+        }
+        self.close_valves(viewer, &valves).await
+    }
+
+    pub(super) async fn close_all_of_premises(&self, viewer: &Viewer, id: PremisesId) -> Result<CloseReceipt, Problem> {
+        require(viewer, Deed::CloseValve)?;
+        let scope = self.scope(viewer)?;
+        scope.premises_by_id(id).await.map_err(stored)?.ok_or_else(|| Problem::not_found("premises"))?;
+        let filter = DeviceFilter { premises: Some(id), ..DeviceFilter::default() };
+        let devices = scope.devices(&filter, None, VALVES_AT_MOST).await.map_err(stored)?;
+        let valves: Vec<_> = devices
+            .iter()
+            .filter(|row| row.device.kind.has_valve())
+            .map(|row| (row.device.interlock, row.device.id))
+            .collect();
+        if valves.is_empty() {
+            return Err(no_valve("premises"));
+        }
+        self.close_valves(viewer, &valves).await
+    }
+
+    async fn close_valves(&self, viewer: &Viewer, valves: &[(InterlockId, DeviceId)]) -> Result<CloseReceipt, Problem> {
+        let by = viewer.user;
+        let cause = match viewer.role {
+            Role::Operator => Cause::Operator { by },
+            Role::Resident => Cause::Resident { by },
+            Role::Regulator => return Err(Problem::forbidden(Deed::CloseValve.words())),
+        };
+        let mut commands = Vec::new();
+        let mut failed = None;
+        // One valve that cannot be ordered must not keep the others open.
+        for (interlock, valve) in valves {
+            match self.operate.close(*interlock, *valve, cause).await {
+                Ok(ordered) => commands.extend(ordered.iter().map(command_item)),
+                Err(error) => failed = Some(error),
+            }
+        }
+        match failed {
+            Some(error) if commands.is_empty() => Err(operated(error)),
+            Some(error) => {
+                tracing::error!(%error, "one of several valves could not be ordered to close");
+                Err(Problem::unavailable(
+                    "Some valves were ordered to close and at least one could not be: try again at once.",
+                ))
+            }
+            None => Ok(CloseReceipt { already_closed: commands.is_empty(), commands }),
+        }
+    }
+
+    pub(super) async fn acknowledge_alarm(&self, viewer: &Viewer, id: AlarmId) -> Result<(), Problem> {
+        require(viewer, Deed::AcknowledgeAlarm)?;
+        self.answer_alarm(viewer, id, AlarmEvent::Acknowledge { by: viewer.user }).await
+    }
+
+    pub(super) async fn reset_alarm(&self, viewer: &Viewer, id: AlarmId) -> Result<(), Problem> {
+        require(viewer, Deed::ResetAlarm)?;
+        // Whether readings are low and fresh is for the shard to say: it holds them.
+        let event = AlarmEvent::Reset { by: viewer.user, fresh_low_readings: false };
+        self.answer_alarm(viewer, id, event).await
+    }
+
+    async fn answer_alarm(&self, viewer: &Viewer, id: AlarmId, event: AlarmEvent) -> Result<(), Problem> {
+        let scope = self.scope(viewer)?;
+        let found = scope.alarm(id).await.map_err(stored)?.ok_or_else(|| Problem::not_found("alarm"))?;
+        self.operate.person(found.interlock, id, event).await.map(drop).map_err(operated)
+    }
+}
