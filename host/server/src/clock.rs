@@ -2,11 +2,15 @@
 
 use davy_domain::Timestamp;
 use std::sync::Arc;
+use std::time::Instant;
 
 /// Tells the time.
 pub trait Clock: Send + Sync + 'static {
     /// Now.
     fn now(&self) -> Timestamp;
+
+    /// Now on a clock that never steps, for time-outs.
+    fn instant(&self) -> Instant;
 }
 
 /// Fills buffers with bytes that nobody can guess.
@@ -32,6 +36,10 @@ impl Clock for SystemClock {
     fn now(&self) -> Timestamp {
         let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
         Timestamp::from_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+    }
+
+    fn instant(&self) -> Instant {
+        Instant::now()
     }
 }
 

@@ -159,12 +159,6 @@ settings! {
     "site.folder" site_folder: PathBuf = "./target/site";
     /// Shards (threads) that devices are spread over; 0 is one per core.
     "ingest.shards" ingest_shards: usize = "0";
-    /// Datagrams that may wait for one shard before telemetry is shed.
-    "ingest.queue" ingest_queue: usize = "8192";
-    /// Uplinks of one group commit at most.
-    "ingest.commit-batch" ingest_commit_batch: usize = "4096";
-    /// Changes that may wait for the committer in all.
-    "ingest.commit-queue" ingest_commit_queue: usize = "16384";
     /// How often the journal is compacted into chunks.
     "ingest.compact-every" ingest_compact_every: Length = "60 s";
     /// Events that a page's event stream may fall behind before it is told to load anew.
@@ -318,9 +312,6 @@ impl Settings {
         refuse(self.http_timeout.millis() < 100, "`http.timeout` must be at least 100 ms");
         refuse(self.http_body_limit.0 < 1024, "`http.body-limit` must be at least 1 KiB");
         refuse(self.ingest_shards > 256, "`ingest.shards` must be at most 256");
-        refuse(self.ingest_queue < 16, "`ingest.queue` must be at least 16");
-        refuse(self.ingest_commit_batch == 0, "`ingest.commit-batch` must be at least 1");
-        refuse(self.ingest_commit_queue < 16, "`ingest.commit-queue` must be at least 16");
         refuse(self.live_queue < 16, "`live.queue` must be at least 16");
         refuse(self.database_connections == 0, "`database.connections` must be at least 1");
         refuse(self.session_lifetime.millis() < 60_000, "`session.lifetime` must be at least 1 min");

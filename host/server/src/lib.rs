@@ -1,8 +1,13 @@
-//! The `davy` server as a library: settings, HTTP, provisioning and the wiring that `main` starts.
+//! The `davy` server as a library: settings, ingest, HTTP, provisioning and the wiring that `main` starts.
 //!
 //! Only `main` reads the real clock and the operating system's random source; everything here takes them as parameters.
 
+pub mod backend;
 pub mod clock;
 pub mod config;
+pub mod http;
+pub mod keys;
 pub mod live;
 pub mod operate;
+pub mod provision;
+pub mod roles;

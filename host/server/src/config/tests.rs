@@ -32,9 +32,9 @@ fn the_document_is_a_settings_file_that_gives_the_same_settings() {
 #[test]
 fn the_environment_wins_over_the_file() {
     let file = tempfile::NamedTempFile::new().unwrap();
-    std::fs::write(file.path(), "[ingest]\nshards = 3\nqueue = 99\n").unwrap();
+    std::fs::write(file.path(), "[ingest]\nshards = 3\n[live]\nqueue = 99\n").unwrap();
     let settings = Settings::load(Some(file.path()), environment(&[("DAVY_INGEST_SHARDS", "5")])).unwrap();
-    assert_eq!((settings.ingest_shards, settings.ingest_queue), (5, 99));
+    assert_eq!((settings.ingest_shards, settings.live_queue), (5, 99));
 }
 
 #[test]

@@ -1,0 +1,77 @@
+//! `/api/v1/devices`: the list, one device, its series, and closing its valve.
+
+use crate::http::App;
+use crate::http::extract::{Id, Query};
+use crate::http::guard::{May, Reader};
+use crate::http::problem::{Refusal, Refusals};
+use crate::roles::CloseValve;
+use axum::Json;
+use axum::extract::State;
+use davy_api::{Backend, CloseReceipt, DeviceDetail, DevicePage, DeviceQuery, Problem, Series, SeriesQuery};
+use davy_domain::DeviceId;
+use std::sync::Arc;
+
+/// Devices.
+#[utoipa::path(get, path = "/api/v1/devices", tag = "devices", security(("session" = [])),
+    params(
+        ("kind" = Option<String>, Query, description = "Only devices of this kind, such as `detector`"),
+        ("q" = Option<String>, Query, description = "Part of a serial number, an address or a community"),
+        ("after" = Option<String>, Query, description = "The `next` of the page before"),
+        ("limit" = Option<u32>, Query, description = "At most so many, 1 to 200; 50 unless told"),
+    ),
+    responses((status = 200, body = DevicePage), Refusals))]
+pub(super) async fn list(
+    State(app): State<Arc<App>>,
+    Reader(signed_in): Reader,
+    Query(query): Query<DeviceQuery>,
+) -> Result<Json<DevicePage>, Refusal> {
+    Ok(Json(app.service.devices(&signed_in.viewer, query).await?))
+}
+
+/// One device with its newest values, alarms and commands.
+#[utoipa::path(get, path = "/api/v1/devices/{device}", tag = "devices", security(("session" = [])),
+    params(("device" = String, Path, description = "The device")),
+    responses((status = 200, body = DeviceDetail), Refusals))]
+pub(super) async fn one(
+    State(app): State<Arc<App>>,
+    Reader(signed_in): Reader,
+    Id(device): Id<DeviceId>,
+) -> Result<Json<DeviceDetail>, Refusal> {
+    Ok(Json(app.service.device(&signed_in.viewer, device).await?))
+}
+
+/// Readings of one quantity in the order of time.
+#[utoipa::path(get, path = "/api/v1/devices/{device}/series", tag = "devices", security(("session" = [])),
+    params(
+        ("device" = String, Path, description = "The device"),
+        ("quantity" = String, Query, description = "What, such as `gas` or `temperature`"),
+        ("from" = Option<i64>, Query, description = "From, milliseconds; 24 h before `to` unless told"),
+        ("to" = Option<i64>, Query, description = "To (exclusive), milliseconds; now unless told"),
+        ("limit" = Option<u32>, Query, description = "At most so many samples, 2 to 10,000; 2,000 unless told"),
+    ),
+    responses((status = 200, body = Series), Refusals))]
+pub(super) async fn series(
+    State(app): State<Arc<App>>,
+    Reader(signed_in): Reader,
+    Id(device): Id<DeviceId>,
+    Query(query): Query<SeriesQuery>,
+) -> Result<Json<Series>, Refusal> {
+    Ok(Json(app.service.series(&signed_in.viewer, device, query).await?))
+}
+
+/// Orders the device's own valve, or the valves linked to it, to close.
+#[utoipa::path(post, path = "/api/v1/devices/{device}/close", tag = "devices",
+    security(("session" = [], "csrf" = [])),
+    params(("device" = String, Path, description = "The device")),
+    responses(
+        (status = 200, body = CloseReceipt),
+        (status = 409, body = Problem, content_type = "application/problem+json", description = "There is no valve to close from here"),
+        Refusals,
+    ))]
+pub(super) async fn close(
+    State(app): State<Arc<App>>,
+    caller: May<CloseValve>,
+    Id(device): Id<DeviceId>,
+) -> Result<Json<CloseReceipt>, Refusal> {
+    Ok(Json(app.service.close(&caller.viewer, device).await?))
+}

@@ -1,0 +1,19 @@
+//! `GET /api/v1/overview`
+
+use crate::http::App;
+use crate::http::guard::Reader;
+use crate::http::problem::{Refusal, Refusals};
+use axum::Json;
+use axum::extract::State;
+use davy_api::{Backend, Overview};
+use std::sync::Arc;
+
+/// Figures of everything that the signed-in person may see, in all and by division.
+#[utoipa::path(get, path = "/api/v1/overview", tag = "safety", security(("session" = [])),
+    responses((status = 200, body = Overview), Refusals))]
+pub(super) async fn overview(
+    State(app): State<Arc<App>>,
+    Reader(signed_in): Reader,
+) -> Result<Json<Overview>, Refusal> {
+    Ok(Json(app.service.overview(&signed_in.viewer).await?))
+}

@@ -1,0 +1,44 @@
+//! `GET /tiles/{z}/{x}/{y}.mvt`
+
+use crate::http::App;
+use crate::http::guard::Reader;
+use crate::http::problem::{Refusal, Refusals, invalid, malformed};
+use axum::extract::rejection::RawPathParamsRejection;
+use axum::extract::{RawPathParams, State};
+use axum::http::header;
+use axum::response::IntoResponse;
+use davy_api::Backend;
+use std::sync::Arc;
+
+/// One vector tile of the layer `sites`: premises, wells and gateways, clustered by worst state (0 normal, 1 attention,
+/// 2 alarm, 3 leak). A single site has `id`, `kind` and `name`; a cluster has the kind `cluster` and its `count`.
+#[utoipa::path(get, path = "/tiles/{z}/{x}/{y}", tag = "map", security(("session" = [])),
+    params(
+        ("z" = u8, Path, description = "Zoom, 0 to 22"),
+        ("x" = u32, Path, description = "Column"),
+        ("y" = String, Path, description = "Row, followed by `.mvt`"),
+    ),
+    responses((status = 200, body = Vec<u8>, content_type = "application/vnd.mapbox-vector-tile"), Refusals))]
+pub(super) async fn tile(
+    State(app): State<Arc<App>>,
+    Reader(signed_in): Reader,
+    params: Result<RawPathParams, RawPathParamsRejection>,
+) -> Result<impl IntoResponse, Refusal> {
+    let params = params.map_err(|_| malformed("The path is not UTF-8 once its %-escapes are decoded."))?;
+    let text = |name: &str| params.iter().find(|(key, _)| *key == name).map_or("", |(_, value)| value);
+    let number = |name: &str, text: &str| {
+        let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        text.parse::<u32>().ok().filter(|_| digits).ok_or_else(|| {
+            let got: String = text.chars().take(40).collect();
+            invalid(name, format!("expected a whole number, got `{got}`"))
+        })
+    };
+    let z = u8::try_from(number("z", text("z"))?).map_err(|_| invalid("z", "expected 0 to 22"))?;
+    let x = number("x", text("x"))?;
+    let row = text("y").strip_suffix(".mvt").ok_or_else(|| invalid("y", "expected a row followed by `.mvt`"))?;
+    let y = number("y", row)?;
+    let tile = app.service.tile(&signed_in.viewer, z, x, y).await?;
+    let age = format!("private, max-age={}", app.settings.map_tile_age.millis() / 1_000);
+    let headers = [(header::CONTENT_TYPE, "application/vnd.mapbox-vector-tile".to_owned()), (header::CACHE_CONTROL, age)];
+    Ok((headers, tile))
+}
