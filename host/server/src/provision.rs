@@ -1,0 +1,204 @@
+//! Entering a city: gas companies with their rules, premises, devices with their keys, and people, from a JSON manifest.
+//!
+//! All or nothing: everything is read and checked first, with the place of each fault, then entered in one transaction.
+//! Keys are sealed before they reach the store; they leave in the clear only in the credentials that a fleet is given once.
+
+mod manifest;
+mod plan;
+
+pub use manifest::{Manifest, ManifestDevice, ManifestKey, ManifestPremises, ManifestRule, ManifestTenant, ManifestUser};
+pub use plan::{Credential, Secrets};
+
+use crate::clock::SharedRandom;
+use crate::http::passwords::{PasswordError, Passwords};
+use crate::keys::{KeyError, KeyRing};
+use davy_domain::{IdSource, Timestamp};
+use davy_rules::Engine;
+use davy_store::{Store, StoreError};
+use std::path::{Path, PathBuf};
+
+/// Why nothing was entered.
+#[derive(Debug, thiserror::Error)]
+pub enum ProvisionError {
+    /// A file cannot be read or written.
+    #[error("cannot use {}: {source}", path.display())]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The manifest is not JSON of the right shape.
+    #[error("the manifest is wrong at `{field}`: {reason}")]
+    Shape {
+        /// Where, as a path such as `devices.3.serial`.
+        field: String,
+        /// What was expected.
+        reason: String,
+    },
+    /// Faults in what the manifest says; none of it was entered.
+    #[error("the manifest has {} fault(s), nothing was entered:\n  - {}", faults.len(), faults.join("\n  - "))]
+    Faults {
+        /// Each with its place.
+        faults: Vec<String>,
+    },
+    /// A rule was refused.
+    #[error("the rule {} of tenant `{tenant}` was refused: {reason}", path.display())]
+    Rule {
+        /// The tenant's key.
+        tenant: String,
+        /// The component.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// Keys.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// Passwords.
+    #[error(transparent)]
+    Password(#[from] PasswordError),
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// What was entered.
+#[derive(Debug)]
+pub struct Provisioned {
+    /// Gas companies.
+    pub tenants: usize,
+    /// Premises.
+    pub premises: usize,
+    /// Devices.
+    pub devices: usize,
+    /// People.
+    pub users: usize,
+    /// The credentials of every device, for its firmware or a fleet simulator. Wiped when dropped.
+    pub credentials: Vec<Credential>,
+}
+
+/// What provisioning works with.
+pub struct Tools<'a> {
+    /// The database, migrated.
+    pub store: &'a Store,
+    /// Checks the rules.
+    pub engine: &'a Engine,
+    /// Seals the keys.
+    pub keys: &'a KeyRing,
+    /// Hashes the passwords.
+    pub passwords: &'a Passwords,
+    /// For keys.
+    pub random: &'a SharedRandom,
+    /// The time.
+    pub now: Timestamp,
+}
+
+/// Ids given here are on a lane of their own, so that they never meet those of a running server's shards.
+const LANE: u8 = 62;
+
+/// Enters a manifest. Paths in it are relative to `folder`.
+///
+/// # Errors
+/// [`ProvisionError`]; then nothing was entered, but for rules of companies that were (their activation comes last).
+pub async fn provision(manifest: &Manifest, folder: &Path, tools: &Tools<'_>) -> Result<Provisioned, ProvisionError> {
+    let rules = manifest
+        .tenants
+        .iter()
+        .filter_map(|tenant| Some((tenant, tenant.rule.as_ref()?)))
+        .map(|(tenant, rule)| check_rule(&tenant.key, rule, folder, tools.engine))
+        .collect::<Result<Vec<_>, _>>()?;
+    let hashes = hash_passwords(manifest, tools.passwords)?;
+    let ids = IdSource::new(LANE, tools.store.highest_id().await?);
+    let secrets = Secrets { keys: tools.keys, random: tools.random, hashes };
+    let planned = plan::plan(manifest, secrets, ids, tools.now)?;
+    tools.store.provision(&planned.rows).await?;
+    for rule in rules {
+        let Some(tenant) = planned.tenants.get(rule.tenant.as_str()) else { continue };
+        let rows = tools.store.tenant(*tenant);
+        rows.put_rule(&rule.digest, &rule.name, &rule.component, tools.now).await?;
+        let version = rows.put_settings(&rule.settings, tools.now).await?;
+        rows.activate_rule(&rule.digest, version, tools.now).await?;
+    }
+    Ok(Provisioned {
+        tenants: planned.rows.tenants.len(),
+        premises: planned.rows.premises.len(),
+        devices: planned.rows.devices.len(),
+        users: planned.rows.users.len(),
+        credentials: planned.credentials,
+    })
+}
+
+struct CheckedRule {
+    tenant: String,
+    digest: [u8; 32],
+    name: String,
+    component: Vec<u8>,
+    settings: String,
+}
+
+/// A rule is admitted, and its settings are accepted, before anything is entered.
+fn check_rule(
+    tenant: &str,
+    rule: &ManifestRule,
+    folder: &Path,
+    engine: &Engine,
+) -> Result<CheckedRule, ProvisionError> {
+    let path = folder.join(&rule.component);
+    let component =
+        std::fs::read(&path).map_err(|source| ProvisionError::File { path: path.clone(), source })?;
+    let refuse = |reason: String| ProvisionError::Rule { tenant: tenant.to_owned(), path: path.clone(), reason };
+    let admitted = engine.admit(&component).map_err(|refusal| refuse(refusal.to_string()))?;
+    let settings = rule.settings.clone().unwrap_or_else(|| serde_json::json!({})).to_string();
+    engine.load(&admitted).encode_settings(&settings).map_err(|error| refuse(error.to_string()))?;
+    Ok(CheckedRule {
+        tenant: tenant.to_owned(),
+        digest: *admitted.digest().as_bytes(),
+        name: rule.name.clone().unwrap_or_else(|| admitted.description().name.clone()),
+        component,
+        settings,
+    })
+}
+
+/// The hash of every user's password, in the manifest's order; computed on every core.
+fn hash_passwords(manifest: &Manifest, passwords: &Passwords) -> Result<Vec<String>, ProvisionError> {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let share = manifest.users.len().div_ceil(cores).max(1);
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = manifest
+            .users
+            .chunks(share)
+            .map(|users| {
+                scope.spawn(move || {
+                    let hash = |user: &ManifestUser| match (&user.password, &user.password_hash) {
+                        (Some(password), None) => passwords.hash_blocking(password),
+                        (_, hash) => Ok(hash.clone().unwrap_or_default()),
+                    };
+                    users.iter().map(hash).collect::<Result<Vec<_>, _>>()
+                })
+            })
+            .collect();
+        let mut hashes = Vec::with_capacity(manifest.users.len());
+        for worker in workers {
+            hashes.extend(worker.join().map_err(|_| PasswordError::Stopped)??);
+        }
+        Ok(hashes)
+    })
+}
+
+/// Writes credentials as JSON with mode 0600; never over a file that is there.
+///
+/// # Errors
+/// [`ProvisionError::File`].
+pub fn write_credentials(path: &Path, credentials: &[Credential]) -> Result<(), ProvisionError> {
+    use std::os::unix::fs::OpenOptionsExt;
+    let failed = |source| ProvisionError::File { path: path.to_owned(), source };
+    let file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(failed)?;
+    let mut out = std::io::BufWriter::new(file);
+    serde_json::to_writer_pretty(&mut out, credentials).map_err(|error| failed(error.into()))?;
+    let file = out.into_inner().map_err(|error| failed(error.into_error()))?;
+    file.sync_all().map_err(failed)
+}
+
+#[cfg(test)]
+mod tests;

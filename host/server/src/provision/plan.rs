@@ -1,0 +1,469 @@
+//! From a manifest to rows: keys become ids, premises, parents and links become interlocks, secrets become sealed.
+
+use super::ProvisionError;
+use super::manifest::{Manifest, ManifestDevice, ManifestUser};
+use crate::clock::SharedRandom;
+use crate::http::passwords::{LONGEST, SHORTEST};
+use crate::keys::{DeviceSecret, KeyRing, from_hex, to_hex};
+use davy_domain::{DeviceId, IdSource, InterlockId, PremisesId, Span, TenantId, Timestamp, UserId};
+use davy_store::{
+    Device, DeviceCredentials, Division, DivisionCode, NewDevice, Premises, Provision, Role, Tenant, User,
+};
+use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+use zeroize::{Zeroize, ZeroizeOnDrop};
+
+/// COSE algorithm numbers (RFC 9053) by the names of a manifest.
+const ALGORITHMS: [(&str, i64); 2] = [("A128GCM", 1), ("AES-CCM-16-64-128", 10)];
+
+/// What a device's firmware, or a fleet simulator, is given once. Wiped when dropped.
+#[derive(Clone, Serialize, Deserialize, Zeroize, ZeroizeOnDrop)]
+pub struct Credential {
+    /// OSCORE ID Context, hexadecimal; empty for a device behind a gateway.
+    pub tenant_context: String,
+    /// OSCORE Sender ID, hexadecimal; empty for a device behind a gateway.
+    pub kid: String,
+    /// Master Secret, hexadecimal; empty for a device behind a gateway.
+    pub master_secret: String,
+    /// Master Salt, hexadecimal; empty for a device behind a gateway.
+    pub master_salt: String,
+    /// `a128gcm` or `aes-ccm-16-64-128`; none for a device behind a gateway.
+    pub algorithm: Option<String>,
+    /// The gas company's id.
+    pub tenant: String,
+    /// Serial number.
+    pub serial: String,
+    /// What it is, such as `detector`.
+    pub kind: String,
+    /// The device's id.
+    pub device: String,
+    /// Serials of the valves that its leak closes.
+    pub links: Vec<String>,
+    /// How often it must report, milliseconds, if it must.
+    pub interval_ms: Option<i64>,
+    /// Whether it listens only just after its own uplinks.
+    pub sleepy: bool,
+    /// The premises' id, if it is in one.
+    pub premises: Option<String>,
+    /// Serial of the gateway that it speaks through.
+    pub parent: Option<String>,
+}
+
+impl std::fmt::Debug for Credential {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Credential({})", self.serial)
+    }
+}
+
+/// What planning needs besides the manifest.
+pub struct Secrets<'a> {
+    /// Seals the keys.
+    pub keys: &'a KeyRing,
+    /// Makes them.
+    pub random: &'a SharedRandom,
+    /// The users' password hashes, in the manifest's order.
+    pub hashes: Vec<String>,
+}
+
+pub(super) struct Planned {
+    pub(super) rows: Provision,
+    pub(super) tenants: HashMap<String, TenantId>,
+    pub(super) credentials: Vec<Credential>,
+}
+
+struct Planner<'a> {
+    manifest: &'a Manifest,
+    ids: IdSource,
+    now: Timestamp,
+    faults: Vec<String>,
+    tenants: HashMap<String, (TenantId, Vec<u8>)>,
+    premises: HashMap<String, (PremisesId, usize)>,
+    devices: HashMap<(String, String), (DeviceId, usize)>,
+}
+
+pub(super) fn plan(
+    manifest: &Manifest,
+    secrets: Secrets<'_>,
+    ids: IdSource,
+    now: Timestamp,
+) -> Result<Planned, ProvisionError> {
+    let mut planner = Planner {
+        manifest,
+        ids,
+        now,
+        faults: Vec::new(),
+        tenants: HashMap::new(),
+        premises: HashMap::new(),
+        devices: HashMap::new(),
+    };
+    let tenants = planner.tenants();
+    let premises = planner.premises();
+    planner.name_devices();
+    let interlocks = planner.interlocks();
+    let devices = planner.devices(&interlocks);
+    let users = planner.users(secrets.hashes);
+    if !planner.faults.is_empty() {
+        return Err(ProvisionError::Faults { faults: planner.faults });
+    }
+    let mut rows = Provision {
+        divisions: manifest.divisions.iter().map(division).collect(),
+        tenants,
+        premises,
+        devices: Vec::with_capacity(devices.len()),
+        users,
+    };
+    let mut credentials = Vec::with_capacity(devices.len());
+    for (device, (from, keyed)) in devices.into_iter().zip(manifest.devices.iter().zip(planner.keyed())) {
+        let sealed = match &keyed {
+            None => None,
+            Some(keyed) => {
+                let secret = match &keyed.given {
+                    Some(secret) => secret.clone(),
+                    None => DeviceSecret::generate(&**secrets.random)?,
+                };
+                let sealed = secrets.keys.seal(device.tenant, device.id, &secret, &**secrets.random)?;
+                Some((secret, sealed))
+            }
+        };
+        let context = planner.tenants.get(&from.tenant).map(|(_, context)| to_hex(context)).unwrap_or_default();
+        credentials.push(Credential {
+            tenant_context: if keyed.is_some() { context } else { String::new() },
+            kid: keyed.as_ref().map(|keyed| to_hex(&keyed.kid)).unwrap_or_default(),
+            master_secret: sealed.as_ref().map(|(secret, _)| to_hex(&secret.master_secret)).unwrap_or_default(),
+            master_salt: sealed.as_ref().map(|(secret, _)| to_hex(&secret.master_salt)).unwrap_or_default(),
+            algorithm: keyed.as_ref().map(|keyed| name_of(keyed.algorithm)),
+            tenant: device.tenant.to_string(),
+            serial: device.serial.clone(),
+            kind: device.kind.name().to_owned(),
+            device: device.id.to_string(),
+            links: from.links.clone(),
+            interval_ms: device.report_interval.map(Span::as_millis),
+            sleepy: device.sleepy,
+            premises: device.premises.map(|premises| premises.to_string()),
+            parent: from.parent.clone(),
+        });
+        let credentials = keyed.zip(sealed).map(|(keyed, (_, sealed))| DeviceCredentials {
+            kid: keyed.kid,
+            algorithm: keyed.algorithm,
+            key_ciphertext: sealed.ciphertext,
+            key_nonce: sealed.nonce,
+            key_kek_id: sealed.kek_id,
+        });
+        rows.devices.push(NewDevice { device, credentials });
+    }
+    let tenants = planner.tenants.into_iter().map(|(key, (id, _))| (key, id)).collect();
+    Ok(Planned { rows, tenants, credentials })
+}
+
+fn division(from: &super::manifest::ManifestDivision) -> Division {
+    Division {
+        code: DivisionCode(from.code),
+        parent: from.parent.map(DivisionCode),
+        level: from.level,
+        name_zh: from.name_zh.clone(),
+        name_en: from.name_en.clone(),
+    }
+}
+
+fn name_of(algorithm: i64) -> String {
+    ALGORITHMS.iter().find(|(_, number)| *number == algorithm).map_or("", |(name, _)| name).to_ascii_lowercase()
+}
+
+/// A device that speaks for itself.
+struct Keyed {
+    kid: Vec<u8>,
+    algorithm: i64,
+    given: Option<DeviceSecret>,
+}
+
+fn hex_of(text: &str, lengths: std::ops::RangeInclusive<usize>) -> Option<Vec<u8>> {
+    from_hex(text).filter(|bytes| lengths.contains(&bytes.len()))
+}
+
+impl Planner<'_> {
+    fn id(&mut self) -> i64 {
+        self.ids.next_raw(self.now)
+    }
+
+    fn tenants(&mut self) -> Vec<Tenant> {
+        let manifest = self.manifest;
+        let mut rows = Vec::new();
+        for (at, from) in manifest.tenants.iter().enumerate() {
+            let id = TenantId::from_raw(self.id());
+            let context_id = match &from.context {
+                None => id.raw().to_be_bytes().to_vec(),
+                Some(text) => hex_of(text, 1..=8).unwrap_or_else(|| {
+                    self.faults.push(format!("tenants.{at}.context: expected 1 to 8 bytes as hexadecimal digits, got `{text}`"));
+                    Vec::new()
+                }),
+            };
+            if self.tenants.insert(from.key.clone(), (id, context_id.clone())).is_some() {
+                self.faults.push(format!("tenants.{at}.key: `{}` is there twice", from.key));
+            }
+            rows.push(Tenant { id, name: from.name.clone(), context_id, jurisdiction: from.jurisdiction.map(DivisionCode) });
+        }
+        rows
+    }
+
+    fn tenant(&mut self, place: &str, key: &str) -> TenantId {
+        self.tenants.get(key).map(|(id, _)| *id).unwrap_or_else(|| {
+            self.faults.push(format!("{place}.tenant: there is no tenant `{key}` in this manifest"));
+            TenantId::from_raw(0)
+        })
+    }
+
+    fn premises(&mut self) -> Vec<Premises> {
+        let manifest = self.manifest;
+        let mut rows = Vec::new();
+        for (at, from) in manifest.premises.iter().enumerate() {
+            let tenant = self.tenant(&format!("premises.{at}"), &from.tenant);
+            let id = PremisesId::from_raw(self.id());
+            if self.premises.insert(from.key.clone(), (id, at)).is_some() {
+                self.faults.push(format!("premises.{at}.key: `{}` is there twice", from.key));
+            }
+            rows.push(Premises {
+                id,
+                tenant,
+                division: from.division.map(DivisionCode),
+                address: from.address.clone(),
+                community: from.community.clone(),
+                building: from.building.clone(),
+                lon: from.lon,
+                lat: from.lat,
+            });
+        }
+        rows
+    }
+
+    fn name_devices(&mut self) {
+        let manifest = self.manifest;
+        for (at, from) in manifest.devices.iter().enumerate() {
+            let id = DeviceId::from_raw(self.id());
+            if from.serial.trim().is_empty() || from.serial.contains('/') {
+                self.faults.push(format!("devices.{at}.serial: expected a text without `/`, got `{}`", from.serial));
+            }
+            if self.devices.insert((from.tenant.clone(), from.serial.clone()), (id, at)).is_some() {
+                self.faults.push(format!("devices.{at}.serial: `{}` is there twice in its tenant", from.serial));
+            }
+        }
+    }
+
+    fn device(&self, of: &ManifestDevice, serial: &str) -> Option<(DeviceId, usize)> {
+        self.devices.get(&(of.tenant.clone(), serial.to_owned())).copied()
+    }
+
+    /// One interlock for all that hangs together: by word, premises, gateway or link.
+    fn interlocks(&mut self) -> Vec<InterlockId> {
+        let manifest = self.manifest;
+        let devices = &manifest.devices;
+        let mut root: Vec<usize> = (0..devices.len()).collect();
+        fn find(root: &mut [usize], mut at: usize) -> usize {
+            while root[at] != at {
+                root[at] = root[root[at]];
+                at = root[at];
+            }
+            at
+        }
+        let mut first: HashMap<(&str, &str, &str), usize> = HashMap::new();
+        for (at, from) in devices.iter().enumerate() {
+            let words = [("interlock", &from.interlock), ("premises", &from.premises)];
+            let named = words.into_iter().filter_map(|(what, word)| Some((from.tenant.as_str(), what, word.as_deref()?)));
+            let mut others: Vec<usize> = named.map(|key| *first.entry(key).or_insert(at)).collect();
+            let serials = from.links.iter().chain(&from.parent);
+            others.extend(serials.filter_map(|serial| self.device(from, serial)).map(|(_, other)| other));
+            for other in others {
+                let (a, b) = (find(&mut root, at), find(&mut root, other));
+                root[a.max(b)] = a.min(b);
+            }
+        }
+        let mut ids = HashMap::new();
+        (0..devices.len())
+            .map(|at| {
+                let root = find(&mut root, at);
+                *ids.entry(root).or_insert_with(|| InterlockId::from_raw(self.ids.next_raw(self.now)))
+            })
+            .collect()
+    }
+
+    fn devices(&mut self, interlocks: &[InterlockId]) -> Vec<Device> {
+        let manifest = self.manifest;
+        let mut rows = Vec::with_capacity(interlocks.len());
+        for (at, from) in manifest.devices.iter().enumerate() {
+            let place = format!("devices.{at}");
+            let tenant = self.tenant(&place, &from.tenant);
+            let premises = from.premises.as_ref().map(|key| self.premises.get(key).copied());
+            if premises == Some(None) {
+                self.faults.push(format!("{place}.premises: there is no premises `{}` in this manifest", from.premises.as_deref().unwrap_or_default()));
+            }
+            let premises = premises.flatten();
+            let home = premises.map(|(_, at)| &manifest.premises[at]);
+            if home.is_some_and(|home| home.tenant != from.tenant) {
+                self.faults.push(format!("{place}.premises: it belongs to another tenant"));
+            }
+            let (lon, lat) = (from.lon.or(home.map(|it| it.lon)), from.lat.or(home.map(|it| it.lat)));
+            if lon.is_none() || lat.is_none() {
+                self.faults.push(format!("{place}.lon: expected `lon` and `lat` for a device without premises"));
+            }
+            let division = from.division.or_else(|| home.and_then(|home| home.division)).map(DivisionCode);
+            let parent = from.parent.as_ref().and_then(|serial| {
+                let found = self.device(from, serial);
+                if found.is_none_or(|(_, other)| manifest.devices[other].kind != davy_domain::DeviceKind::Gateway) {
+                    self.faults.push(format!("{place}.parent: there is no gateway `{serial}` in this tenant"));
+                }
+                found.map(|(id, _)| id)
+            });
+            let mut links = Vec::new();
+            for serial in &from.links {
+                match self.device(from, serial) {
+                    Some((id, other)) if manifest.devices[other].kind.has_valve() => links.push(id),
+                    Some(_) => self.faults.push(format!("{place}.links: `{serial}` has no valve")),
+                    None => self.faults.push(format!("{place}.links: there is no device `{serial}` in this tenant")),
+                }
+            }
+            if from.report_interval_s.is_some_and(|seconds| !(1..=31_536_000).contains(&seconds)) {
+                self.faults.push(format!("{place}.report_interval_s: expected 1 to 31536000"));
+            }
+            rows.push(Device {
+                id: self.device(from, &from.serial).map_or(DeviceId::from_raw(0), |(id, _)| id),
+                tenant,
+                interlock: interlocks[at],
+                premises: premises.map(|(id, _)| id),
+                division,
+                parent,
+                serial: from.serial.clone(),
+                kind: from.kind,
+                model: from.model.clone(),
+                installed_at: Some(from.installed_at.map_or(self.now, Timestamp::from_millis)),
+                report_interval: from.report_interval_s.map(Span::from_secs),
+                sleepy: from.sleepy,
+                lon: lon.unwrap_or_default(),
+                lat: lat.unwrap_or_default(),
+                links,
+            });
+            self.check_keys(&place, from);
+        }
+        // A parent must be entered before its children.
+        let order: Vec<_> = manifest.devices.iter().enumerate().filter_map(|(at, from)| {
+            let (_, parent) = self.device(from, from.parent.as_deref()?)?;
+            (parent > at).then(|| format!("devices.{at}.parent: `{}` must come before it", from.parent.as_deref().unwrap_or_default()))
+        }).collect();
+        self.faults.extend(order);
+        rows
+    }
+
+    fn check_keys(&mut self, place: &str, from: &ManifestDevice) {
+        if from.parent.is_some() && (from.key.is_some() || from.kid.is_some() || from.algorithm.is_some()) {
+            self.faults.push(format!("{place}.key: a device behind a gateway has no `key`, `kid` or `algorithm` of its own"));
+        }
+        if let Some(name) = &from.algorithm
+            && !ALGORITHMS.iter().any(|(known, _)| known == name)
+        {
+            self.faults.push(format!("{place}.algorithm: expected `A128GCM` or `AES-CCM-16-64-128`, got `{name}`"));
+        }
+        if from.kid.as_ref().is_some_and(|kid| hex_of(kid, 1..=6).is_none()) {
+            self.faults.push(format!("{place}.kid: expected 1 to 6 bytes as hexadecimal digits"));
+        }
+        if from.key.as_ref().is_some_and(|key| secret(key).is_none()) {
+            self.faults.push(format!(
+                "{place}.key: expected `master_secret` of 16 bytes and `master_salt` of 8 bytes as hexadecimal digits"
+            ));
+        }
+    }
+
+    /// The identity of each device that speaks for itself, in the manifest's order.
+    fn keyed(&self) -> Vec<Option<Keyed>> {
+        let mut counted: HashMap<&str, u32> = HashMap::new();
+        self.manifest
+            .devices
+            .iter()
+            .map(|from| {
+                if from.parent.is_some() {
+                    return None;
+                }
+                let count = counted.entry(&from.tenant).or_default();
+                *count += 1;
+                let name = from.algorithm.as_deref().unwrap_or(ALGORITHMS[0].0);
+                Some(Keyed {
+                    kid: from.kid.as_ref().and_then(|kid| hex_of(kid, 1..=6)).unwrap_or_else(|| count.to_be_bytes().to_vec()),
+                    algorithm: ALGORITHMS.iter().find(|(known, _)| *known == name).map_or(1, |(_, number)| *number),
+                    given: from.key.as_ref().and_then(secret),
+                })
+            })
+            .collect()
+    }
+
+    fn users(&mut self, hashes: Vec<String>) -> Vec<User> {
+        let manifest = self.manifest;
+        let mut rows = Vec::with_capacity(hashes.len());
+        for ((at, from), password_hash) in manifest.users.iter().enumerate().zip(hashes) {
+            let place = format!("users.{at}");
+            if !from.email.contains('@') || from.email.len() > 254 {
+                self.faults.push(format!("{place}.email: expected an e-mail address of at most 254 bytes, got `{}`", from.email));
+            }
+            self.check_password(&place, from);
+            let role = match self.role(&place, from) {
+                Ok(role) => role,
+                Err(fault) => {
+                    self.faults.push(fault);
+                    continue;
+                }
+            };
+            rows.push(User {
+                id: UserId::from_raw(self.id()),
+                email: from.email.clone(),
+                name: from.name.clone(),
+                phone: from.phone.clone(),
+                password_hash,
+                locale: from.locale.clone().unwrap_or_else(|| "zh-CN".to_owned()),
+                role,
+            });
+        }
+        rows
+    }
+
+    fn check_password(&mut self, place: &str, from: &ManifestUser) {
+        match (&from.password, &from.password_hash) {
+            (Some(password), None) => {
+                let length = password.chars().count();
+                if !(SHORTEST..=LONGEST).contains(&length) {
+                    self.faults.push(format!("{place}.password: expected {SHORTEST} to {LONGEST} characters, got {length}"));
+                }
+            }
+            (None, Some(hash)) if hash.starts_with("$argon2id$") => {}
+            _ => self.faults.push(format!("{place}.password: expected either `password` or a `password_hash` of argon2id")),
+        }
+    }
+
+    fn role(&self, place: &str, from: &ManifestUser) -> Result<Role, String> {
+        let tenant = from.tenant.as_ref().map(|key| {
+            let found = self.tenants.get(key).map(|(id, _)| *id);
+            found.ok_or_else(|| format!("{place}.tenant: there is no tenant `{key}` in this manifest"))
+        });
+        let premises = from.premises.as_ref().map(|key| {
+            let found = self.premises.get(key).map(|(id, at)| (*id, &self.manifest.premises[*at].tenant));
+            found.ok_or_else(|| format!("{place}.premises: there is no premises `{key}` in this manifest"))
+        });
+        match (from.role, tenant.transpose()?, from.division, premises.transpose()?) {
+            (davy_api::Role::Regulator, None, Some(code), None) => Ok(Role::Regulator { division: DivisionCode(code) }),
+            (davy_api::Role::Operator, Some(tenant), None, None) => Ok(Role::Operator { tenant }),
+            (davy_api::Role::Resident, Some(tenant), None, Some((premises, of))) => {
+                if Some(of) == from.tenant.as_ref() {
+                    Ok(Role::Resident { tenant, premises })
+                } else {
+                    Err(format!("{place}.premises: it belongs to another tenant"))
+                }
+            }
+            _ => Err(format!(
+                "{place}.role: a regulator has a `division`, an operator a `tenant`, a resident a `tenant` and a `premises`, \
+                 and nothing else"
+            )),
+        }
+    }
+}
+
+fn secret(key: &super::manifest::ManifestKey) -> Option<DeviceSecret> {
+    Some(DeviceSecret {
+        master_secret: from_hex(&key.master_secret)?.try_into().ok()?,
+        master_salt: from_hex(&key.master_salt)?.try_into().ok()?,
+    })
+}
