@@ -1,3 +1,178 @@
-//! The `davy` binary.
+//! The `davy` binary: reads the command line, gives the library the real clock and randomness, and turns its end into an
+//! exit code (0 done, 1 failed, 2 wrong usage or settings).
 
-fn main() {}
+use anyhow::Context;
+use clap::{Parser, Subcommand};
+use davy_domain::Timestamp;
+use davy_rules::{Engine, EngineConfig};
+use davy_server::clock::{Clock, SharedRandom, SystemClock, SystemRandom};
+use davy_server::config::{LogFormat, Settings};
+use davy_server::http::openapi;
+use davy_server::http::passwords::Passwords;
+use davy_server::keys::KeyRing;
+use davy_server::provision::{Manifest, Tools, provision, write_credentials};
+use davy_server::serve::{PROVISIONED, World, open_store, serve};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+/// A gas-safety platform: devices in over CoAP, valves closed, alarms and pages out.
+#[derive(Parser)]
+#[command(name = "davy", version, arg_required_else_help = true)]
+struct Cli {
+    /// Settings file (TOML); `davy config` prints one with every setting.
+    #[arg(long, global = true, env = "DAVY_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve until SIGINT or SIGTERM, then stop without losing anything.
+    Serve,
+    /// Bring the database's tables to this version.
+    Migrate,
+    /// Enter gas companies, premises, devices, people and rules from a JSON manifest: all of it or nothing.
+    Provision {
+        /// The manifest.
+        file: PathBuf,
+        /// Where the devices' credentials are written (mode 0600; never over a file that is there).
+        #[arg(long, value_name = "OUT")]
+        credentials: Option<PathBuf>,
+    },
+    /// Create the key file of the settings with a new key-encryption key (mode 0600; never over one that is there).
+    Keygen,
+    /// Print every setting with its documentation, default and present value, as a settings file.
+    Config,
+    /// Print the OpenAPI document of the REST API.
+    Openapi,
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let settings = match Settings::load(cli.config.as_deref(), std::env::vars()) {
+        Ok(settings) => settings,
+        Err(error) => {
+            eprintln!("davy: {error}");
+            return ExitCode::from(2);
+        }
+    };
+    match run(cli.command, settings) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("davy: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command, settings: Settings) -> anyhow::Result<()> {
+    match command {
+        Command::Config => print(&settings.document()),
+        Command::Openapi => print(&openapi::text()?),
+        Command::Keygen => keygen(&settings.keys_file),
+        Command::Migrate => runtime()?.block_on(migrate(&settings)),
+        Command::Provision { file, credentials } => {
+            runtime()?.block_on(enter(&settings, &file, credentials.as_deref()))
+        }
+        Command::Serve => {
+            log(&settings)?;
+            let metrics = PrometheusBuilder::new()
+                .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &SECONDS)
+                .and_then(PrometheusBuilder::install_recorder)
+                .context("metrics")?;
+            let world =
+                World { clock: Arc::new(SystemClock), now: || SystemClock.now(), random: Arc::new(SystemRandom), metrics };
+            runtime()?.block_on(async {
+                let stop = stopped()?;
+                serve(settings, world, stop).await
+            })
+        }
+    }
+}
+
+/// Buckets of histograms in seconds.
+const SECONDS: [f64; 14] =
+    [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
+
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().context("the async runtime cannot start")
+}
+
+fn print(text: &str) -> anyhow::Result<()> {
+    use std::io::Write as _;
+    match std::io::stdout().write_all(text.as_bytes()) {
+        // Whoever reads through `head` has what they wanted.
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        written => written.context("standard output"),
+    }
+}
+
+fn log(settings: &Settings) -> anyhow::Result<()> {
+    let filter = EnvFilter::try_new(&settings.log_filter)
+        .with_context(|| format!("setting `log.filter`: `{}` is no tracing filter", settings.log_filter))?;
+    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let set = match settings.log_format {
+        LogFormat::Pretty => logs.try_init(),
+        LogFormat::Json => logs.json().flatten_event(true).try_init(),
+    };
+    set.map_err(|error| anyhow::anyhow!("logs cannot be set up: {error}"))
+}
+
+/// Completes at the first SIGINT or SIGTERM.
+fn stopped() -> anyhow::Result<impl Future<Output = ()>> {
+    let mut interrupt = signal(SignalKind::interrupt()).context("signals")?;
+    let mut terminate = signal(SignalKind::terminate()).context("signals")?;
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    })
+}
+
+fn keygen(path: &Path) -> anyhow::Result<()> {
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        std::fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
+    }
+    KeyRing::create(path, &SystemRandom)?;
+    print(&format!("created {} with a new key; keep a copy in a safe place: without it no device key can be read\n", path.display()))
+}
+
+async fn migrate(settings: &Settings) -> anyhow::Result<()> {
+    let store = open_store(settings).await?;
+    store.migrate().await?;
+    store.close().await;
+    print(&format!("the {} database has this version's tables\n", store.kind().name()))
+}
+
+async fn enter(settings: &Settings, file: &Path, credentials: Option<&Path>) -> anyhow::Result<()> {
+    if let Some(path) = credentials.filter(|path| path.exists()) {
+        anyhow::bail!("{} is there already: move it away or choose another `--credentials`", path.display());
+    }
+    let manifest = Manifest::open(file)?;
+    let keys = KeyRing::open(&settings.keys_file)?;
+    let random: SharedRandom = Arc::new(SystemRandom);
+    let (memory, passes) = (settings.password_memory_kib, settings.password_passes);
+    let passwords = Passwords::new(memory, passes, settings.password_at_once, Arc::clone(&random))?;
+    let engine = Engine::new(&EngineConfig { pool_size: 2, ..EngineConfig::default() })?;
+    let store = open_store(settings).await?;
+    store.migrate().await?;
+    let now: Timestamp = SystemClock.now();
+    let tools = Tools { store: &store, engine: &engine, keys: &keys, passwords: &passwords, random: &random, now };
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let done = provision(&manifest, folder, &tools).await?;
+    store.set_meta(PROVISIONED, &now.as_millis().to_string()).await?;
+    store.close().await;
+    if let Some(path) = credentials {
+        write_credentials(path, &done.credentials)?;
+    }
+    print(&format!(
+        "entered {} tenant(s), {} premises, {} device(s), {} user(s)\n",
+        done.tenants, done.premises, done.devices, done.users
+    ))
+}

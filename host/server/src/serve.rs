@@ -1,0 +1,231 @@
+//! The running server: what starts in which order, and what stops in which order so that nothing is lost.
+//!
+//! Start: settings, keys, database, ingest (which rebuilds its state), HTTP. Stop: no new requests, event streams end,
+//! requests under way finish, shards and committer drain, the database closes.
+
+use crate::backend::{Relay, Service};
+use crate::clock::{SharedClock, SharedRandom};
+use crate::config::Settings;
+use crate::http::{App, Parts, router};
+use crate::ingest::{Ingest, IngestConfig, IngestParts};
+use crate::keys::KeyRing;
+use crate::live::LiveBus;
+use crate::operate::{Operate, SharedOperate};
+use anyhow::Context;
+use axum::Router;
+use davy_domain::Timestamp;
+use davy_rules::{Engine, EngineConfig};
+use davy_store::{Store, StoreOptions};
+use metrics_exporter_prometheus::PrometheusHandle;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+/// How long requests under way may take once the server stops.
+const DRAIN: Duration = Duration::from_secs(10);
+/// How often expired sessions are removed.
+const SWEEP_SESSIONS: Duration = Duration::from_secs(600);
+/// How often it is looked whether somebody has provisioned.
+const LOOK_FOR_NEW: Duration = Duration::from_secs(15);
+/// Which fact of the database tells when somebody last provisioned.
+pub const PROVISIONED: &str = "provisioned_at";
+
+/// What only `main` has.
+pub struct World {
+    /// The clock.
+    pub clock: SharedClock,
+    /// The same clock for the pages.
+    pub now: fn() -> Timestamp,
+    /// The random source.
+    pub random: SharedRandom,
+    /// Renders the metrics.
+    pub metrics: PrometheusHandle,
+}
+
+/// Opens the database of the settings; for SQLite the folder is created when it is missing.
+///
+/// # Errors
+/// When it cannot be opened, with what to mend.
+pub async fn open_store(settings: &Settings) -> anyhow::Result<Store> {
+    let url = &settings.database_url.0;
+    if let Some(path) = url.strip_prefix("sqlite:") {
+        let path = path.strip_prefix("//").unwrap_or(path).split('?').next().unwrap_or_default();
+        if let Some(folder) = std::path::Path::new(path).parent().filter(|folder| !folder.as_os_str().is_empty()) {
+            std::fs::create_dir_all(folder)
+                .with_context(|| format!("cannot create the folder {} of `database.url`", folder.display()))?;
+        }
+    }
+    let options = StoreOptions { connections: settings.database_connections.max(2), ..StoreOptions::default() };
+    Store::connect(url, &options).await.context("setting `database.url`")
+}
+
+/// Shards for `ingest.shards`: 0 is one per core.
+fn shards(settings: &Settings) -> usize {
+    match settings.ingest_shards {
+        0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+        shards => shards,
+    }
+}
+
+/// Serves until `stop`, then stops in order.
+///
+/// # Errors
+/// When something cannot start, or could not be made durable when stopping.
+pub async fn serve(settings: Settings, world: World, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
+    let keys = KeyRing::open(&settings.keys_file)?;
+    let store = open_store(&settings).await?;
+    store.migrate().await?;
+    let engine = Engine::new(&EngineConfig::default())?;
+    let live = LiveBus::new(settings.live_queue);
+    let config = IngestConfig {
+        listen: settings.coap_listen,
+        shards: shards(&settings),
+        compact_every: settings.ingest_compact_every.duration(),
+    };
+    let parts = IngestParts {
+        store: store.clone(),
+        engine,
+        keys,
+        live: live.clone(),
+        clock: Arc::clone(&world.clock),
+        random: Arc::clone(&world.random),
+    };
+    let ingest = Ingest::start(config, parts).await.context("ingest")?;
+    let coap = ingest.local_addr();
+    let operate: SharedOperate = ingest;
+    let stopped = stop_with(run(settings, world, &store, &operate, live, coap, stop).await, &operate).await;
+    store.close().await;
+    stopped
+}
+
+/// Whatever became of HTTP, what was acknowledged is made durable.
+async fn stop_with(served: anyhow::Result<()>, operate: &SharedOperate) -> anyhow::Result<()> {
+    tracing::info!("draining the shards");
+    let drained = operate.shutdown().await;
+    tracing::info!("stopped");
+    served?;
+    drained.context("stopping ingest")
+}
+
+async fn run(
+    settings: Settings,
+    world: World,
+    store: &Store,
+    operate: &SharedOperate,
+    live: LiveBus,
+    coap: SocketAddr,
+    stop: impl Future<Output = ()>,
+) -> anyhow::Result<()> {
+    let stopping = CancellationToken::new();
+    // Ends the background tasks also when this function ends early.
+    let _ends = stopping.clone().drop_guard();
+    let (clock, tile_age) = (Arc::clone(&world.clock), settings.map_tile_age.span());
+    let service = Arc::new(Service::new(store.clone(), Arc::clone(operate), Arc::clone(&clock), tile_age).await?);
+    let relay = Relay::new(live, settings.live_queue);
+    let own_listener = settings.metrics_listen.0;
+    let app = Arc::new(App::new(Parts {
+        settings: settings.clone(),
+        service: Arc::clone(&service),
+        relay: relay.clone(),
+        store: store.clone(),
+        operate: Arc::clone(operate),
+        clock: Arc::clone(&clock),
+        random: world.random,
+        metrics: own_listener.is_none().then(|| world.metrics.clone()),
+        stopping: stopping.clone(),
+    })?);
+    let routes = router(&app, Some(pages(&settings, &service, world.now)));
+    let listener = TcpListener::bind(settings.http_listen)
+        .await
+        .with_context(|| format!("cannot listen for HTTP on {}: choose another `http.listen`", settings.http_listen))?;
+    let http = listener.local_addr()?;
+    let mut tasks = tokio::task::JoinSet::new();
+    tasks.spawn(relay.run(Arc::clone(&service), stopping.clone()));
+    tasks.spawn(sweep_sessions(store.clone(), clock, stopping.clone()));
+    tasks.spawn(look_for_new(store.clone(), service, stopping.clone()));
+    if let Some(address) = own_listener {
+        let listener = TcpListener::bind(address)
+            .await
+            .with_context(|| format!("cannot listen for metrics on {address}: choose another `metrics.listen`"))?;
+        let routes: Router = crate::http::metrics_router(world.metrics);
+        let stopping = stopping.clone();
+        tasks.spawn(async move {
+            let served = axum::serve(listener, routes).with_graceful_shutdown(stopping.cancelled_owned()).await;
+            if let Err(error) = served {
+                tracing::error!(%error, "the listener for metrics failed");
+            }
+        });
+    }
+    let routes = routes.into_make_service_with_connect_info::<SocketAddr>();
+    let ended = stopping.clone().cancelled_owned();
+    let mut server = tokio::spawn(async move { axum::serve(listener, routes).with_graceful_shutdown(ended).await });
+    tracing::info!(%http, %coap, "ready");
+    // For whoever started the process and gave it port 0.
+    println!("davy ready http=http://{http} coap=coap://{coap}");
+    tokio::select! {
+        () = stop => {}
+        ended = &mut server => {
+            ended.context("HTTP")?.context("HTTP")?;
+            anyhow::bail!("HTTP ended by itself");
+        }
+    }
+    tracing::info!("stopping: no new requests");
+    stopping.cancel();
+    match tokio::time::timeout(DRAIN, &mut server).await {
+        Ok(ended) => ended.context("HTTP")?.context("HTTP")?,
+        Err(_) => {
+            tracing::warn!("some requests were still under way after {} s and were cut off", DRAIN.as_secs());
+            server.abort();
+        }
+    }
+    while tasks.join_next().await.is_some() {}
+    Ok(())
+}
+
+fn pages(settings: &Settings, service: &Arc<Service>, now: fn() -> Timestamp) -> Router {
+    let site = davy_web::ssr::Site::open(&settings.site_folder).unwrap_or_else(|error| {
+        tracing::warn!(%error, "pages are served without scripts and styles; forms still work");
+        davy_web::ssr::Site::bare()
+    });
+    let mut pages = davy_web::ssr::Pages::new(Arc::clone(service) as Arc<dyn davy_api::Backend>, site, now);
+    pages.map_style.clone_from(&settings.map_style_url.0);
+    davy_web::ssr::routes(pages)
+}
+
+async fn sweep_sessions(store: Store, clock: SharedClock, stopping: CancellationToken) {
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(SWEEP_SESSIONS) => {}
+            () = stopping.cancelled() => return,
+        }
+        match store.remove_expired_sessions(clock.now()).await {
+            Ok(0) => {}
+            Ok(removed) => tracing::debug!(removed, "expired sessions removed"),
+            Err(error) => tracing::warn!(%error, "expired sessions could not be removed; trying again later"),
+        }
+    }
+}
+
+/// Loads the landscape anew when somebody has provisioned. New devices speak only after a restart: the shards hold the rest.
+async fn look_for_new(store: Store, service: Arc<Service>, stopping: CancellationToken) {
+    let mut known = store.meta(PROVISIONED).await.ok().flatten();
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(LOOK_FOR_NEW) => {}
+            () = stopping.cancelled() => return,
+        }
+        let Ok(newest) = store.meta(PROVISIONED).await else { continue };
+        if newest != known {
+            match service.reload().await {
+                Ok(()) => {
+                    tracing::warn!("devices were provisioned while the server runs: restart it so that they can speak");
+                    known = newest;
+                }
+                Err(error) => tracing::warn!(%error, "the landscape could not be loaded anew; trying again"),
+            }
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! The `davy` binary from the outside: commands, exit codes, and a start and stop that loses nothing.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+fn davy(folder: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_davy"));
+    command
+        .env_clear()
+        .env("DAVY_DATABASE_URL", format!("sqlite://{}", folder.join("data/davy.db").display()))
+        .env("DAVY_KEYS_FILE", folder.join("data/davy.key"))
+        .env("DAVY_HTTP_LISTEN", "127.0.0.1:0")
+        .env("DAVY_HTTP_SECURE_COOKIES", "false")
+        .env("DAVY_COAP_LISTEN", "127.0.0.1:0")
+        .current_dir(folder);
+    command
+}
+
+fn run(folder: &Path, arguments: &[&str]) -> Output {
+    davy(folder).args(arguments).output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[test]
+fn wrong_settings_are_refused_with_exit_code_2_and_what_to_mend() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = davy(folder.path()).arg("serve").env("DAVY_HTTP_LISTN", "x").output().unwrap();
+    assert_eq!(out.status.code(), Some(2));
+    assert!(text(&out.stderr).contains("did you mean DAVY_HTTP_LISTEN?"), "{}", text(&out.stderr));
+    let out = run(folder.path(), &["--config", "absent.toml", "migrate"]);
+    assert_eq!(out.status.code(), Some(2));
+    assert!(text(&out.stderr).contains("cannot read the settings file absent.toml"));
+}
+
+#[test]
+fn the_printed_settings_are_a_settings_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let printed = run(folder.path(), &["config"]);
+    assert!(printed.status.success());
+    assert!(text(&printed.stdout).contains("[DAVY_SESSION_LIFETIME]"));
+    std::fs::write(folder.path().join("davy.toml"), &printed.stdout).unwrap();
+    let again = run(folder.path(), &["--config", "davy.toml", "config"]);
+    assert_eq!(text(&again.stdout), text(&printed.stdout));
+}
+
+#[test]
+fn the_openapi_document_is_printed() {
+    let folder = tempfile::tempdir().unwrap();
+    let printed = run(folder.path(), &["openapi"]);
+    assert_eq!(text(&printed.stdout), include_str!("../openapi.json"));
+}
+
+#[test]
+fn serving_without_a_key_file_is_refused_with_the_command_that_makes_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = run(folder.path(), &["serve"]);
+    assert_eq!(out.status.code(), Some(1));
+    assert!(text(&out.stderr).contains("davy keygen"), "{}", text(&out.stderr));
+}
+
+#[test]
+fn a_city_is_entered_served_and_stopped() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    assert!(run(path, &["keygen"]).status.success());
+    assert_eq!(run(path, &["keygen"]).status.code(), Some(1), "a key file must not be overwritten");
+    assert!(run(path, &["migrate"]).status.success());
+    let manifest = serde_json::json!({
+        "tenants": [{"key": "a", "name": "示例燃气"}],
+        "premises": [{"key": "one", "tenant": "a", "address": "样板街1号", "lon": 120.1, "lat": 30.2}],
+        "devices": [{"serial": "V1", "tenant": "a", "kind": "valve", "model": "QF", "premises": "one"}],
+        "users": [{"email": "op@gas.example", "name": "值班员", "role": "operator", "tenant": "a", "password": "correct horse"}],
+    });
+    std::fs::write(path.join("city.json"), manifest.to_string()).unwrap();
+    let entered = run(path, &["provision", "city.json", "--credentials", "fleet.json"]);
+    assert_eq!(text(&entered.stdout), "entered 1 tenant(s), 1 premises, 1 device(s), 1 user(s)\n", "{}", text(&entered.stderr));
+    let fleet: serde_json::Value = serde_json::from_slice(&std::fs::read(path.join("fleet.json")).unwrap()).unwrap();
+    assert_eq!((fleet[0]["serial"].as_str(), fleet[0]["master_secret"].as_str().map(str::len)), (Some("V1"), Some(32)));
+
+    let mut server = davy(path).arg("serve").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut ready = String::new();
+    BufReader::new(server.stdout.take().unwrap()).read_line(&mut ready).unwrap();
+    let http = ready.split_whitespace().find_map(|word| word.strip_prefix("http=http://")).unwrap_or_else(|| {
+        let mut log = String::new();
+        server.stderr.take().unwrap().read_to_string(&mut log).unwrap();
+        panic!("no ready line but `{ready}`: {log}")
+    });
+    for (request, expected) in [("/readyz", "ready"), ("/metrics", "davy_http_requests_total")] {
+        let mut stream = TcpStream::connect(http).unwrap();
+        write!(stream, "GET {request} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200") && answer.contains(expected), "{request}: {answer}");
+    }
+    let terminated = Command::new("kill").args(["-TERM", &server.id().to_string()]).status().unwrap();
+    assert!(terminated.success());
+    let ended = server.wait().unwrap();
+    let mut log = String::new();
+    server.stderr.take().unwrap().read_to_string(&mut log).unwrap();
+    assert!(ended.success(), "{log}");
+    assert!(log.contains("stopped"), "{log}");
+    assert!(!log.contains(fleet[0]["master_secret"].as_str().unwrap()));
+}
