@@ -129,7 +129,7 @@ impl EndpointConfig {
             transfer_timeout: Duration::from_secs(247),
             dedup_depth: 16,
             cached_replies: 4,
-            echo_lifetime: Duration::from_secs(60),
+            echo_lifetime: Duration::from_mins(1),
             require_oscore: false,
             understood_options: Vec::new(),
         }

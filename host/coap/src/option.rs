@@ -60,8 +60,8 @@ pub const fn is_critical(number: u16) -> bool {
 /// counts as an unknown option (RFC 7252 §5.4.3).
 pub const fn is_length_valid(number: u16, len: usize) -> bool {
     let (min, max) = match number {
-        IF_MATCH => (0, 8),
-        URI_HOST => (1, 255),
+        IF_MATCH | REQUEST_TAG => (0, 8),
+        URI_HOST | PROXY_SCHEME => (1, 255),
         ETAG => (1, 8),
         IF_NONE_MATCH => (0, 0),
         OBSERVE | BLOCK1 | BLOCK2 => (0, 3),
@@ -70,10 +70,8 @@ pub const fn is_length_valid(number: u16, len: usize) -> bool {
         MAX_AGE | SIZE1 | SIZE2 => (0, 4),
         HOP_LIMIT => (1, 1),
         PROXY_URI => (1, 1034),
-        PROXY_SCHEME => (1, 255),
         ECHO => (1, 40),
         NO_RESPONSE => (0, 1),
-        REQUEST_TAG => (0, 8),
         _ => (0, usize::MAX),
     };
     min <= len && len <= max

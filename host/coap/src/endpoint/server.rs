@@ -110,7 +110,7 @@ impl Endpoint {
         message: &Message<'_>,
         oscore_value: &[u8],
     ) {
-        if let Err((code, diagnostic)) = self.check_outer_options(message) {
+        if let Err((code, diagnostic)) = check_outer_options(message) {
             self.stats.bad_option += 1;
             return self.refuse_protected(&caller, code, diagnostic);
         }
@@ -218,35 +218,6 @@ impl Endpoint {
         let value = self.echo.make(caller.principal(), self.elapsed(now));
         let control = Control { echo: Some(&value), ..Control::default() };
         self.reply_error(now, caller, &Response::new(Code::UNAUTHORIZED), &control);
-    }
-
-    /// The outside of a protected message: what a proxy would need, and nothing else of weight. Options that belong inside are ignored
-    /// (RFC 8613 §8.2 step 1). Outer block-wise (§4.1.3.4.2) serves proxies that split what they cannot read; there are none here.
-    fn check_outer_options(&self, message: &Message<'_>) -> Result<(), (Code, &'static str)> {
-        let mut oscore = 0;
-        for (number, _) in message.options() {
-            match number {
-                option::OSCORE => oscore += 1,
-                option::BLOCK1 | option::BLOCK2 => {
-                    return Err((Code::BAD_OPTION, "Outer block-wise is not supported; use inner Block options"));
-                }
-                option::PROXY_URI | option::PROXY_SCHEME => {
-                    return Err((Code::PROXYING_NOT_SUPPORTED, "This server is no proxy"));
-                }
-                option::IF_MATCH
-                | option::URI_HOST
-                | option::IF_NONE_MATCH
-                | option::URI_PORT
-                | option::URI_PATH
-                | option::URI_QUERY
-                | option::ACCEPT => {}
-                number if option::is_critical(number) => {
-                    return Err((Code::BAD_OPTION, "An outer critical option is unknown"));
-                }
-                _ => {}
-            }
-        }
-        if oscore > 1 { Err((Code::BAD_OPTION, "The OSCORE option is repeated")) } else { Ok(()) }
     }
 
     /// An error that cannot be protected (RFC 8613 §8.2): Max-Age 0, so that no cache keeps it.
@@ -435,19 +406,15 @@ impl Endpoint {
     fn send_block(&mut self, now: Instant, caller: &Caller, response: &Response, body: &[u8], block: Block) {
         let szx = block.szx.min(szx_of(self.config.block_size));
         let number = (block.offset() >> (szx + 4)) as u32;
-        match Block::cut(number, szx, body) {
-            Some((block, part)) => {
-                let size2 = (number == 0).then_some(body.len() as u32);
-                let control = Control { block2: Some(block), size2, ..Control::default() };
-                // As in `reply_error`.
-                let _ = self.reply(now, caller, false, response, part, &control);
-            }
-            None => {
-                self.stats.blockwise_failed += 1;
-                let response = Response::error(Code::BAD_REQUEST, "there is no such block");
-                self.reply_error(now, caller, &response, &Control::default());
-            }
-        }
+        let Some((block, part)) = Block::cut(number, szx, body) else {
+            self.stats.blockwise_failed += 1;
+            let response = Response::error(Code::BAD_REQUEST, "there is no such block");
+            return self.reply_error(now, caller, &response, &Control::default());
+        };
+        let size2 = (number == 0).then_some(body.len() as u32);
+        let control = Control { block2: Some(block), size2, ..Control::default() };
+        // As in `reply_error`.
+        let _ = self.reply(now, caller, false, response, part, &control);
     }
 
     fn answer_discovery(&mut self, now: Instant, caller: &Caller, control: &Control<'_>) {
@@ -586,6 +553,35 @@ impl Endpoint {
         skip(&mut self.unacknowledged);
         skip(&mut self.expiring);
     }
+}
+
+/// The outside of a protected message: what a proxy would need, and nothing else of weight. Options that belong inside are ignored
+/// (RFC 8613 §8.2 step 1). Outer block-wise (§4.1.3.4.2) serves proxies that split what they cannot read; there are none here.
+fn check_outer_options(message: &Message<'_>) -> Result<(), (Code, &'static str)> {
+    let mut oscore = 0;
+    for (number, _) in message.options() {
+        match number {
+            option::OSCORE => oscore += 1,
+            option::BLOCK1 | option::BLOCK2 => {
+                return Err((Code::BAD_OPTION, "Outer block-wise is not supported; use inner Block options"));
+            }
+            option::PROXY_URI | option::PROXY_SCHEME => {
+                return Err((Code::PROXYING_NOT_SUPPORTED, "This server is no proxy"));
+            }
+            option::IF_MATCH
+            | option::URI_HOST
+            | option::IF_NONE_MATCH
+            | option::URI_PORT
+            | option::URI_PATH
+            | option::URI_QUERY
+            | option::ACCEPT => {}
+            number if option::is_critical(number) => {
+                return Err((Code::BAD_OPTION, "An outer critical option is unknown"));
+            }
+            _ => {}
+        }
+    }
+    if oscore > 1 { Err((Code::BAD_OPTION, "The OSCORE option is repeated")) } else { Ok(()) }
 }
 
 /// Methods that change nothing, and can be asked again.

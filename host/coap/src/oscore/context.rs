@@ -241,7 +241,7 @@ impl SecurityContext {
     }
 
     /// The nonce of the message whose Partial IV is `sequence`, made by the peer with `id` (RFC 8613 §5.2).
-    pub(crate) fn nonce(&self, id: &KeyId, sequence: u64) -> Nonce {
+    pub(crate) fn nonce(&self, id: KeyId, sequence: u64) -> Nonce {
         let len = self.algorithm.nonce_len();
         let mut nonce = self.common_iv;
         let id = id.as_slice();
@@ -373,8 +373,8 @@ mod tests {
                 assert_eq!(derived.recipient_key[..], hex(keys[1]));
                 assert_eq!(derived.common_iv[..], hex(common_iv));
                 let context = SecurityContext::derive(params).unwrap();
-                assert_eq!(context.nonce(&KeyId::new(&client_id).unwrap(), 0)[..], hex(client_nonce));
-                assert_eq!(context.nonce(&KeyId::new(&[1]).unwrap(), 0)[..], hex(server_nonce));
+                assert_eq!(context.nonce(KeyId::new(&client_id).unwrap(), 0)[..], hex(client_nonce));
+                assert_eq!(context.nonce(KeyId::new(&[1]).unwrap(), 0)[..], hex(server_nonce));
             }
         }
     }

@@ -75,7 +75,7 @@ pub fn protect_request(
     let outer = Header { code: if observe { Code::FETCH } else { Code::POST }, ..*header };
     let oscore =
         OscoreOption { partial_iv: Some(sequence), kid_context: context.id_context(), kid: Some(context.sender_id()) };
-    let nonce = context.nonce(&sender, sequence);
+    let nonce = context.nonce(sender, sequence);
     let message = Plain { code: header.code, options, payload, empty_observe: false };
     seal(context, &outer, oscore, &message, &nonce, &binding, out)?;
     Ok(binding)
@@ -94,11 +94,11 @@ pub fn protect_response(
     let observe = options.iter().any(|(number, _)| number == option::OBSERVE);
     let outer = Header { code: if observe { Code::CONTENT } else { Code::CHANGED }, ..*header };
     let (oscore, nonce) = match nonce {
-        ResponseNonce::OfRequest => (OscoreOption::default(), context.nonce(&binding.kid, binding.sequence)),
+        ResponseNonce::OfRequest => (OscoreOption::default(), context.nonce(binding.kid, binding.sequence)),
         ResponseNonce::Own => {
             let sequence = context.next_sequence()?;
             let oscore = OscoreOption { partial_iv: Some(sequence), ..OscoreOption::default() };
-            (oscore, context.nonce(&context.sender_key_id(), sequence))
+            (oscore, context.nonce(context.sender_key_id(), sequence))
         }
     };
     // The inner Observe of a notification is empty: its order is the Partial IV's (RFC 8613 §4.1.3.5.2).
@@ -114,7 +114,7 @@ pub fn unprotect_request<'s>(
     scratch: &'s mut Vec<u8>,
 ) -> Result<(RequestBinding, Inner<'s>), UnprotectError> {
     let binding = RequestBinding::new(context.recipient_key_id(), sequence);
-    let nonce = context.nonce(&binding.kid, sequence);
+    let nonce = context.nonce(binding.kid, sequence);
     Ok((binding, open(context, &nonce, &binding, message, scratch)?))
 }
 
@@ -127,8 +127,8 @@ pub fn unprotect_response<'s>(
     scratch: &'s mut Vec<u8>,
 ) -> Result<Inner<'s>, UnprotectError> {
     let nonce = match sequence {
-        Some(sequence) => context.nonce(&context.recipient_key_id(), sequence),
-        None => context.nonce(&binding.kid, binding.sequence),
+        Some(sequence) => context.nonce(context.recipient_key_id(), sequence),
+        None => context.nonce(binding.kid, binding.sequence),
     };
     open(context, &nonce, binding, message, scratch)
 }
