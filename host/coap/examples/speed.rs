@@ -19,7 +19,10 @@ use davy_coap::{
 };
 
 /// How many messages each line of the table is taken from.
-const MESSAGES: usize = 200_000;
+const MESSAGES: usize = 400_000;
+
+/// How many requests the application takes, commits and answers together.
+const BATCH: usize = 64;
 
 fn context(device: u32, algorithm: Algorithm, of_server: bool) -> SecurityContext {
     let device = &device.to_be_bytes();
@@ -107,48 +110,55 @@ fn run(algorithm: Algorithm, devices: u32, rounds: usize) -> Spent {
         }
         spent.parse.push(start.elapsed().as_nanos() / u128::from(devices));
 
-        let mut events = Vec::with_capacity(datagrams.len());
-        let start = Instant::now();
-        for (device, datagram) in fleet.iter().zip(&datagrams) {
-            server.handle_datagram(now, device.address, datagram);
-            events.extend(server.poll_event());
-        }
-        spent.receive.push(start.elapsed().as_nanos() / u128::from(devices));
-        assert_eq!(events.len(), datagrams.len());
+        let mut spent_here = [Duration::ZERO; 3];
+        for (fleet, datagrams) in fleet.chunks_mut(BATCH).zip(datagrams.chunks(BATCH)) {
+            let mut events = Vec::with_capacity(BATCH);
+            let start = Instant::now();
+            for (device, datagram) in fleet.iter().zip(datagrams) {
+                server.handle_datagram(now, device.address, datagram);
+                events.extend(server.poll_event());
+            }
+            spent_here[0] += start.elapsed();
+            assert_eq!(events.len(), datagrams.len());
 
-        let answers: Vec<_> = events
-            .into_iter()
-            .filter_map(|event| match event {
-                Event::Request { exchange, request, .. } => {
-                    black_box(&request);
-                    Some((exchange, Response::changed(60, vec![1; 16])))
+            let answers: Vec<_> = events
+                .into_iter()
+                .filter_map(|event| match event {
+                    Event::Request { exchange, request, .. } => {
+                        black_box(&request);
+                        Some((exchange, Response::changed(60, vec![1; 16])))
+                    }
+                    _ => None,
+                })
+                .collect();
+            let mut replies = Vec::with_capacity(BATCH);
+            let start = Instant::now();
+            for (exchange, response) in answers {
+                let answered = server.respond(now, exchange, response);
+                assert!(answered.is_ok());
+                replies.extend(server.poll_transmit());
+            }
+            spent_here[1] += start.elapsed();
+
+            let start = Instant::now();
+            for (device, datagram) in fleet.iter().zip(datagrams) {
+                server.handle_datagram(now, device.address, datagram);
+                if let Some(transmit) = server.poll_transmit() {
+                    server.recycle(transmit.payload);
                 }
-                _ => None,
-            })
-            .collect();
-        let mut replies = Vec::with_capacity(answers.len());
-        let start = Instant::now();
-        for (exchange, response) in answers {
-            let answered = server.respond(now, exchange, response);
-            assert!(answered.is_ok());
-            replies.extend(server.poll_transmit());
-        }
-        spent.respond.push(start.elapsed().as_nanos() / u128::from(devices));
+            }
+            spent_here[2] += start.elapsed();
 
-        let start = Instant::now();
-        for (device, datagram) in fleet.iter().zip(&datagrams) {
-            server.handle_datagram(now, device.address, datagram);
-            if let Some(transmit) = server.poll_transmit() {
-                server.recycle(transmit.payload);
+            for (device, reply) in fleet.iter_mut().zip(replies) {
+                device.endpoint.handle_datagram(now, server_address, &reply.payload);
+                assert!(matches!(device.endpoint.poll_event(), Some(Event::Response { .. })));
+                server.recycle(reply.payload);
+                device.endpoint.handle_timeout(now);
             }
         }
-        spent.duplicate.push(start.elapsed().as_nanos() / u128::from(devices));
-
-        for (device, reply) in fleet.iter_mut().zip(replies) {
-            device.endpoint.handle_datagram(now, server_address, &reply.payload);
-            assert!(matches!(device.endpoint.poll_event(), Some(Event::Response { .. })));
-            server.recycle(reply.payload);
-            device.endpoint.handle_timeout(now);
+        for (rounds, time) in [&mut spent.receive, &mut spent.respond, &mut spent.duplicate].into_iter().zip(spent_here)
+        {
+            rounds.push(time.as_nanos() / u128::from(devices));
         }
         server.handle_timeout(now);
         spent.messages += u64::from(devices);

@@ -208,11 +208,11 @@ mod tests {
         }
         assert_eq!(get(&store, 0), None);
         store.put(now, key(1), 1, 10);
-        store.put(now, key(4), 4, 75);
+        store.put(now, key(4), 4, 85);
         assert_eq!((get(&store, 2), get(&store, 3)), (None, None), "the bytes did not fit");
-        assert_eq!((get(&store, 1), get(&store, 4), store.bytes), (Some(1), Some(4), 85));
+        assert_eq!((get(&store, 1), get(&store, 4), store.bytes), (Some(1), Some(4), 95));
         for _ in 0..1000 {
-            store.put(now, key(4), 4, 75);
+            store.put(now, key(4), 4, 85);
         }
         assert!(store.order.len() < 40);
         store.expire(now + Duration::from_secs(9), Duration::from_secs(9));

@@ -68,7 +68,7 @@ pub struct EndpointConfig {
     pub transfer_timeout: Duration,
     /// How many message ids are remembered per peer, for deduplication.
     pub dedup_depth: usize,
-    /// Of how many of these, the newest, the reply is kept and repeated.
+    /// For how many of these, the newest, the reply is kept and repeated.
     pub cached_replies: usize,
     /// How long an Echo value stays fresh (RFC 9175 §2.3).
     pub echo_lifetime: Duration,

@@ -8,13 +8,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// What identifies a message among those of its sender.
+/// What identifies a message among those of its sender: a keyed hash of the whole datagram.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Fingerprint {
-    pub(crate) message_id: u16,
-    /// A keyed hash of the whole datagram.
-    pub(crate) hash: u64,
-}
+pub(crate) struct Fingerprint(pub(crate) u64);
 
 /// What became of a message that was seen.
 #[derive(Debug, PartialEq, Eq)]
@@ -29,7 +25,6 @@ enum Reply {
 
 #[derive(Debug)]
 struct Seen {
-    fingerprint: Fingerprint,
     at: Instant,
     reply: Reply,
 }
@@ -37,6 +32,9 @@ struct Seen {
 /// The messages lately seen from one peer, oldest first.
 #[derive(Debug, Default)]
 pub(crate) struct Dedup {
+    /// Apart from what is known of them, because nearly every message is new, and to find that out is to look at all of these: two
+    /// cache lines instead of a dozen.
+    fingerprints: VecDeque<Fingerprint>,
     seen: VecDeque<Seen>,
 }
 
@@ -52,8 +50,8 @@ pub(crate) enum Verdict<'a> {
 
 impl Dedup {
     pub(crate) fn check(&self, fingerprint: Fingerprint, now: Instant, lifetime: Duration) -> Verdict<'_> {
-        match self.find(fingerprint) {
-            Some(index) if now.duration_since(self.seen[index].at) < lifetime => match &self.seen[index].reply {
+        match self.find(fingerprint).and_then(|index| self.seen.get(index)) {
+            Some(seen) if now.duration_since(seen.at) < lifetime => match &seen.reply {
                 Reply::Kept(bytes) => Verdict::Repeat(bytes),
                 Reply::None | Reply::Forgotten => Verdict::Ignore,
             },
@@ -67,36 +65,42 @@ impl Dedup {
             || self.seen.front().is_some_and(|oldest| now.duration_since(oldest.at) >= lifetime)
         {
             self.seen.pop_front();
+            self.fingerprints.pop_front();
         }
-        self.seen.push_back(Seen { fingerprint, at: now, reply: Reply::None });
+        self.fingerprints.push_back(fingerprint);
+        self.seen.push_back(Seen { at: now, reply: Reply::None });
     }
 
-    /// Keeps the reply to a message, and only the newest `kept` replies.
+    /// Keeps the reply to a message, and forgets the one to the message `kept` before it.
     pub(crate) fn set_reply(&mut self, fingerprint: Fingerprint, reply: &[u8], kept: usize) {
         let Some(index) = self.find(fingerprint) else { return };
         // The buffer of the reply that makes room, or of the one that is replaced, takes the new one.
-        let mut buffer = match std::mem::replace(&mut self.seen[index].reply, Reply::Forgotten) {
-            Reply::Kept(buffer) => buffer,
-            Reply::None | Reply::Forgotten => Vec::new(),
-        };
-        let mut newer = 0;
-        for seen in self.seen.iter_mut().rev() {
-            if let Reply::Kept(_) = seen.reply {
-                newer += 1;
-                if newer >= kept.max(1)
-                    && let Reply::Kept(old) = std::mem::replace(&mut seen.reply, Reply::Forgotten)
-                {
-                    buffer = old;
-                }
-            }
+        let mut buffer = self.forget(index);
+        if let Some(oldest) = index.checked_sub(kept.max(1)) {
+            buffer = self.forget(oldest).or(buffer);
         }
+        let mut buffer = buffer.unwrap_or_default();
         buffer.clear();
         buffer.extend_from_slice(reply);
-        self.seen[index].reply = Reply::Kept(buffer);
+        if let Some(seen) = self.seen.get_mut(index) {
+            seen.reply = Reply::Kept(buffer);
+        }
+    }
+
+    fn forget(&mut self, index: usize) -> Option<Vec<u8>> {
+        let reply = &mut self.seen.get_mut(index)?.reply;
+        match reply {
+            Reply::Kept(buffer) => {
+                let buffer = std::mem::take(buffer);
+                *reply = Reply::Forgotten;
+                Some(buffer)
+            }
+            Reply::None | Reply::Forgotten => None,
+        }
     }
 
     fn find(&self, fingerprint: Fingerprint) -> Option<usize> {
-        self.seen.iter().rposition(|seen| seen.fingerprint == fingerprint)
+        self.fingerprints.iter().rposition(|&seen| seen == fingerprint)
     }
 }
 
@@ -106,38 +110,34 @@ mod tests {
 
     const LIFETIME: Duration = Duration::from_secs(247);
 
-    fn print(message_id: u16, hash: u64) -> Fingerprint {
-        Fingerprint { message_id, hash }
-    }
-
     #[test]
     fn a_duplicate_gets_the_cached_reply_until_its_lifetime_is_over() {
         let (mut dedup, now) = (Dedup::default(), Instant::now());
-        assert_eq!(dedup.check(print(1, 1), now, LIFETIME), Verdict::New);
-        dedup.record(print(1, 1), now, LIFETIME, 16);
-        assert_eq!(dedup.check(print(1, 1), now, LIFETIME), Verdict::Ignore);
-        dedup.set_reply(print(1, 1), b"reply", 4);
-        assert_eq!(dedup.check(print(1, 1), now, LIFETIME), Verdict::Repeat(b"reply"));
-        assert_eq!(dedup.check(print(1, 1), now + LIFETIME, LIFETIME), Verdict::New);
+        assert_eq!(dedup.check(Fingerprint(1), now, LIFETIME), Verdict::New);
+        dedup.record(Fingerprint(1), now, LIFETIME, 16);
+        assert_eq!(dedup.check(Fingerprint(1), now, LIFETIME), Verdict::Ignore);
+        dedup.set_reply(Fingerprint(1), b"reply", 4);
+        assert_eq!(dedup.check(Fingerprint(1), now, LIFETIME), Verdict::Repeat(b"reply"));
+        assert_eq!(dedup.check(Fingerprint(1), now + LIFETIME, LIFETIME), Verdict::New);
     }
 
     #[test]
-    fn another_message_with_the_same_id_is_new() {
+    fn another_message_is_new() {
         let (mut dedup, now) = (Dedup::default(), Instant::now());
-        dedup.record(print(1, 1), now, LIFETIME, 16);
-        assert_eq!(dedup.check(print(1, 2), now, LIFETIME), Verdict::New);
+        dedup.record(Fingerprint(1), now, LIFETIME, 16);
+        assert_eq!(dedup.check(Fingerprint(2), now, LIFETIME), Verdict::New);
     }
 
     #[test]
     fn only_the_newest_replies_are_kept_but_older_messages_are_still_known() {
         let (mut dedup, now) = (Dedup::default(), Instant::now());
-        for n in 0..6 {
-            dedup.record(print(n, 0), now, LIFETIME, 5);
-            dedup.set_reply(print(n, 0), &[n as u8], 2);
+        for n in 0..6_u8 {
+            dedup.record(Fingerprint(n.into()), now, LIFETIME, 5);
+            dedup.set_reply(Fingerprint(n.into()), &[n], 2);
         }
-        assert_eq!(dedup.check(print(0, 0), now, LIFETIME), Verdict::New, "beyond the depth");
-        assert_eq!(dedup.check(print(3, 0), now, LIFETIME), Verdict::Ignore);
-        assert_eq!(dedup.check(print(4, 0), now, LIFETIME), Verdict::Repeat(&[4]));
-        assert_eq!(dedup.check(print(5, 0), now, LIFETIME), Verdict::Repeat(&[5]));
+        assert_eq!(dedup.check(Fingerprint(0), now, LIFETIME), Verdict::New, "beyond the depth");
+        assert_eq!(dedup.check(Fingerprint(3), now, LIFETIME), Verdict::Ignore);
+        assert_eq!(dedup.check(Fingerprint(4), now, LIFETIME), Verdict::Repeat(&[4]));
+        assert_eq!(dedup.check(Fingerprint(5), now, LIFETIME), Verdict::Repeat(&[5]));
     }
 }

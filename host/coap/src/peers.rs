@@ -43,6 +43,9 @@ pub(crate) struct Peer {
     /// Bytes that may still be sent while it is not.
     credit: i64,
     last_active: Instant,
+    /// What `last_active` was when the peer was put in its place in the order of use. To keep that order exact would cost each message
+    /// a look at two other peers; so the place is only mended when the peer comes to the end of the list.
+    placed: Instant,
     newer: Option<PeerId>,
     older: Option<PeerId>,
 }
@@ -167,6 +170,7 @@ impl Peers {
             verified: false,
             credit: 0,
             last_active: now,
+            placed: now,
             newer: None,
             older: None,
         });
@@ -177,42 +181,59 @@ impl Peers {
 
     /// Marks a peer as just used.
     pub(crate) fn touch(&mut self, id: PeerId, now: Instant) {
-        let Some(peer) = self.arena.get_mut(id) else { return };
-        peer.last_active = now;
-        if self.newest != Some(id) {
-            self.unlink(id);
-            self.link_newest(id);
+        if let Some(peer) = self.arena.get_mut(id) {
+            peer.last_active = now;
         }
     }
 
-    /// Forgets peers that have been idle for `lifetime`; says when to look again.
-    pub(crate) fn expire(&mut self, now: Instant, lifetime: Duration) -> Option<Instant> {
+    /// Forgets peers that have been idle for `lifetime`.
+    pub(crate) fn expire(&mut self, now: Instant, lifetime: Duration) {
         while let Some((id, peer)) = self.oldest.and_then(|id| Some((id, self.arena.get(id)?))) {
-            let at = peer.last_active + lifetime;
-            if at > now {
-                return Some(at);
-            }
             if peer.is_busy() {
+                // What it waits for ends by itself, and so the loop: after this it is placed at `now`.
                 self.touch(id, now);
-            } else {
+                self.replace(id);
+            } else if peer.last_active > peer.placed {
+                self.replace(id);
+            } else if now.duration_since(peer.last_active) >= lifetime {
                 self.remove(id);
+            } else {
+                break;
+            }
+            if self.oldest.and_then(|id| self.arena.get(id)).is_some_and(|peer| peer.placed >= now) {
+                break;
             }
         }
-        None
     }
 
-    /// Drops the peer that has been idle for longest, looking past a few busy ones.
+    /// Drops a peer that has been idle for long: the first one from the end of the list that was not used since it was placed there. If
+    /// all of the last few were, the one of them that was idle for longest.
     fn make_room(&mut self, now: Instant) -> bool {
+        let mut victim: Option<(PeerId, Instant)> = None;
         for _ in 0..8 {
-            let Some((id, peer)) = self.oldest.and_then(|id| Some((id, self.arena.get(id)?))) else { return false };
-            if !peer.is_busy() {
-                self.remove(id);
-                self.evicted += 1;
-                return true;
+            let Some((id, peer)) = self.oldest.and_then(|id| Some((id, self.arena.get(id)?))) else { break };
+            let (busy, last_active, unused) = (peer.is_busy(), peer.last_active, peer.last_active <= peer.placed);
+            if !busy && victim.is_none_or(|(_, least)| last_active < least) {
+                victim = Some((id, last_active));
             }
-            self.touch(id, now);
+            if !busy && unused {
+                break;
+            }
+            if busy {
+                self.touch(id, now);
+            }
+            self.replace(id);
         }
-        false
+        let Some((id, _)) = victim else { return false };
+        self.remove(id);
+        self.evicted += 1;
+        true
+    }
+
+    /// Puts a peer that has come to the end of the list where it belongs by now: to its front.
+    fn replace(&mut self, id: PeerId) {
+        self.unlink(id);
+        self.link_newest(id);
     }
 
     fn remove(&mut self, id: PeerId) {
@@ -238,6 +259,7 @@ impl Peers {
         let before = self.newest.replace(id);
         if let Some(peer) = self.arena.get_mut(id) {
             (peer.newer, peer.older) = (None, before);
+            peer.placed = peer.last_active;
         }
         match before.and_then(|before| self.arena.get_mut(before)) {
             Some(before) => before.newer = Some(id),
@@ -282,7 +304,7 @@ mod tests {
         let id = peers.enter(now, address(0), &mut entropy).unwrap();
         peers.get_mut(id).unwrap().in_flight = 1;
         assert_eq!(peers.enter(now, address(1), &mut entropy), None);
-        assert!(peers.expire(now + seconds(10), seconds(5)).is_some());
+        peers.expire(now + seconds(10), seconds(5));
         assert_eq!(peers.len(), 1);
     }
 
@@ -297,9 +319,9 @@ mod tests {
             let id = peers.find(address(n)).unwrap();
             peers.touch(id, start + seconds(50));
         }
-        assert_eq!(peers.expire(start + seconds(109), seconds(60)), Some(start + seconds(110)));
+        peers.expire(start + seconds(109), seconds(60));
         assert_eq!(peers.len(), 8);
-        assert_eq!(peers.expire(start + seconds(110), seconds(60)), None);
+        peers.expire(start + seconds(110), seconds(60));
         assert_eq!((peers.len(), peers.newest, peers.oldest), (0, None, None));
     }
 

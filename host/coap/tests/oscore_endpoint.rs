@@ -210,7 +210,7 @@ fn everything_but_discovery_must_be_protected() {
 #[test]
 fn a_long_discovery_document_is_held_back_until_the_address_is_proved() {
     let mut pair = Pair::protected();
-    let document: String = (0..300).map(|n| format!("</resource/{n}>,")).collect();
+    let document: String = (0..300).flat_map(|n| ["</resource/".to_owned(), n.to_string(), ">,".to_owned()]).collect();
     pair.server().set_well_known_core(Some(document.clone()));
     // A client that does not know Echo sees the challenge; ours would answer it, so this is asked by hand.
     let stranger = client_address(9);

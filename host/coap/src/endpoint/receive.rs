@@ -37,7 +37,7 @@ impl Endpoint {
     }
 
     fn request_came(&mut self, now: Instant, peer: SocketAddr, message: &Message<'_>, datagram: &[u8]) {
-        let fingerprint = self.fingerprint(message, datagram);
+        let fingerprint = self.fingerprint(datagram);
         if self.answer_duplicate(now, peer, fingerprint, datagram.len()) {
             return;
         }
@@ -48,8 +48,8 @@ impl Endpoint {
         }
     }
 
-    pub(super) fn fingerprint(&self, message: &Message<'_>, datagram: &[u8]) -> Fingerprint {
-        Fingerprint { message_id: message.header.message_id, hash: self.hash.bytes(datagram) }
+    pub(super) fn fingerprint(&self, datagram: &[u8]) -> Fingerprint {
+        Fingerprint(self.hash.bytes(datagram))
     }
 
     /// Deals with a message that came before. This is done before anything is decrypted: a retransmission is no replay, and gets the
@@ -110,8 +110,7 @@ impl Endpoint {
         if header.message_type != MessageType::Confirmable || !header.code.is_request() {
             return;
         }
-        let fingerprint = Fingerprint { message_id: header.message_id, hash: 0 };
-        let caller = super::reply::Caller::new(peer, &header, fingerprint, datagram.len());
+        let caller = super::reply::Caller::new(peer, &header, Fingerprint(0), datagram.len());
         let max = self.config.max_message_size;
         let diagnostic = format!("the message has {} bytes, at most {max} are taken", datagram.len());
         let control = Control { size1: Some(max as u32), ..Control::default() };

@@ -85,7 +85,7 @@ impl Endpoint {
         datagram: &[u8],
     ) {
         let header = message.header;
-        let fingerprint = self.fingerprint(message, datagram);
+        let fingerprint = self.fingerprint(datagram);
         if header.message_type == MessageType::Acknowledgement {
             let purpose = self.transmission_to(peer, header.message_id).and_then(|id| Some((id, self.purpose_of(id)?)));
             match purpose {
