@@ -102,26 +102,23 @@ impl ScopedStore {
         limit: u32,
     ) -> Result<Vec<StoredAlarm>, StoreError> {
         let before = before.map_or(i64::MAX, AlarmId::raw);
-        let rows = match device {
-            Some(device) => {
-                let sql = scoped!(
-                    self.scope,
-                    "SELECT a.id, a.tenant_id, a.interlock_id, a.device_id, a.condition, a.priority, a.origin, a.state, \
+        let rows = if let Some(device) = device {
+            let sql = scoped!(
+                self.scope,
+                "SELECT a.id, a.tenant_id, a.interlock_id, a.device_id, a.condition, a.priority, a.origin, a.state, \
                      a.asserted, a.shelved_until, a.raised_at, a.changed_at FROM alarms a JOIN devices d ON d.id = a.device_id WHERE ",
-                    " AND a.device_id = $2 AND a.id < $3 ORDER BY a.id DESC LIMIT $4"
-                );
-                let limit = i64::from(limit);
-                fetch_all!(self.store.reader(), AlarmRow, sql, self.scope.key(), device.raw(), before, limit)?
-            }
-            None => {
-                let sql = scoped!(
-                    self.scope,
-                    "SELECT a.id, a.tenant_id, a.interlock_id, a.device_id, a.condition, a.priority, a.origin, a.state, \
+                " AND a.device_id = $2 AND a.id < $3 ORDER BY a.id DESC LIMIT $4"
+            );
+            let limit = i64::from(limit);
+            fetch_all!(self.store.reader(), AlarmRow, sql, self.scope.key(), device.raw(), before, limit)?
+        } else {
+            let sql = scoped!(
+                self.scope,
+                "SELECT a.id, a.tenant_id, a.interlock_id, a.device_id, a.condition, a.priority, a.origin, a.state, \
                      a.asserted, a.shelved_until, a.raised_at, a.changed_at FROM alarms a JOIN devices d ON d.id = a.device_id WHERE ",
-                    " AND a.id < $2 ORDER BY a.id DESC LIMIT $3"
-                );
-                fetch_all!(self.store.reader(), AlarmRow, sql, self.scope.key(), before, i64::from(limit))?
-            }
+                " AND a.id < $2 ORDER BY a.id DESC LIMIT $3"
+            );
+            fetch_all!(self.store.reader(), AlarmRow, sql, self.scope.key(), before, i64::from(limit))?
         };
         rows.into_iter().map(StoredAlarm::try_from).collect()
     }

@@ -1,5 +1,7 @@
 //! What must hold of the SQL itself: the same migrations on both engines, no clock of the database, engine words in one place.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

@@ -3,6 +3,8 @@
 //! PostgreSQL is reached through `DAVY_TEST_POSTGRES_URL` (a role that may create schemas); without it that half is reported
 //! as skipped. `cargo xtask test` always sets it.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
+
 /// Declares each test function once for each engine.
 macro_rules! both_engines {
     ($($test:ident),+ $(,)?) => {

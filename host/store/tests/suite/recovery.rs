@@ -21,7 +21,7 @@ async fn recovery_returns_exactly_what_was_committed(fixture: Fixture) {
     let (open_alarm, over) = (alarm(1, DETECTOR, Condition::GasHigh), alarm(2, DETECTOR, Condition::Tamper));
     let shelved =
         Alarm { state: AlarmState::Shelved, shelved_until: Some(at(500)), ..alarm(3, DETECTOR, Condition::BatteryLow) };
-    let mut commands = vec![
+    let mut commands = [
         command(10, VALVE, Action::Arm, CommandState::Verified, 1),
         command(11, VALVE, Action::Arm, CommandState::Cancelled, 2),
         command(12, VALVE, Action::Close, CommandState::Verified, 3),

@@ -170,7 +170,7 @@ async fn map_points_carry_the_most_urgent_alarm(fixture: Fixture) {
 async fn provisioning_is_all_or_nothing(fixture: Fixture) {
     let store = &fixture.store;
     let mut twin = device(DeviceId::from_raw(301), GREEN, DeviceKind::Valve);
-    twin.device.serial = "SN-102".to_owned();
+    "SN-102".clone_into(&mut twin.device.serial);
     let new = Provision {
         tenants: vec![Tenant {
             id: TenantId::from_raw(3),
