@@ -3,6 +3,7 @@
 //! Must never decide anything about the product: it builds, starts, watches and reports.
 
 mod bins;
+mod demo;
 mod process;
 mod rules;
 mod test;
@@ -24,6 +25,8 @@ struct Arguments {
 enum Commands {
     /// Everything that decides whether a change is good: format, lints, licences, tests on both databases, interop, browser
     Test(test::Arguments),
+    /// The whole platform with a city of devices, on this machine
+    Demo(demo::Arguments),
     /// The rule components
     #[command(subcommand)]
     Rules(RulesCommands),
@@ -50,6 +53,7 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
     let workspace = workspace::Workspace::find()?;
     match arguments.command {
         Commands::Test(arguments) => test::run(&workspace, &arguments),
+        Commands::Demo(arguments) => demo::run(&workspace, &arguments),
         Commands::Rules(RulesCommands::Build) => {
             bins::build_workspace(&workspace)?;
             rules::build(&workspace, workspace::Profile::Dev)?;

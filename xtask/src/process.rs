@@ -170,6 +170,7 @@ impl Running {
     }
 
     /// Its process id.
+    #[cfg(test)]
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
     }

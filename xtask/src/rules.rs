@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use std::path::PathBuf;
 use std::process::Command;
 
-/// Builds every crate of `example-rules/` into `target/rules/<crate>.wasm` and returns the paths.
+/// Builds every crate of `example-rules/` into `target/rules/<crate>.wasm`, runs its fixtures in the sandbox, and returns the paths.
 ///
 /// `davyctl` must have been built in `profile`.
 pub(crate) fn build(workspace: &Workspace, profile: Profile) -> Result<Vec<PathBuf>> {
@@ -17,9 +17,20 @@ pub(crate) fn build(workspace: &Workspace, profile: Profile) -> Result<Vec<PathB
     for name in crates(workspace)? {
         let component = folder.join(format!("{name}.wasm"));
         let mut command = Command::new(&davyctl);
-        command.current_dir(&workspace.root).args(["rule", "build"]).arg(format!("example-rules/{name}"));
-        command.arg("--out").arg(&component);
+        command.current_dir(&workspace.root).args(["rule", "build", "--path"]).arg(format!("example-rules/{name}"));
+        command.arg("--output").arg(&component);
         process::run(&mut command, &workspace.log(&format!("rule-{name}")), false, bins::BUILD_LIMIT)?;
+        let fixtures = workspace.root.join("example-rules").join(&name).join("fixtures");
+        if fixtures.is_dir() {
+            let mut command = Command::new(&davyctl);
+            command
+                .current_dir(&workspace.root)
+                .args(["rule", "test"])
+                .arg(&component)
+                .arg("--fixtures")
+                .arg(&fixtures);
+            process::run(&mut command, &workspace.log(&format!("rule-{name}-fixtures")), false, bins::BUILD_LIMIT)?;
+        }
         built.push(component);
     }
     Ok(built)

@@ -28,6 +28,48 @@ pub struct Stored {
     pub closes_unverified: i64,
 }
 
+/// What came of leaks at one premises.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, sqlx::FromRow)]
+pub struct AtPremises {
+    /// The premises' id as stored.
+    pub premises: i64,
+    /// Leak alarms raised.
+    pub leak_alarms: i64,
+    /// Close commands for a leak that ended verified.
+    pub closes_verified: i64,
+}
+
+/// Leaks and closes by premises, of alarms raised and commands asked for at or after a time.
+const BY_PREMISES: &str = "SELECT d.premises_id AS premises, \
+     CAST(COUNT(DISTINCT a.id) AS BIGINT) AS leak_alarms, CAST(COUNT(DISTINCT c.id) AS BIGINT) AS closes_verified \
+     FROM devices d \
+     LEFT JOIN alarms a ON a.device_id = d.id AND a.condition IN (1, 2, 4, 5) AND a.raised_at >= $1 \
+     LEFT JOIN commands c ON c.device_id = d.id AND c.action = 1 AND c.state = 7 AND c.requested_at >= $1 \
+     WHERE d.premises_id IS NOT NULL GROUP BY d.premises_id \
+     HAVING COUNT(a.id) > 0 OR COUNT(c.id) > 0 ORDER BY d.premises_id";
+
+impl AtPremises {
+    /// Asks the database at `sqlite:PATH` or `postgres://…`; `since` in milliseconds since 1970.
+    pub fn read(url: &str, since: i64) -> Result<Vec<Self>> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("no runtime")?;
+        runtime
+            .block_on(async {
+                if url.starts_with("sqlite:") {
+                    let mut connection = sqlite(url).await?;
+                    sqlx::query_as(BY_PREMISES).bind(since).fetch_all(&mut connection).await
+                } else {
+                    let mut connection = PgConnection::connect(url).await?;
+                    sqlx::query_as(BY_PREMISES).bind(since).fetch_all(&mut connection).await
+                }
+            })
+            .with_context(|| format!("cannot read what came of leaks in {url}"))
+    }
+}
+
+async fn sqlite(url: &str) -> Result<SqliteConnection, sqlx::Error> {
+    SqliteConnectOptions::from_str(url)?.busy_timeout(std::time::Duration::from_secs(10)).connect().await
+}
+
 /// Each figure's query, in the order of [`Stored`]'s fields without the sum. The codes are `Condition`'s, `Action`'s and
 /// `CommandState`'s: numbers are what the database holds, and what an auditor with nothing but SQL would see.
 const QUERIES: [&str; 7] = [
@@ -72,8 +114,7 @@ async fn figures(url: &str) -> Result<[i64; QUERIES.len()]> {
     let mut figures = [0; QUERIES.len()];
     // One transaction: compaction moves uplinks from the one table to the other.
     if url.starts_with("sqlite:") {
-        let options = SqliteConnectOptions::from_str(url)?.busy_timeout(std::time::Duration::from_secs(10));
-        let mut connection: SqliteConnection = options.connect().await?;
+        let mut connection = sqlite(url).await?;
         let mut transaction = connection.begin().await?;
         for (figure, sql) in figures.iter_mut().zip(QUERIES) {
             *figure = sqlx::query_scalar(sql).fetch_one(&mut *transaction).await?;

@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
-use davy_bench::audit::Stored;
+use davy_bench::audit::{AtPremises, Stored};
 use davy_bench::lean::{self, Append, Counters, Identity, Peer};
 use davy_bench::ledger::Ledger;
 use std::io::Read;
@@ -25,6 +25,9 @@ enum Commands {
         /// `sqlite:PATH` or `postgres://…`
         #[arg(long)]
         database: String,
+        /// Leaks and closes by premises since this time, milliseconds since 1970
+        #[arg(long, default_value_t = 0)]
+        since: i64,
     },
     /// Receives, decrypts, appends, commits and acknowledges, and nothing else, until standard input ends
     Ceiling {
@@ -45,8 +48,10 @@ enum Commands {
 
 fn main() -> Result<()> {
     match Arguments::parse().command {
-        Commands::Audit { database } => {
-            println!("{}", serde_json::to_string_pretty(&Stored::read(&database)?)?);
+        Commands::Audit { database, since } => {
+            let mut all = serde_json::to_value(Stored::read(&database)?)?;
+            all["premises"] = serde_json::to_value(AtPremises::read(&database, since)?)?;
+            println!("{}", serde_json::to_string_pretty(&all)?);
             Ok(())
         }
         Commands::Ceiling { database, listen, credentials, committers } => {

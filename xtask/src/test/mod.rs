@@ -1,6 +1,6 @@
 //! `cargo xtask test`: the parts in order, each with its time, and a summary that says what to mend.
 
-mod machine;
+pub(crate) mod machine;
 mod parts;
 pub(crate) mod postgres;
 mod python;

@@ -36,10 +36,9 @@ pub(crate) fn binaries() -> Option<PathBuf> {
 
 /// A running server.
 pub(crate) struct Postgres {
-    // In this order: the server ends before its folder goes.
     server: Running,
     port: u16,
-    folder: TempDir,
+    folder: Option<TempDir>,
 }
 
 impl Postgres {
@@ -83,7 +82,7 @@ impl Postgres {
         let server = Running::start(&mut server, &log, true)?;
         // Its folder is enough to find it by; the log would stay behind.
         let _ = std::fs::remove_file(&log);
-        let mut postgres = Self { server, port, folder };
+        let mut postgres = Self { server, port, folder: Some(folder) };
         postgres.wait_until_ready()?;
         for sql in ["CREATE ROLE davy LOGIN CREATEDB", "CREATE DATABASE davy OWNER davy"] {
             let mut psql = Command::new(programs.join("psql"));
@@ -127,6 +126,8 @@ impl Drop for Postgres {
     fn drop(&mut self) {
         // SIGINT is PostgreSQL's fast shutdown: it does not wait for its clients.
         self.server.end(Signal::SIGINT);
+        // Only now: a server whose folder goes first complains and keeps its port for a while.
+        drop(self.folder.take());
     }
 }
 
@@ -177,7 +178,7 @@ mod tests {
     #[test]
     fn a_throw_away_server_answers_and_leaves_nothing_behind() {
         let postgres = Postgres::start(Durability::None).unwrap();
-        let folder = postgres.folder.path().to_owned();
+        let folder = postgres.folder.as_ref().unwrap().path().to_owned();
         let pid = postgres.server.id();
         assert!(folder.join("data").is_dir() && postgres.answers());
         drop(postgres);

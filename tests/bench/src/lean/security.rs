@@ -6,6 +6,7 @@ use aes_gcm::aead::{AeadInOut, KeyInit};
 use aes_gcm::{AesGcm, aes::Aes128};
 use anyhow::{Context, Result, anyhow};
 use hkdf::Hkdf;
+use serde_json::Value;
 use sha2::Sha256;
 
 type Aes128Gcm = AesGcm<Aes128, aes_gcm::aead::consts::U12>;
@@ -30,27 +31,25 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// The devices of a credentials file, as `davy provision` writes it, that use A128GCM.
+    /// The devices of a credentials file, as `davy provision` writes it, that speak for themselves and use A128GCM.
     pub fn list(text: &str) -> Result<Vec<Self>> {
-        let file: serde_json::Value = serde_json::from_str(text).context("not JSON")?;
-        let server_id = hex(&file["server_id"]).context("no `server_id`")?;
-        let devices = file["devices"].as_array().context("no `devices`")?;
-        let gcm = devices.iter().filter(|device| device["algorithm"] == "A128GCM");
+        let devices: Vec<Value> = serde_json::from_str(text).context("expected a JSON list of devices")?;
+        let gcm = devices.iter().filter(|device| device["algorithm"] == "A128GCM" && device["kid"] != "");
         gcm.map(|device| {
-            let part = |name: &str| hex(&device[name]).with_context(|| format!("a device without `{name}`: {device}"));
+            let part = |name: &str| hex(&device[name]).with_context(|| format!("{}: no `{name}`", device["serial"]));
             Ok(Self {
-                id_context: part("id_context")?,
+                id_context: part("tenant_context")?,
                 kid: part("kid")?,
-                secret: part("secret")?,
-                salt: part("salt")?,
-                server_id: server_id.clone(),
+                secret: part("master_secret")?,
+                salt: part("master_salt")?,
+                server_id: b"s".to_vec(),
             })
         })
         .collect()
     }
 }
 
-fn hex(value: &serde_json::Value) -> Option<Vec<u8>> {
+fn hex(value: &Value) -> Option<Vec<u8>> {
     let text = value.as_str()?;
     (0..text.len()).step_by(2).map(|at| u8::from_str_radix(text.get(at..at + 2)?, 16).ok()).collect()
 }
