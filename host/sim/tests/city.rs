@@ -198,7 +198,7 @@ fn a_valve_opens_again_only_with_a_permission_and_a_person() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(4))]
+    #![proptest_config(ProptestConfig { cases: 4, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn a_quiet_city_never_reports_gas_at_the_high_level_and_every_index_grows(seed: u64) {

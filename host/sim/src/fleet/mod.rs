@@ -3,149 +3,41 @@
 //! One thread, one socket and one endpoint for each device. The clock is read here, and only here: the world is told the time. Must never
 //! tell the platform anything but by datagrams, nor count an uplink as acknowledged without an authentic 2.04.
 
+mod acts;
+mod answers;
 mod book;
+mod config;
 mod control;
 mod port;
 mod report;
 mod told;
 
+pub use config::{FleetConfig, FleetError, first_sequence, raise_file_limit};
 pub use control::{Control, ControlError};
 pub use report::{Latency, LeakReport, Report, Totals};
 pub use told::ToldLog;
 
 use crate::{
     chance::Chance,
-    credential::{Credential, CredentialError},
-    senml,
+    credential::Credential,
     world::{
-        Action, DeviceIndex, Fact, Fault, PlaceIndex, Received, World, WorldConfig,
+        Action, DeviceIndex, Fault, PlaceIndex, Received, World,
         leak::{LeakKind, LeakSite},
-        valve::Arrival,
     },
 };
 use book::Book;
-use davy_coap::{Code, Event, Request, RequestId, Response};
-use davy_domain::{Action as Order, Quantity, Span, Timestamp, wire};
-use nix::sys::{
-    epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout},
-    resource::{Resource, getrlimit, setrlimit},
-};
-use port::{Port, Purpose, Uplink};
+use davy_domain::{Span, Timestamp};
+use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
+use port::Port;
 use std::{
     cmp::Reverse,
     collections::{BinaryHeap, HashMap, VecDeque},
-    io,
-    net::SocketAddr,
     sync::{
         atomic::{AtomicBool, Ordering},
         mpsc::{Receiver, TryRecvError},
     },
     time::{Duration, Instant},
 };
-
-/// Content-Format application/cbor (RFC 8949 §9.5).
-const CBOR: u16 = 60;
-/// Files that are open beside the devices' sockets.
-const OTHER_FILES: u64 = 64;
-
-/// Why a fleet cannot run.
-#[derive(Debug, thiserror::Error)]
-pub enum FleetError {
-    /// The credentials cannot be used.
-    #[error(transparent)]
-    Credential(#[from] CredentialError),
-    /// No socket for a device.
-    #[error("no UDP socket for device {serial}: {source}")]
-    Socket {
-        /// Which device.
-        serial: String,
-        /// What the operating system says.
-        source: io::Error,
-    },
-    /// More devices than the process may have sockets.
-    #[error(
-        "{devices} devices need as many sockets, but this process may open {limit} files; raise `ulimit -n` or split the fleet"
-    )]
-    TooManyDevices {
-        /// Devices that speak for themselves.
-        devices: usize,
-        /// The hard limit.
-        limit: u64,
-    },
-    /// The operating system refuses to wait for sockets.
-    #[error("waiting for sockets failed: {0}")]
-    Wait(#[from] nix::Error),
-    /// The log of acknowledged uplinks cannot be written.
-    #[error("the log of acknowledged uplinks cannot be written: {0}")]
-    Log(#[from] io::Error),
-}
-
-/// Settings of a fleet.
-#[derive(Clone, Debug, PartialEq)]
-pub struct FleetConfig {
-    /// Where the platform listens.
-    pub server: SocketAddr,
-    /// The world.
-    pub world: WorldConfig,
-    /// What time it is at the start.
-    pub start: Timestamp,
-    /// How long it runs; none until it is stopped.
-    pub runs_for: Option<Duration>,
-    /// A leak at a random premises so often; none only on command.
-    pub leak_every: Option<Duration>,
-    /// When the first of these leaks begins, after the start: devices must have reported once.
-    pub first_leak_after: Duration,
-    /// No more leaks in this time before the end, so that the last one can be closed.
-    pub settle: Duration,
-    /// Share of these leaks that are slow, 0 to 1.
-    pub slow_share: f64,
-    /// Share of datagrams that the radio loses, each way, 0 to 1.
-    pub radio_loss: f64,
-    /// How long to wait at the end for the answers that are on the way.
-    pub drain: Duration,
-}
-
-impl FleetConfig {
-    /// A fleet against `server`, from `start` on, with everything else as in life.
-    pub fn new(server: SocketAddr, start: Timestamp) -> Self {
-        Self {
-            server,
-            world: WorldConfig::default(),
-            start,
-            runs_for: None,
-            leak_every: None,
-            first_leak_after: Duration::from_secs(5),
-            settle: Duration::from_secs(20),
-            slow_share: 0.0,
-            radio_loss: 0.0,
-            drain: Duration::from_secs(10),
-        }
-    }
-}
-
-/// The sequence number that a device starts at when nothing is known of earlier runs: it follows the clock at two numbers a millisecond,
-/// so that a later run starts above everything an earlier one used, until 2042.
-pub fn first_sequence(start: Timestamp) -> u64 {
-    /// 2025-01-01T00:00:00Z.
-    const EPOCH_MS: i64 = 1_735_689_600_000;
-    ((start.as_millis() - EPOCH_MS).max(0) as u64).saturating_mul(2)
-}
-
-/// Raises the soft limit of open files to the hard one, if `sockets` need it.
-///
-/// # Errors
-/// [`FleetError::TooManyDevices`] when even the hard limit is too low.
-pub fn raise_file_limit(sockets: usize) -> Result<(), FleetError> {
-    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
-    let needed = sockets as u64 + OTHER_FILES;
-    if needed > hard {
-        return Err(FleetError::TooManyDevices { devices: sockets, limit: hard });
-    }
-    if needed > soft {
-        setrlimit(Resource::RLIMIT_NOFILE, hard, hard)?;
-    }
-    Ok(())
-}
 
 /// A fleet that runs.
 pub struct Fleet<'a> {
@@ -354,101 +246,6 @@ impl<'a> Fleet<'a> {
         Ok(())
     }
 
-    fn event(&mut self, index: usize, event: Event, now: Instant) -> Result<(), FleetError> {
-        match event {
-            Event::Response { request, response, more, .. } => self.response(index, request, response, more, now),
-            Event::RequestFailed { request, .. } => {
-                let purpose = self.ports[index].as_mut().and_then(|port| port.purpose(request, false));
-                match purpose {
-                    Some(Purpose::Uplink(uplink)) => {
-                        self.book.totals.uplinks_given_up += 1;
-                        self.tell(index, Received::Lost { ticket: uplink.ticket }, now);
-                    }
-                    Some(Purpose::Observe) => self.tell(index, Received::ObservationEnded, now),
-                    Some(Purpose::Outcome) | None => {}
-                }
-                Ok(())
-            }
-            // Devices serve nothing and notify nobody.
-            Event::Request { .. }
-            | Event::NotificationDelivered { .. }
-            | Event::NotificationFailed { .. }
-            | Event::ObservationRegistered { .. }
-            | Event::ObservationEnded { .. } => Ok(()),
-        }
-    }
-
-    fn response(
-        &mut self,
-        index: usize,
-        request: RequestId,
-        response: Response,
-        more: bool,
-        now: Instant,
-    ) -> Result<(), FleetError> {
-        let Some(purpose) = self.ports[index].as_mut().and_then(|port| port.purpose(request, more)) else {
-            return Ok(());
-        };
-        match purpose {
-            Purpose::Uplink(uplink) => {
-                let received = self.uplink_answered(index, &uplink, &response, now)?;
-                self.tell(index, received, now);
-            }
-            Purpose::Outcome => self.book.totals.outcomes_acked += u64::from(response.code.is_success()),
-            Purpose::Observe => {
-                if response.code.is_success() {
-                    self.book.totals.notifications += 1;
-                    let commands = self.commands(&response.payload);
-                    self.tell(index, Received::Commands(commands), now);
-                }
-                if !more {
-                    self.tell(index, Received::ObservationEnded, now);
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn uplink_answered(
-        &mut self,
-        index: usize,
-        uplink: &Uplink,
-        response: &Response,
-        now: Instant,
-    ) -> Result<Received, FleetError> {
-        let ticket = uplink.ticket;
-        if response.code.is_success() {
-            self.book.totals.uplinks_acked += 1;
-            self.book.round_trip(now.saturating_duration_since(uplink.sent));
-            for &device in &uplink.closed {
-                if let Some(place) = self.world.place_of(device) {
-                    self.book.proven(place, device, now);
-                }
-            }
-            if let Some(told) = &mut self.told {
-                let sent_ms = self.config.start.as_millis()
-                    + uplink.sent.saturating_duration_since(self.began).as_millis() as i64;
-                told.told(&self.credentials[index], sent_ms, &uplink.payload)?;
-            }
-            let commands = self.commands(&response.payload);
-            return Ok(Received::Acknowledged { ticket, commands });
-        }
-        if matches!(response.code, Code::SERVICE_UNAVAILABLE | Code::TOO_MANY_REQUESTS | Code::INTERNAL_SERVER_ERROR) {
-            self.book.totals.uplinks_turned_away += 1;
-            let wait = response.max_age.map(|seconds| Span::from_secs(i64::from(seconds)));
-            return Ok(Received::TurnedAway { ticket, wait });
-        }
-        self.book.totals.uplinks_refused += 1;
-        Ok(Received::Refused { ticket })
-    }
-
-    fn commands(&mut self, payload: &[u8]) -> Vec<wire::PendingCommand> {
-        wire::decode_pending(payload).unwrap_or_else(|_| {
-            self.book.totals.commands_unreadable += 1;
-            Vec::new()
-        })
-    }
-
     fn tell(&mut self, index: usize, received: Received, now: Instant) {
         if self.draining {
             return;
@@ -467,115 +264,6 @@ impl<'a> Fleet<'a> {
             }
         }
         Ok(())
-    }
-
-    /// Carries out one action; says which port is to be attended to.
-    fn act(&mut self, action: Action, now: Instant) -> Result<Option<usize>, FleetError> {
-        let touched = match action {
-            Action::Uplink { device, ticket, report } => {
-                self.uplink(device, ticket, &report, now);
-                device
-            }
-            Action::Outcome { device, command, report } => {
-                let request = Request::post(&format!("c/{}", command.raw()), CBOR, wire::encode_outcome(&report));
-                if let Some(port) = self.ports[device.0 as usize].as_mut()
-                    && port.request(now, request, Purpose::Outcome)
-                {
-                    self.book.totals.outcomes_sent += 1;
-                }
-                device
-            }
-            Action::Observe { device } => {
-                let request = Request::observe("c");
-                if let Some(port) = self.ports[device.0 as usize].as_mut() {
-                    port.tidy(&self.credentials[device.0 as usize])?;
-                    self.book.totals.observations += u64::from(port.request(now, request, Purpose::Observe));
-                }
-                device
-            }
-            Action::Radio { device, on } => {
-                if let Some(port) = self.ports[device.0 as usize].as_mut() {
-                    port.radio = on;
-                }
-                return Ok(None);
-            }
-            Action::Reboot { device } => {
-                self.book.totals.reboots += 1;
-                if let Some(port) = self.ports[device.0 as usize].as_mut() {
-                    let cut_off = port.reboot(&self.credentials[device.0 as usize])?;
-                    self.book.totals.uplinks_given_up += cut_off as u64;
-                }
-                device
-            }
-            Action::Fact(fact) => {
-                self.note(fact, now);
-                return Ok(None);
-            }
-        };
-        Ok(Some(touched.0 as usize))
-    }
-
-    fn uplink(&mut self, device: DeviceIndex, ticket: u64, report: &crate::device::report::Report, now: Instant) {
-        let config = &self.config.world;
-        let mut closed = Vec::new();
-        let mut leaking = Vec::new();
-        for part in &report.parts {
-            let of = part.child.as_ref().map_or(Some(device), |serial| self.by_serial.get(serial.as_str()).copied());
-            let Some(of) = of else { continue };
-            let at_floor =
-                |quantity, level: f64| part.samples.iter().any(|s| s.quantity == quantity && s.value >= level);
-            if at_floor(Quantity::Valve, 1.0) {
-                closed.push(of);
-            }
-            if at_floor(Quantity::Gas, config.floor_lel) || at_floor(Quantity::Co, config.floor_co_ppm) {
-                leaking.extend(self.world.place_of(of));
-            }
-        }
-        let payload = senml::encode(report);
-        let request = Request::post("u", senml::CONTENT_FORMAT, payload.clone());
-        let Some(port) = self.ports[device.0 as usize].as_mut() else { return };
-        let sent = Instant::now();
-        let purpose = Purpose::Uplink(Box::new(Uplink { ticket, sent, payload, closed }));
-        if port.request(now, request, purpose) {
-            self.book.totals.uplinks_sent += 1;
-            port.flush();
-            for place in leaking {
-                self.book.leak_told(place, sent);
-            }
-        } else {
-            self.tell(device.0 as usize, Received::Lost { ticket }, now);
-        }
-    }
-
-    fn note(&mut self, fact: Fact, now: Instant) {
-        match fact {
-            Fact::HazardBegan { place, leak, .. } => {
-                let premises = self.premises_name(place);
-                let valves =
-                    self.world.valves_of(place).iter().map(|device| {
-                        (*device, self.credentials.get(device.0 as usize).is_some_and(|each| each.sleepy))
-                    });
-                self.book.leak_began(place, premises, leak, valves, now);
-            }
-            Fact::FloorReached { place, .. } => self.book.floor_reached(place, now),
-            Fact::Ordered { device, order, .. } => match order {
-                Order::Close => {
-                    if let Some(place) = self.world.place_of(device) {
-                        self.book.close_ordered(place, device, self.read_at);
-                    }
-                }
-                Order::Arm => self.book.totals.arm_commands += 1,
-            },
-            Fact::Moved { device, arrival, at } => {
-                let Some(place) = self.world.place_of(device) else { return };
-                match arrival {
-                    Arrival::Closed => self.book.closed(place, device, self.wall_time(at)),
-                    Arrival::Jammed => self.book.jammed(place, device),
-                    Arrival::Opened => {}
-                }
-            }
-            Fact::Repaired { place, .. } => self.book.repaired(place),
-        }
     }
 
     fn premises_name(&self, place: PlaceIndex) -> String {

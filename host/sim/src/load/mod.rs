@@ -5,11 +5,13 @@
 //! Must never report an acknowledgement that did not authenticate, nor reuse a sequence number when it sends again.
 
 mod batch;
+mod config;
 mod exchange;
 mod payload;
 mod probe;
 mod report;
 
+pub use config::{LoadConfig, LoadError, Rate};
 pub use payload::Template;
 pub use report::LoadReport;
 
@@ -23,9 +25,9 @@ use davy_coap::{
     MessageType,
     message::{Header, Message, Options},
     option,
-    oscore::{OscoreError, SecurityContext},
+    oscore::SecurityContext,
 };
-use davy_domain::{Span, Timestamp};
+use davy_domain::Span;
 use exchange::{Answer, Exchange, slot_of};
 use hdrhistogram::Histogram;
 use nix::{
@@ -40,9 +42,8 @@ use nix::{
 };
 use std::{
     collections::VecDeque,
-    net::{SocketAddr, UdpSocket},
+    net::UdpSocket,
     os::fd::AsFd,
-    str::FromStr,
     sync::atomic::{AtomicBool, Ordering},
     time::{Duration, Instant},
 };
@@ -57,80 +58,6 @@ const RESEND_SCAN: Duration = Duration::from_millis(50);
 const DRAIN: Duration = Duration::from_secs(5);
 /// Bytes that a socket may hold in each direction: answers to a whole window.
 const SOCKET_BUFFER: usize = 1 << 22;
-
-/// Why a load cannot run.
-#[derive(Debug, thiserror::Error)]
-pub enum LoadError {
-    /// Credentials or sockets failed.
-    #[error(transparent)]
-    Fleet(#[from] FleetError),
-    /// The operating system refuses to send or to receive.
-    #[error("sending and receiving failed: {0}")]
-    Network(#[from] Errno),
-    /// An uplink cannot be protected.
-    #[error("an uplink cannot be protected: {0}")]
-    Oscore(#[from] OscoreError),
-    /// Nobody to speak.
-    #[error(
-        "no device is left to send the load: {devices} speak for themselves, {probe} premises are set aside for leaks"
-    )]
-    NoDevices {
-        /// Devices with keys of their own.
-        devices: usize,
-        /// Premises that were to be set aside.
-        probe: usize,
-    },
-    /// A window of none, or of more than a token can tell apart.
-    #[error("the window must be 1 to 65535 uplinks, got {0}")]
-    Window(usize),
-    /// The thread of the probe died.
-    #[error("the thread that runs the leaks died")]
-    Probe,
-}
-
-/// How fast to send.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Rate {
-    /// As fast as the window allows.
-    Max,
-    /// So many uplinks a second.
-    PerSecond(f64),
-}
-
-impl FromStr for Rate {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match (text, text.parse::<f64>()) {
-            ("max", _) => Ok(Self::Max),
-            (_, Ok(rate)) if rate.is_finite() && rate > 0.0 => Ok(Self::PerSecond(rate)),
-            _ => Err(format!("expected uplinks a second above 0, or `max`, got `{text}`")),
-        }
-    }
-}
-
-/// Settings of a load.
-#[derive(Clone, Debug, PartialEq)]
-pub struct LoadConfig {
-    /// Where the platform listens.
-    pub server: SocketAddr,
-    /// How fast to send.
-    pub rate: Rate,
-    /// How long to send before measuring.
-    pub warm_up: Duration,
-    /// How long to measure.
-    pub measures_for: Duration,
-    /// How many uplinks may be without an answer, 1 to 65535.
-    pub window: usize,
-    /// Readings in each uplink, 1 to 16.
-    pub readings: usize,
-    /// Sockets to send from, at least 1.
-    pub sockets: usize,
-    /// What time it is at the start.
-    pub start: Timestamp,
-    /// Premises that are set aside to leak while the load runs.
-    pub probe_leaks: usize,
-}
 
 /// Runs a load against a platform.
 ///
