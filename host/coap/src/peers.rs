@@ -101,6 +101,19 @@ impl Peer {
     }
 }
 
+/// An address as two words, so that hashing it is short.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+struct AddressKey(u128, u64);
+
+impl From<SocketAddr> for AddressKey {
+    fn from(address: SocketAddr) -> Self {
+        match address {
+            SocketAddr::V4(v4) => Self(u32::from(*v4.ip()).into(), 1 << 48 | u64::from(v4.port())),
+            SocketAddr::V6(v6) => Self((*v6.ip()).into(), u64::from(v6.scope_id()) << 16 | u64::from(v6.port())),
+        }
+    }
+}
+
 /// Whether a reply of `sent` bytes to an address that nothing is known of stays within `factor` times the `received` ones.
 pub(crate) fn is_within_amplification(received: usize, sent: usize, factor: usize) -> bool {
     sent as i64 + PACKET_OVERHEAD <= credit(received, factor)
@@ -112,7 +125,7 @@ fn credit(bytes: usize, factor: usize) -> i64 {
 
 pub(crate) struct Peers {
     arena: Arena<PeerId, Peer>,
-    by_address: HashMap<SocketAddr, PeerId, KeyedHash>,
+    by_address: HashMap<AddressKey, PeerId, KeyedHash>,
     newest: Option<PeerId>,
     oldest: Option<PeerId>,
     max: usize,
@@ -132,7 +145,7 @@ impl Peers {
     }
 
     pub(crate) fn find(&self, address: SocketAddr) -> Option<PeerId> {
-        self.by_address.get(&address).copied()
+        self.by_address.get(&address.into()).copied()
     }
 
     pub(crate) fn get(&self, id: PeerId) -> Option<&Peer> {
@@ -174,7 +187,7 @@ impl Peers {
             newer: None,
             older: None,
         });
-        self.by_address.insert(address, id);
+        self.by_address.insert(address.into(), id);
         self.link_newest(id);
         Some(id)
     }
@@ -239,7 +252,7 @@ impl Peers {
     fn remove(&mut self, id: PeerId) {
         self.unlink(id);
         if let Some(peer) = self.arena.remove(id) {
-            self.by_address.remove(&peer.address);
+            self.by_address.remove(&peer.address.into());
         }
     }
 

@@ -1,6 +1,6 @@
 //! The endpoint: the protocol state of one socket.
 //!
-//! Inputs come in here and in [`receive`]; requests of peers are handled in [`server`] and answered in [`reply`], requests of ours in
+//! Inputs come in here and in [`receive`]; requests of peers are handled in [`server`], in blocks in [`transfer`], and answered in [`reply`], requests of ours in
 //! [`client`]; [`transmission`] repeats what must arrive; [`observe`] keeps the observers. Must never block, wait or call back.
 
 mod client;
@@ -8,6 +8,7 @@ mod observe;
 mod receive;
 mod reply;
 mod server;
+mod transfer;
 mod transmission;
 
 use std::{
@@ -16,12 +17,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use self::{
-    client::Outgoing,
-    observe::Observation,
-    server::{Assembly, Exchange},
-    transmission::Transmission,
-};
+use self::{client::Outgoing, observe::Observation, server::Exchange, transfer::Assembly, transmission::Transmission};
 use crate::{
     arena::{Arena, PeerId, TransmissionId},
     blockwise::{TransferKey, Transfers},
@@ -185,7 +181,7 @@ impl Endpoint {
     /// Lets the endpoint answer GET `.well-known/core` itself with this link-format document (RFC 6690), with and without protection.
     /// Without one the request goes to the application. Query filters are not applied (RFC 6690 §4.1 leaves them optional).
     pub fn set_well_known_core(&mut self, link_format: Option<String>) {
-        self.well_known_core = link_format.map(server::discovery_document);
+        self.well_known_core = link_format.map(transfer::discovery_document);
     }
 
     /// Takes a datagram from `peer`. Never fails: what is refused is counted, and answered where the RFCs say so.

@@ -8,7 +8,8 @@ use std::{net::SocketAddr, time::Instant};
 use super::{
     Endpoint,
     reply::{Caller, Secure},
-    server::{etag, is_safe},
+    server::is_safe,
+    transfer::etag,
     transmission::Purpose,
 };
 use crate::{

@@ -2,8 +2,9 @@
 
 use std::{net::SocketAddr, time::Instant};
 
-use super::Endpoint;
+use super::{Endpoint, reply::Caller};
 use crate::{
+    arena::PeerId,
     code::{Code, MessageType},
     dedup::{Fingerprint, Verdict},
     message::{Header, Message, MessageError, Token},
@@ -38,10 +39,11 @@ impl Endpoint {
 
     fn request_came(&mut self, now: Instant, peer: SocketAddr, message: &Message<'_>, datagram: &[u8]) {
         let fingerprint = self.fingerprint(datagram);
-        if self.answer_duplicate(now, peer, fingerprint, datagram.len()) {
+        let place = self.peers.find(peer);
+        if place.is_some_and(|place| self.answer_duplicate(now, place, fingerprint, datagram.len())) {
             return;
         }
-        let caller = super::reply::Caller::new(peer, &message.header, fingerprint, datagram.len());
+        let caller = Caller { place, ..Caller::new(peer, &message.header, fingerprint, datagram.len()) };
         match message.options().find(|&(number, _)| number == option::OSCORE) {
             Some((_, value)) => self.protected_request_came(now, caller, message, value),
             None => self.plain_request_came(now, caller, message),
@@ -57,12 +59,12 @@ impl Endpoint {
     pub(super) fn answer_duplicate(
         &mut self,
         now: Instant,
-        peer: SocketAddr,
+        place: PeerId,
         fingerprint: Fingerprint,
         len: usize,
     ) -> bool {
-        let Some(known) = self.peers.find(peer) else { return false };
-        let Some(state) = self.peers.get_mut(known) else { return false };
+        let Some(state) = self.peers.get_mut(place) else { return false };
+        let peer = state.address;
         state.earn(len, self.config.amplification_factor);
         match state.dedup.check(fingerprint, now, self.config.exchange_lifetime) {
             Verdict::New => return false,
@@ -110,7 +112,7 @@ impl Endpoint {
         if header.message_type != MessageType::Confirmable || !header.code.is_request() {
             return;
         }
-        let caller = super::reply::Caller::new(peer, &header, Fingerprint(0), datagram.len());
+        let caller = Caller::new(peer, &header, Fingerprint(0), datagram.len());
         let max = self.config.max_message_size;
         let diagnostic = format!("the message has {} bytes, at most {max} are taken", datagram.len());
         let control = Control { size1: Some(max as u32), ..Control::default() };

@@ -23,6 +23,8 @@ use crate::{
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Caller {
     pub(super) peer: SocketAddr,
+    /// The peer's place, if it had one when the request came.
+    pub(super) place: Option<PeerId>,
     pub(super) message_type: MessageType,
     pub(super) message_id: u16,
     pub(super) token: Token,
@@ -53,6 +55,7 @@ impl Caller {
     pub(super) fn new(peer: SocketAddr, header: &Header, fingerprint: Fingerprint, received: usize) -> Self {
         Self {
             peer,
+            place: None,
             message_type: header.message_type,
             message_id: header.message_id,
             token: header.token,
@@ -86,12 +89,10 @@ impl Endpoint {
         control: &Control<'_>,
     ) -> Result<Sent, EndpointError> {
         let separate = caller.is_confirmable() && acknowledged;
-        let peer = if caller.is_confirmable() && !acknowledged {
-            self.peers.find(caller.peer)
-        } else if caller.secure.is_some() || separate {
+        let peer = if separate || caller.secure.is_some() && !caller.is_confirmable() {
             self.enter_peer(now, caller.peer)
         } else {
-            self.peers.find(caller.peer)
+            self.place_of(caller)
         };
         let (message_type, message_id) = if caller.is_confirmable() && !acknowledged {
             (MessageType::Acknowledgement, caller.message_id)
@@ -140,7 +141,7 @@ impl Endpoint {
 
     /// Replies without protection and without remembering anything: the request will get the same answer when it comes again.
     pub(super) fn reply_unprotected(&mut self, caller: &Caller, response: &Response, control: &Control<'_>) {
-        let peer = self.peers.find(caller.peer);
+        let peer = self.place_of(caller);
         let (message_type, message_id) = if caller.is_confirmable() {
             (MessageType::Acknowledgement, caller.message_id)
         } else {
@@ -197,6 +198,29 @@ impl Endpoint {
         let value = self.echo.make(Principal::Address(caller.peer), self.elapsed(now));
         let control = Control { echo: Some(&value), ..Control::default() };
         self.reply_unprotected(caller, &Response::new(Code::UNAUTHORIZED), &control);
+    }
+
+    /// The place of the caller, which it may have lost and got again since it called.
+    pub(super) fn place_of(&self, caller: &Caller) -> Option<PeerId> {
+        caller.place.filter(|&place| self.peers.get(place).is_some()).or_else(|| self.peers.find(caller.peer))
+    }
+
+    /// Makes a place for the caller when it has none, and remembers that its message came.
+    pub(super) fn remember_caller(&mut self, now: Instant, caller: &mut Caller, verified: bool) {
+        // One that had a place has earned for this message already, when it was looked up among the duplicates.
+        let (place, earned) = match caller.place {
+            Some(place) => (Some(place), 0),
+            None => (self.enter_peer(now, caller.peer), self.config.amplification_factor),
+        };
+        caller.place = place;
+        let Some(place) = place else { return };
+        self.peers.touch(place, now);
+        let Some(peer) = self.peers.get_mut(place) else { return };
+        peer.earn(caller.received, earned);
+        if verified {
+            peer.verify();
+        }
+        peer.dedup.record(caller.fingerprint, now, self.config.exchange_lifetime, self.config.dedup_depth);
     }
 
     pub(super) fn next_message_id(&mut self, peer: Option<PeerId>) -> u16 {

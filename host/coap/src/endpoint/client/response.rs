@@ -99,7 +99,9 @@ impl Endpoint {
                     return;
                 }
             }
-        } else if self.answer_duplicate(now, peer, fingerprint, datagram.len()) {
+        } else if let Some(place) = self.peers.find(peer)
+            && self.answer_duplicate(now, place, fingerprint, datagram.len())
+        {
             return;
         }
         let id = self.tokens.get(&header.token).copied();
