@@ -88,6 +88,9 @@ struct Written {
     master_salt: String,
     #[serde(default)]
     algorithm: Option<String>,
+    /// Serials are unique within a tenant.
+    #[serde(default)]
+    tenant: Option<Name>,
     serial: String,
     kind: DeviceKind,
     #[serde(alias = "device_id", alias = "id")]
@@ -113,7 +116,9 @@ pub struct Credential {
     pub kind: DeviceKind,
     /// The platform's id of it, as written.
     pub device: String,
-    /// The devices whose valves its leak closes, as written.
+    /// The gas company, as written.
+    pub tenant: Option<String>,
+    /// The devices whose valves its leak closes, by id or by serial, as written.
     pub links: Vec<String>,
     /// How often it reports.
     pub interval: Span,
@@ -121,7 +126,7 @@ pub struct Credential {
     pub sleepy: bool,
     /// The premises, as written.
     pub premises: Option<String>,
-    /// Its gateway, as written.
+    /// Its gateway, by id or by serial, as written.
     pub parent: Option<String>,
     /// The ID Context of its tenant.
     pub id_context: Vec<u8>,
@@ -178,6 +183,7 @@ impl Credential {
             algorithm,
             kind: written.kind,
             device: written.device.to_string(),
+            tenant: written.tenant.map(|name| name.to_string()),
             links: written.links.iter().map(ToString::to_string).collect(),
             interval: Span::from_millis(interval_ms),
             sleepy: written.sleepy,
@@ -214,16 +220,19 @@ impl Credential {
 
     /// The devices of a world, in the order of the list.
     pub fn specs(list: &[Self]) -> Vec<Spec> {
-        let position: HashMap<&str, usize> = list
+        let by_name: HashMap<(Option<&str>, &str), usize> = list
             .iter()
             .enumerate()
-            .flat_map(|(index, each)| [(each.device.as_str(), index), (each.serial.as_str(), index)])
+            .flat_map(|(index, each)| {
+                let tenant = each.tenant.as_deref();
+                [((tenant, each.device.as_str()), index), ((tenant, each.serial.as_str()), index)]
+            })
             .collect();
+        let find = |by: &Self, name: &str| by_name.get(&(by.tenant.as_deref(), name)).copied();
         let mut premises: Vec<Option<String>> = list.iter().map(|each| each.premises.clone()).collect();
         // Where no premises is written, the links say who stands together.
         for (index, each) in list.iter().enumerate() {
-            let linked: Vec<usize> =
-                each.links.iter().filter_map(|link| position.get(link.as_str()).copied()).collect();
+            let linked: Vec<usize> = each.links.iter().filter_map(|link| find(each, link)).collect();
             let name = premises[index].clone().or_else(|| linked.iter().find_map(|at| premises[*at].clone()));
             let name = name.or_else(|| (!linked.is_empty() || each.kind.has_valve()).then(|| each.device.clone()));
             for at in linked {
@@ -232,7 +241,7 @@ impl Credential {
             premises[index] = name;
         }
         let spec = |(each, premises): (&Self, Option<String>)| {
-            let parent = each.parent.as_ref().and_then(|parent| position.get(parent.as_str()));
+            let parent = each.parent.as_ref().and_then(|parent| find(each, parent));
             Spec {
                 setup: Setup {
                     serial: each.serial.clone(),
@@ -241,7 +250,7 @@ impl Credential {
                     sleepy: each.sleepy,
                 },
                 premises,
-                speaker: parent.filter(|_| !each.speaks()).map(|at| DeviceIndex(*at as u32)),
+                speaker: parent.filter(|_| !each.speaks()).map(|at| DeviceIndex(at as u32)),
             }
         };
         list.iter().zip(premises).map(spec).collect()

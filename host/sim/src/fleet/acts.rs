@@ -69,7 +69,8 @@ impl Fleet<'_> {
         let mut closed = Vec::new();
         let mut leaking = Vec::new();
         for part in &report.parts {
-            let of = part.child.as_ref().map_or(Some(device), |serial| self.by_serial.get(serial.as_str()).copied());
+            let child = |serial: &String| self.children.get(&(device, serial.as_str())).copied();
+            let of = part.child.as_ref().map_or(Some(device), child);
             let Some(of) = of else { continue };
             let at_floor =
                 |quantity, level: f64| part.samples.iter().any(|s| s.quantity == quantity && s.value >= level);

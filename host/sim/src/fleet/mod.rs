@@ -21,7 +21,7 @@ use crate::{
     chance::Chance,
     credential::Credential,
     world::{
-        Action, DeviceIndex, Fault, PlaceIndex, Received, World,
+        Action, DeviceIndex, Fault, PlaceIndex, Received, Spec, World,
         leak::{LeakKind, LeakSite},
     },
 };
@@ -44,6 +44,8 @@ pub struct Fleet<'a> {
     config: FleetConfig,
     credentials: &'a [Credential],
     by_serial: HashMap<&'a str, DeviceIndex>,
+    /// Who speaks through whom, by the child's serial.
+    children: HashMap<(DeviceIndex, &'a str), DeviceIndex>,
     world: World,
     ports: Vec<Option<Port>>,
     epoll: Epoll,
@@ -84,17 +86,19 @@ impl<'a> Fleet<'a> {
             epoll.add(port.socket(), EpollEvent::new(EpollFlags::EPOLLIN, index as u64))?;
             ports.push(Some(port));
         }
-        let by_serial =
-            (0_u32..).zip(credentials).map(|(index, each)| (each.serial.as_str(), DeviceIndex(index))).collect();
+        let indexed = || (0_u32..).map(DeviceIndex).zip(credentials);
+        let child =
+            |((index, each), spec): ((_, &'a Credential), &Spec)| Some(((spec.speaker?, each.serial.as_str()), index));
         let began = Instant::now();
         Ok(Self {
+            children: indexed().zip(&specs).filter_map(child).collect(),
             world: World::new(config.world.clone(), &specs, config.start),
             next_leak: config.leak_every.map(|_| began + config.first_leak_after),
             chance: Chance::new(seed, 3_000_000),
             book: Book::new(began),
             config,
             credentials,
-            by_serial,
+            by_serial: indexed().map(|(index, each)| (each.serial.as_str(), index)).collect(),
             ports,
             epoll,
             timers: BinaryHeap::new(),
