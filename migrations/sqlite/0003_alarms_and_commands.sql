@@ -98,6 +98,7 @@ CREATE TABLE outbox (
 );
 CREATE INDEX outbox_waiting ON outbox (next_attempt_at, id) WHERE sent_at IS NULL;
 CREATE INDEX outbox_by_tenant ON outbox (tenant_id, id);
+CREATE INDEX outbox_by_device ON outbox (device_id, id);
 
 -- Why something happened: what the rule was asked, its memory before, what it answered and what the floor found. Enough to
 -- execute it again; rows are only ever appended.

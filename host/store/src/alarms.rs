@@ -3,7 +3,7 @@
 use crate::codes;
 use crate::connection::{fetch_all, fetch_optional};
 use crate::error::StoreError;
-use crate::scope::{ScopedStore, scoped};
+use crate::scope::{ScopedStore, scoped, scoped_rows};
 use davy_domain::alarm::{Alarm, AlarmEvent, AlarmState, Asserted};
 use davy_domain::{AlarmId, DeviceId, InterlockId, Priority, TenantId, Timestamp};
 
@@ -84,11 +84,13 @@ struct TransitionRow {
 impl ScopedStore {
     /// The active alarms, newest first, at most `limit`.
     pub async fn active_alarms(&self, limit: u32) -> Result<Vec<StoredAlarm>, StoreError> {
-        let sql = scoped!(
+        let sql = scoped_rows!(
             self.scope,
-            "SELECT a.id, a.tenant_id, a.interlock_id, a.device_id, a.condition, a.priority, a.origin, a.state, a.asserted, a.shelved_until, a.raised_at, \
-             a.changed_at FROM alarms a JOIN devices d ON d.id = a.device_id WHERE a.state <> 0 AND ",
-            " ORDER BY a.id DESC LIMIT $2"
+            "a.id, a.tenant_id, a.interlock_id, a.device_id, a.condition, a.priority, a.origin, a.state, a.asserted, \
+             a.shelved_until, a.raised_at, a.changed_at",
+            "alarms",
+            "a",
+            " AND a.state <> 0 ORDER BY a.id DESC LIMIT $2"
         );
         let rows = fetch_all!(self.store.reader(), AlarmRow, sql, self.scope.key(), i64::from(limit))?;
         rows.into_iter().map(StoredAlarm::try_from).collect()
@@ -102,23 +104,26 @@ impl ScopedStore {
         limit: u32,
     ) -> Result<Vec<StoredAlarm>, StoreError> {
         let before = before.map_or(i64::MAX, AlarmId::raw);
+        let limit = i64::from(limit);
         let rows = if let Some(device) = device {
             let sql = scoped!(
                 self.scope,
                 "SELECT a.id, a.tenant_id, a.interlock_id, a.device_id, a.condition, a.priority, a.origin, a.state, \
-                     a.asserted, a.shelved_until, a.raised_at, a.changed_at FROM alarms a JOIN devices d ON d.id = a.device_id WHERE ",
+                 a.asserted, a.shelved_until, a.raised_at, a.changed_at FROM alarms a JOIN devices d ON d.id = a.device_id \
+                 WHERE ",
                 " AND a.device_id = $2 AND a.id < $3 ORDER BY a.id DESC LIMIT $4"
             );
-            let limit = i64::from(limit);
             fetch_all!(self.store.reader(), AlarmRow, sql, self.scope.key(), device.raw(), before, limit)?
         } else {
-            let sql = scoped!(
+            let sql = scoped_rows!(
                 self.scope,
-                "SELECT a.id, a.tenant_id, a.interlock_id, a.device_id, a.condition, a.priority, a.origin, a.state, \
-                     a.asserted, a.shelved_until, a.raised_at, a.changed_at FROM alarms a JOIN devices d ON d.id = a.device_id WHERE ",
+                "a.id, a.tenant_id, a.interlock_id, a.device_id, a.condition, a.priority, a.origin, a.state, a.asserted, \
+                 a.shelved_until, a.raised_at, a.changed_at",
+                "alarms",
+                "a",
                 " AND a.id < $2 ORDER BY a.id DESC LIMIT $3"
             );
-            fetch_all!(self.store.reader(), AlarmRow, sql, self.scope.key(), before, i64::from(limit))?
+            fetch_all!(self.store.reader(), AlarmRow, sql, self.scope.key(), before, limit)?
         };
         rows.into_iter().map(StoredAlarm::try_from).collect()
     }

@@ -4,7 +4,7 @@
 
 use crate::batch::{Batch, CommitReceipt, RowKind};
 use crate::codes::{stored_u64, to_json};
-use crate::connection::{Store, Tx, fetch_one};
+use crate::connection::{Store, Tx, fetch_all};
 use crate::engine::{self, Column};
 use crate::error::StoreError;
 use crate::segment::{RowRef, SegmentWriter};
@@ -14,10 +14,6 @@ use davy_domain::interlock::{Decision, Effects, TimerChange};
 use davy_domain::{InterlockId, TenantId, Timestamp};
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-/// Up to so many segments are inserted one by one: their bytes then go to the database as they are. Above, one statement
-/// for all of them is cheaper than the calls.
-const SINGLE_INSERTS: usize = 6;
-
 impl Store {
     /// Makes a batch durable, all of it or nothing.
     ///
@@ -25,29 +21,24 @@ impl Store {
     /// [`StoreError::AlarmAlreadyActive`] when a second active alarm of a device and condition would come about; any other
     /// error of the database. Nothing of the batch is stored then.
     pub async fn commit(&self, batch: &Batch) -> Result<CommitReceipt, StoreError> {
-        let mut segments = segments(batch)?;
+        let segments = segments(batch)?;
         let changes = batch.effects.iter().any(|(.., effects)| writes_rows(effects));
-        if !changes && segments.len() <= 1 {
+        if !changes && segments.len() <= MOST_AT_ONCE {
             // One statement is a transaction of its own.
-            let Some(segment) = segments.pop() else { return Ok(CommitReceipt { last_seq: 0 }) };
-            let (last_seq,) = insert_segment!(self.writer(), segment)?;
+            let last_seq = insert_segments!(self.writer(), segments)?;
             return Ok(CommitReceipt { last_seq });
         }
         let mut tx = self.begin().await?;
-        let mut last_seq = 0;
-        if segments.len() <= SINGLE_INSERTS {
-            for segment in segments {
-                (last_seq,) = insert_segment!(tx.on(), segment)?;
-            }
+        let last_seq = if segments.len() <= MOST_AT_ONCE {
+            insert_segments!(tx.on(), segments)?
         } else {
             let tenants: Vec<i64> = segments.iter().map(|segment| segment.tenant.raw()).collect();
             let times: Vec<i64> = segments.iter().map(|segment| segment.last_received_at).collect();
             let rows: Vec<i64> = segments.iter().map(|segment| segment.rows).collect();
             let bodies: Vec<Vec<u8>> = segments.into_iter().map(SegmentWriter::into_body).collect();
             let columns = [Column::Int(&tenants), Column::Int(&times), Column::Int(&rows), Column::Bytes(&bodies)];
-            let seqs: Vec<(i64,)> = engine::INSERT_JOURNAL.fetch(tx.on(), &columns).await?;
-            last_seq = seqs.into_iter().map(|(seq,)| seq).max().unwrap_or(0);
-        }
+            highest(engine::INSERT_JOURNAL.fetch(tx.on(), &columns).await?)
+        };
         if changes {
             write_effects(&mut tx, &batch.effects).await?;
         }
@@ -56,20 +47,50 @@ impl Store {
     }
 }
 
-macro_rules! insert_segment {
-    ($on:expr, $segment:expr) => {
-        fetch_one!(
-            $on,
-            (i64,),
-            "INSERT INTO journal (tenant_id, last_received_at, uplinks, body) VALUES ($1, $2, $3, $4) RETURNING seq",
-            $segment.tenant.raw(),
-            $segment.last_received_at,
-            $segment.rows,
-            $segment.into_body(),
-        )
+/// Up to so many segments go in one plain statement, their bytes as they are. Above, the bulk statement is cheaper.
+const MOST_AT_ONCE: usize = 4;
+
+/// Inserts up to [`MOST_AT_ONCE`] segments with one statement and says the highest number that they got.
+macro_rules! insert_segments {
+    ($on:expr, $segments:expr) => {{
+        let mut segments = $segments.into_iter();
+        match (segments.next(), segments.next(), segments.next(), segments.next()) {
+            (None, ..) => Ok(0),
+            (Some(a), None, ..) => insert_segments!(
+                @rows $on,
+                "INSERT INTO journal (tenant_id, last_received_at, uplinks, body) VALUES ($1, $2, $3, $4) RETURNING seq",
+                a
+            ),
+            (Some(a), Some(b), None, _) => insert_segments!(
+                @rows $on,
+                "INSERT INTO journal (tenant_id, last_received_at, uplinks, body) VALUES ($1, $2, $3, $4), ($5, $6, $7, $8) \
+                 RETURNING seq",
+                a b
+            ),
+            (Some(a), Some(b), Some(c), None) => insert_segments!(
+                @rows $on,
+                "INSERT INTO journal (tenant_id, last_received_at, uplinks, body) VALUES ($1, $2, $3, $4), ($5, $6, $7, $8), \
+                 ($9, $10, $11, $12) RETURNING seq",
+                a b c
+            ),
+            (Some(a), Some(b), Some(c), Some(d)) => insert_segments!(
+                @rows $on,
+                "INSERT INTO journal (tenant_id, last_received_at, uplinks, body) VALUES ($1, $2, $3, $4), ($5, $6, $7, $8), \
+                 ($9, $10, $11, $12), ($13, $14, $15, $16) RETURNING seq",
+                a b c d
+            ),
+        }
+    }};
+    (@rows $on:expr, $sql:expr, $($segment:ident)+) => {
+        fetch_all!($on, (i64,), $sql $(, $segment.tenant.raw(), $segment.last_received_at, $segment.rows, $segment.into_body())+)
+            .map(highest)
     };
 }
-use insert_segment;
+use insert_segments;
+
+fn highest(seqs: Vec<(i64,)>) -> i64 {
+    seqs.into_iter().map(|(seq,)| seq).max().unwrap_or(0)
+}
 
 /// Whether anything beside journal rows follows from these effects.
 fn writes_rows(effects: &Effects) -> bool {

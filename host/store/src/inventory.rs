@@ -4,7 +4,7 @@ use crate::connection::{Store, fetch_all, fetch_one, fetch_optional};
 use crate::devices::{Device, DeviceRow};
 use crate::error::StoreError;
 use crate::places::{Premises, PremisesRow};
-use crate::scope::{ScopedStore, scoped, scoped_premises};
+use crate::scope::{ScopedStore, scoped, scoped_premises, scoped_rows};
 use davy_domain::{DeviceId, DeviceKind, InterlockId, PremisesId, Priority, TenantId};
 use std::collections::HashMap;
 
@@ -260,11 +260,7 @@ impl ScopedStore {
         let (devices,) = fetch_one!(self.store.reader(), (i64,), sql, key)?;
         let sql = scoped_premises!(self.scope, "SELECT COUNT(*) FROM premises p WHERE ", "");
         let (premises,) = fetch_one!(self.store.reader(), (i64,), sql, key)?;
-        let sql = scoped!(
-            self.scope,
-            "SELECT COUNT(*) FROM alarms a JOIN devices d ON d.id = a.device_id WHERE a.state <> 0 AND ",
-            ""
-        );
+        let sql = scoped_rows!(self.scope, "COUNT(*)", "alarms", "a", " AND a.state <> 0");
         let (active_alarms,) = fetch_one!(self.store.reader(), (i64,), sql, key)?;
         Ok(Totals { devices: devices as u64, premises: premises as u64, active_alarms: active_alarms as u64 })
     }

@@ -3,7 +3,7 @@
 use crate::codes::from_json;
 use crate::connection::{Store, execute, fetch_all};
 use crate::error::StoreError;
-use crate::scope::{ScopedStore, scoped};
+use crate::scope::{ScopedStore, scoped_rows};
 use davy_domain::interlock::Notice;
 use davy_domain::{NoticeId, TenantId, Timestamp};
 
@@ -81,9 +81,11 @@ impl Store {
 impl ScopedStore {
     /// Notices of all times, newest first, at most `limit`, older than `before`.
     pub async fn notices(&self, before: Option<NoticeId>, limit: u32) -> Result<Vec<StoredNotice>, StoreError> {
-        let sql = scoped!(
+        let sql = scoped_rows!(
             self.scope,
-            "SELECT o.tenant_id, o.body, o.attempts, o.sent_at FROM outbox o JOIN devices d ON d.id = o.device_id WHERE ",
+            "o.tenant_id, o.body, o.attempts, o.sent_at",
+            "outbox",
+            "o",
             " AND o.id < $2 ORDER BY o.id DESC LIMIT $3"
         );
         let before = before.map_or(i64::MAX, NoticeId::raw);

@@ -39,6 +39,7 @@ pub struct StoredTimer {
 /// A consistent view of everything that was committed, for a start. Read from one transaction: drop it soon.
 pub struct Recovery {
     tx: Tx,
+    page: PageSize,
 }
 
 #[derive(sqlx::FromRow)]
@@ -54,8 +55,32 @@ struct KeyedRow {
 
 /// Rows to a page of the recovery streams.
 const PAGE: i64 = 20_000;
-/// Journal rows (each a whole commit's share) to a page.
-const SEGMENTS: i64 = 512;
+/// How many journal rows to read at once: each may be one uplink or thousands, so the next page follows from the last.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PageSize(i64);
+
+impl PageSize {
+    const BYTES: usize = 4 << 20;
+
+    pub(crate) const fn rows(self) -> i64 {
+        self.0
+    }
+
+    /// Takes into account how many bytes the page of this size had.
+    pub(crate) fn learn(&mut self, bytes: usize) {
+        if bytes > Self::BYTES {
+            self.0 = (self.0 / 2).max(16);
+        } else if bytes < Self::BYTES / 4 {
+            self.0 = (self.0 * 2).min(8_192);
+        }
+    }
+}
+
+impl Default for PageSize {
+    fn default() -> Self {
+        Self(64)
+    }
+}
 
 impl Store {
     /// Counts this start of the server: a number that no other start has, and each is higher than the one before.
@@ -83,7 +108,7 @@ impl Store {
 
     /// Opens a consistent view of everything that was committed.
     pub async fn recover(&self) -> Result<Recovery, StoreError> {
-        Ok(Recovery { tx: self.snapshot().await? })
+        Ok(Recovery { tx: self.snapshot().await?, page: PageSize::default() })
     }
 }
 
@@ -200,7 +225,7 @@ impl Recovery {
         let children = children(&mut self.tx).await?;
         let mut after = i64::MIN;
         loop {
-            let rows = segments_after(&mut self.tx, after).await?;
+            let rows = segments_after(&mut self.tx, after, &mut self.page).await?;
             let Some(last) = rows.last() else { break };
             after = last.0;
             for (seq, tenant, body) in &rows {
@@ -220,7 +245,7 @@ impl Recovery {
     /// The journal's tail in order, page by page: each row with its number, starting after `after`. An empty page is the end.
     pub async fn journal(&mut self, after: Option<i64>) -> Result<Vec<(i64, JournalRow)>, StoreError> {
         let mut all = Vec::new();
-        for (seq, tenant, body) in segments_after(&mut self.tx, after.unwrap_or(i64::MIN)).await? {
+        for (seq, tenant, body) in segments_after(&mut self.tx, after.unwrap_or(i64::MIN), &mut self.page).await? {
             segment::for_each(&body, |row| all.push((seq, row.to_row(TenantId::from_raw(tenant)))))
                 .map_err(|why| StoreError::corrupt(format!("journal row {seq}"), why))?;
         }
@@ -229,14 +254,16 @@ impl Recovery {
 }
 
 /// The next page of the journal: number, tenant and packed rows.
-pub(crate) async fn segments_after(tx: &mut Tx, after: i64) -> Result<Vec<(i64, i64, Vec<u8>)>, StoreError> {
-    fetch_all!(
+async fn segments_after(tx: &mut Tx, after: i64, page: &mut PageSize) -> Result<Vec<(i64, i64, Vec<u8>)>, StoreError> {
+    let rows = fetch_all!(
         tx.on(),
         (i64, i64, Vec<u8>),
         "SELECT seq, tenant_id, body FROM journal WHERE seq > $1 ORDER BY seq LIMIT $2",
         after,
-        SEGMENTS,
-    )
+        page.rows(),
+    )?;
+    page.learn(rows.iter().map(|(.., body)| body.len()).sum());
+    Ok(rows)
 }
 
 /// The devices behind gateways.

@@ -59,7 +59,32 @@ macro_rules! scoped_premises {
     };
 }
 
-pub(crate) use {scoped, scoped_premises};
+/// A list of rows `$row` of `$table` that belong to devices, by their own number, whoever they belong to.
+///
+/// The order of the tables is part of the text (`CROSS JOIN` binds SQLite's planner; to PostgreSQL it is like any other): a
+/// tenant's and a regulator's list walk the rows themselves, newest first, a resident's begins at their few devices.
+macro_rules! scoped_rows {
+    ($scope:expr, $columns:literal, $table:literal, $row:literal, $tail:literal) => {
+        match $scope {
+            $crate::scope::Scope::Tenant(_) => concat!(
+                "SELECT ", $columns, " FROM ", $table, " ", $row, " CROSS JOIN devices d WHERE d.id = ", $row, ".device_id AND ",
+                $row, ".tenant_id = $1 AND d.tenant_id = $1", $tail
+            ),
+            $crate::scope::Scope::Premises(_) => concat!(
+                "SELECT ", $columns, " FROM devices d CROSS JOIN ", $table, " ", $row, " WHERE ", $row,
+                ".device_id = d.id AND d.premises_id = $1", $tail
+            ),
+            $crate::scope::Scope::Division(_) => concat!(
+                "SELECT ", $columns, " FROM ", $table, " ", $row, " CROSS JOIN devices d WHERE d.id = ", $row, ".device_id AND ",
+                "d.division_code IN (WITH RECURSIVE below (code) AS (SELECT code FROM divisions WHERE code = $1 \
+                 UNION ALL SELECT c.code FROM divisions c JOIN below b ON c.parent_code = b.code) SELECT code FROM below)",
+                $tail
+            ),
+        }
+    };
+}
+
+pub(crate) use {scoped, scoped_premises, scoped_rows};
 
 /// Reads within one scope; reached through [`TenantStore`], [`RegulatorStore`] or [`PremisesStore`].
 #[derive(Clone, Debug)]

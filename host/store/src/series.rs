@@ -11,6 +11,7 @@ use crate::decode::decode_row;
 use crate::devices::Device;
 use crate::error::StoreError;
 use crate::memory::Children;
+use crate::recover::PageSize;
 use crate::scope::ScopedStore;
 use crate::segment;
 use davy_domain::{DeviceId, Quantity, Reading, Timestamp};
@@ -132,14 +133,17 @@ async fn tail(tx: &mut Tx, device: &Device) -> Result<Vec<chunk::Entry>, StoreEr
     let speaker = device.parent.unwrap_or(device.id);
     let mut entries = Vec::new();
     let mut after = i64::MIN;
+    let mut size = PageSize::default();
     loop {
         let page = fetch_all!(
             tx.on(),
             (i64, Vec<u8>),
-            "SELECT seq, body FROM journal WHERE seq > $1 AND tenant_id = $2 ORDER BY seq LIMIT 512",
+            "SELECT seq, body FROM journal WHERE seq > $1 AND tenant_id = $2 ORDER BY seq LIMIT $3",
             after,
             device.tenant.raw(),
+            size.rows(),
         )?;
+        size.learn(page.iter().map(|(_, body)| body.len()).sum());
         let Some(last) = page.last() else { return Ok(entries) };
         after = last.0;
         for (seq, body) in &page {
