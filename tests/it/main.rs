@@ -2,3 +2,4 @@
 
 mod house_rules;
 mod layering;
+mod protocol;

@@ -14,7 +14,7 @@ pub(crate) const BUILD_LIMIT: Duration = Duration::from_mins(40);
 /// One selection for everything: asking cargo for single packages would unify other features and build the dependencies again.
 pub(crate) fn build_workspace(workspace: &Workspace) -> Result<()> {
     let mut cargo = workspace.cargo();
-    cargo.args(["build", "--workspace", "--all-targets", "--locked"]);
+    cargo.args(["build", "--workspace", "--lib", "--bins", "--tests", "--locked"]);
     process::run(&mut cargo, &workspace.log("build"), false, BUILD_LIMIT)?;
     Ok(())
 }

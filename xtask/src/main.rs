@@ -2,6 +2,7 @@
 //!
 //! Must never decide anything about the product: it builds, starts, watches and reports.
 
+mod bench;
 mod bins;
 mod demo;
 mod process;
@@ -27,6 +28,8 @@ enum Commands {
     Test(test::Arguments),
     /// The whole platform with a city of devices, on this machine
     Demo(demo::Arguments),
+    /// What the platform costs, each figure beside its ceiling
+    Bench(bench::Arguments),
     /// The rule components
     #[command(subcommand)]
     Rules(RulesCommands),
@@ -54,6 +57,7 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
     match arguments.command {
         Commands::Test(arguments) => test::run(&workspace, &arguments),
         Commands::Demo(arguments) => demo::run(&workspace, &arguments),
+        Commands::Bench(arguments) => bench::run(&workspace, &arguments),
         Commands::Rules(RulesCommands::Build) => {
             bins::build_workspace(&workspace)?;
             rules::build(&workspace, workspace::Profile::Dev)?;

@@ -147,6 +147,17 @@ pub(crate) struct Running {
 impl Running {
     /// Starts `command` in a process group of its own, its output going to `log` and, unless `quiet`, to the terminal.
     pub(crate) fn start(command: &mut Command, log: &Path, quiet: bool) -> Result<Self> {
+        command.stdin(Stdio::null());
+        Self::spawn(command, log, quiet)
+    }
+
+    /// As [`Running::start`] and quiet, with a standard input that stays open until this is dropped.
+    pub(crate) fn start_with_input(command: &mut Command, log: &Path) -> Result<Self> {
+        command.stdin(Stdio::piped());
+        Self::spawn(command, log, true)
+    }
+
+    fn spawn(command: &mut Command, log: &Path, quiet: bool) -> Result<Self> {
         let name = command.get_program().to_string_lossy().into_owned();
         if let Some(folder) = log.parent() {
             std::fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
@@ -156,7 +167,7 @@ impl Running {
         if std::io::stdout().is_terminal() && !quiet {
             command.env("CARGO_TERM_COLOR", "always");
         }
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
         let mut child = command.spawn().with_context(|| format!("cannot start `{name}`: is it installed?"))?;
         let transcript = Arc::new(Transcript::default());
         let mut pumps = Vec::new();

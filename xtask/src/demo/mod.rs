@@ -3,7 +3,7 @@
 //! Must never invent a figure of its report: each is counted by the fleet, by the server's metrics or by the database.
 
 mod data;
-mod metrics;
+pub(crate) mod metrics;
 mod report;
 
 use crate::process::{self, Running};

@@ -161,10 +161,10 @@ impl Bench {
     fn tests(&mut self) -> Result<Counted> {
         let mut cargo = self.workspace.cargo();
         if self.nextest {
-            cargo.args(["nextest", "run", "--workspace", "--all-targets", "--locked"]);
+            cargo.args(["nextest", "run", "--workspace", "--lib", "--bins", "--tests", "--locked"]);
         } else {
             println!("  cargo-nextest is not installed: `cargo test` does the same with less to read");
-            cargo.args(["test", "--workspace", "--all-targets", "--locked", "--no-fail-fast"]);
+            cargo.args(["test", "--workspace", "--lib", "--bins", "--tests", "--locked", "--no-fail-fast"]);
         }
         self.equip(&mut cargo)?;
         Ok(process::run(&mut cargo, &self.workspace.log("tests"), false, SUITE_LIMIT)?.counted())

@@ -1,0 +1,108 @@
+//! `cargo xtask bench`: what the platform costs, each figure beside its ceiling from the same run on the same machine.
+//!
+//! A bench and never a test: nothing here passes or fails. Must never print a figure that this run did not measure.
+
+mod machine;
+mod site;
+mod table;
+
+use crate::test::machine as packages;
+use crate::test::postgres::{Durability, Postgres};
+use crate::workspace::{Profile, Workspace};
+use crate::{bins, process, rules};
+use anyhow::{Context, Result};
+use clap::Args;
+use serde_json::{Value, json};
+use site::{Database, Site};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+/// Options of `cargo xtask bench`.
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    /// How long each load is measured, seconds
+    #[arg(long, default_value_t = 10)]
+    seconds: u64,
+    /// Uplinks in the journal for the restart
+    #[arg(long, default_value_t = 1_000_000)]
+    restart_uplinks: u64,
+    /// Write the figures as JSON
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
+    /// Write BENCHMARKS.md
+    #[arg(long)]
+    write: bool,
+    /// Only SQLite
+    #[arg(long)]
+    sqlite_only: bool,
+}
+
+/// Measures everything in turn.
+pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<ExitCode> {
+    packages::prepare_builds(workspace)?;
+    println!("building in release");
+    bins::build_release(workspace, &["davy-server", "davy-sim", "davy-cli", "davy-bench"])?;
+    rules::build(workspace, Profile::Release)?;
+    let mut databases = vec![Database::Sqlite];
+    let postgres = if arguments.sqlite_only { None } else { Some(Postgres::start(Durability::Full)?) };
+    databases.extend(postgres.as_ref().map(|server| Database::Postgres(server.url())));
+    let mut figures = json!({
+        "machine": machine::facts(workspace)?,
+        "commit": process::output(std::process::Command::new("git").args(["rev-parse", "--short", "HEAD"]).current_dir(&workspace.root))
+            .map_or_else(|_| "unknown".to_owned(), |text| text.trim().to_owned()),
+        "seconds": arguments.seconds,
+    });
+    println!("── rule calls");
+    figures["rule_call"] = rule_call(workspace)?;
+    for database in &databases {
+        let name = database.name();
+        println!("── {name}: ceiling");
+        let ceiling = Site::new(workspace, database, "ceiling")?.ceiling(arguments.seconds)?;
+        println!("── {name}: uplinks");
+        let mut site = Site::new(workspace, database, "uplinks")?;
+        let uplinks = site.uplinks(arguments.seconds)?;
+        let ratio = uplinks["acked_per_s"].as_f64().zip(ceiling["acked_per_s"].as_f64()).map(|(own, top)| own / top);
+        println!("── {name}: leak to close, idle and under load");
+        let idle = site.leaks(50, arguments.seconds * 2)?;
+        let loaded = site.leaks(10_000, arguments.seconds * 2)?;
+        println!("── {name}: bytes per stored reading");
+        let stored = site.stored()?;
+        drop(site);
+        figures[name] = json!({
+            "ceiling": ceiling, "uplinks": uplinks, "ratio": ratio,
+            "leak_to_close_idle": idle, "leak_to_close_loaded": loaded, "stored": stored,
+        });
+        println!("── {name}: restart with {} uncompacted uplinks", arguments.restart_uplinks);
+        figures[name]["restart"] = Site::new(workspace, database, "restart")?.restart(arguments.restart_uplinks)?;
+    }
+    drop(postgres);
+    let text = table::markdown(&figures);
+    println!("\n{text}");
+    if let Some(path) = &arguments.report {
+        let json = serde_json::to_string_pretty(&figures).context("the figures cannot be written as JSON")?;
+        std::fs::write(path, json + "\n").with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    if arguments.write {
+        std::fs::write(workspace.root.join("BENCHMARKS.md"), text).context("cannot write BENCHMARKS.md")?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The rules crate measures this itself, beside native code and bare wasmtime.
+fn rule_call(workspace: &Workspace) -> Result<Value> {
+    let component = workspace.rules().join("household-leak.wasm");
+    let mut cargo = workspace.cargo();
+    cargo.args(["run", "--release", "--locked", "--quiet", "--package", "davy-rules", "--example", "speed", "--"]);
+    cargo.arg(component).arg("--json");
+    let said = process::output(&mut cargo)?;
+    let json = said.lines().rev().find(|line| line.starts_with('{')).unwrap_or(&said);
+    serde_json::from_str(json).context("the speed of rules is not JSON")
+}
+
+/// Waits while nothing was asked to end.
+fn pause(duration: Duration) -> Result<()> {
+    std::thread::sleep(duration);
+    anyhow::ensure!(!process::interrupted(), "interrupted");
+    Ok(())
+}

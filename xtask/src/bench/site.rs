@@ -1,0 +1,247 @@
+//! One platform to measure: provisioned afresh, on a database of its own.
+
+use super::pause;
+use crate::bins;
+use crate::demo::metrics;
+use crate::process::{self, Running};
+use crate::workspace::{Profile, Workspace};
+use anyhow::{Context, Result, bail};
+use davy_city::{City, Districts, Plan};
+use nix::sys::signal::Signal;
+use serde_json::{Value, json};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+/// Which engine.
+pub(super) enum Database {
+    /// A file of the site's own.
+    Sqlite,
+    /// A new database on the server of this URL.
+    Postgres(String),
+}
+
+impl Database {
+    /// As it is called in the figures.
+    pub(super) const fn name(&self) -> &'static str {
+        match self {
+            Self::Sqlite => "sqlite",
+            Self::Postgres(_) => "postgresql",
+        }
+    }
+}
+
+/// A provisioned platform and where it listens.
+pub(super) struct Site {
+    workspace: Workspace,
+    server: Option<Running>,
+    url: String,
+    http: SocketAddr,
+    coap: SocketAddr,
+    committers: usize,
+    folder: TempDir,
+}
+
+/// Enough devices that no single one's order of messages is what is measured.
+const PLAN: Plan = Plan {
+    seed: 1,
+    households: 1_000,
+    wells: 0,
+    gateways: 0,
+    children: 0,
+    residents: 0,
+    report_interval_s: 3_600,
+    ccm_every: 0,
+};
+
+impl Site {
+    /// Provisions the city, with the example rule for both companies.
+    pub(super) fn new(workspace: &Workspace, database: &Database, name: &str) -> Result<Self> {
+        // Beside what is built and not in /tmp: that may be in memory, and what is measured is a disk.
+        let parent = workspace.target.join("bench");
+        std::fs::create_dir_all(&parent).with_context(|| format!("cannot create {}", parent.display()))?;
+        let folder = tempfile::Builder::new().prefix(name).tempdir_in(parent).context("no temporary folder")?;
+        let url = match database {
+            Database::Sqlite => format!("sqlite:{}", folder.path().join("davy.db").display()),
+            Database::Postgres(server) => create_database(server, name)?,
+        };
+        let committers = if matches!(database, Database::Sqlite) { 1 } else { 2 };
+        let http = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
+        let coap = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
+        let site = Self { workspace: workspace.clone(), server: None, url, http, coap, committers, folder };
+        site.provision()?;
+        Ok(site)
+    }
+
+    fn provision(&self) -> Result<()> {
+        let map = self.workspace.root.join("web/assets/map/tianjin.geojson");
+        let map = std::fs::read_to_string(&map).with_context(|| format!("cannot read {}", map.display()))?;
+        let city = City::plan(&PLAN, &Districts::read(&map)?, |_| "only for this bench".to_owned())?;
+        let mut manifest = city.manifest();
+        for tenant in manifest["tenants"].as_array_mut().into_iter().flatten() {
+            tenant["rule"] = json!({"component": self.workspace.rules().join("household-leak.wasm")});
+        }
+        let file = self.path("city.json");
+        std::fs::write(&file, serde_json::to_vec(&manifest)?).context("cannot write the manifest")?;
+        process::output(self.davy()?.arg("keygen"))?;
+        process::output(self.davy()?.arg("provision").arg(file).arg("--credentials").arg(self.path("fleet.json")))?;
+        Ok(())
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn davy(&self) -> Result<Command> {
+        let mut command = Command::new(bins::program(&self.workspace, Profile::Release, "davy")?);
+        for (name, _) in std::env::vars_os() {
+            if name.to_string_lossy().starts_with("DAVY_") {
+                command.env_remove(name);
+            }
+        }
+        command.env("DAVY_DATABASE_URL", &self.url).env("DAVY_KEYS_FILE", self.path("davy.key"));
+        command.env("DAVY_HTTP_LISTEN", self.http.to_string()).env("DAVY_COAP_LISTEN", self.coap.to_string());
+        command.env("DAVY_HTTP_SECURE_COOKIES", "false").env("DAVY_LOG_FILTER", "warn");
+        Ok(command)
+    }
+
+    /// Starts the server and returns how long it took until it was ready.
+    fn start(&mut self, compact_every: &str) -> Result<Duration> {
+        let mut command = self.davy()?;
+        command.arg("serve").env("DAVY_INGEST_COMPACT_EVERY", compact_every);
+        let begun = Instant::now();
+        let mut server = Running::start(&mut command, &self.path("davy.log"), true)?;
+        while !metrics::is_ready(self.http) {
+            if let Some(status) = server.poll()? {
+                bail!("the server ended with {status}: {}", server.transcript().tail().join("\n"));
+            }
+            if begun.elapsed() > Duration::from_mins(10) {
+                bail!("the server was not ready after {} s", begun.elapsed().as_secs());
+            }
+            pause(Duration::from_millis(2))?;
+        }
+        let took = begun.elapsed();
+        self.server = Some(server);
+        Ok(took)
+    }
+
+    /// Runs a load and returns its report.
+    fn load(&self, name: &str, arguments: &[String]) -> Result<Value> {
+        let report = self.path(&format!("{name}.json"));
+        let mut command = Command::new(bins::program(&self.workspace, Profile::Release, "davy-fleet")?);
+        command
+            .arg("load")
+            .arg("--credentials")
+            .arg(self.path("fleet.json"))
+            .arg("--server")
+            .arg(self.coap.to_string());
+        command.args(arguments).arg("--report").arg(&report);
+        process::run(&mut command, &self.workspace.log(&format!("bench-{name}")), false, Duration::from_mins(20))?;
+        let text = std::fs::read_to_string(&report).context("the load left no report")?;
+        serde_json::from_str(&text).context("the load's report is not JSON")
+    }
+
+    fn full_load(&self, name: &str, seconds: u64) -> Result<Value> {
+        let arguments = ["--rate", "max", "--window", "2048", "--warm-up", "2", "--seconds", &seconds.to_string()];
+        self.load(name, &arguments.map(str::to_owned))
+    }
+
+    /// The same load against the loop that does only what physics asks.
+    pub(super) fn ceiling(&self, seconds: u64) -> Result<Value> {
+        let mut command = Command::new(bins::program(&self.workspace, Profile::Release, "davy-bench")?);
+        command.args(["ceiling", "--listen", &self.coap.to_string(), "--database", &self.url]);
+        command.args(["--committers", &self.committers.to_string()]).arg("--credentials").arg(self.path("fleet.json"));
+        let mut ceiling = Running::start_with_input(&mut command, &self.path("ceiling.log"))?;
+        let begun = Instant::now();
+        while !ceiling.transcript().tail().iter().any(|line| line.starts_with("ready")) {
+            if ceiling.poll()?.is_some() || begun.elapsed() > Duration::from_secs(30) {
+                bail!("the ceiling does not run: {}", ceiling.transcript().tail().join("\n"));
+            }
+            pause(Duration::from_millis(10))?;
+        }
+        let report = self.full_load("ceiling", seconds);
+        ceiling.end(Signal::SIGINT);
+        report
+    }
+
+    /// Durable acknowledged uplinks a second, a rule call for each.
+    pub(super) fn uplinks(&mut self, seconds: u64) -> Result<Value> {
+        self.start("24 h")?;
+        let mut report = self.full_load("uplinks", seconds)?;
+        let scraped = metrics::scrape(self.http)?;
+        let (calls, uplinks) = (scraped.counter("davy_rule_calls_total"), scraped.counter("davy_uplinks_total"));
+        report["rule_calls_per_uplink"] = json!(calls.zip(uplinks).map(|(calls, uplinks)| calls / uplinks.max(1.0)));
+        Ok(report)
+    }
+
+    /// From the datagram with the reading to the close on the wire, beside so many other uplinks a second.
+    pub(super) fn leaks(&self, rate: u64, seconds: u64) -> Result<Value> {
+        let arguments =
+            ["--rate", &rate.to_string(), "--probe-leaks", "20", "--window", "2048", "--seconds", &seconds.to_string()];
+        let report = self.load(&format!("leaks-{rate}"), &arguments.map(str::to_owned))?;
+        Ok(
+            json!({"rate": report["acked_per_s"], "close": report["probe"]["leak_to_close_ms"], "leaks": report["probe"]["leaks_injected"]}),
+        )
+    }
+
+    /// Compacts what the loads left behind and asks the database for its bytes.
+    pub(super) fn stored(&mut self) -> Result<Value> {
+        self.stop()?;
+        self.start("1 s")?;
+        let begun = Instant::now();
+        loop {
+            let stored = self.audit()?;
+            let left = stored["uplinks_in_journal"].as_i64().unwrap_or(0);
+            if left == 0 || begun.elapsed() > Duration::from_mins(5) {
+                let bytes = stored["bytes_in_chunks"].as_f64().zip(stored["readings_in_chunks"].as_f64());
+                return Ok(json!({
+                    "uplinks": stored["uplinks_in_chunks"], "readings": stored["readings_in_chunks"], "left_in_journal": left,
+                    "bytes_per_reading": bytes.filter(|(_, readings)| *readings > 0.0).map(|(bytes, readings)| bytes / readings),
+                    "seconds": begun.elapsed().as_secs_f64(),
+                }));
+            }
+            pause(Duration::from_millis(500))?;
+        }
+    }
+
+    /// Fills the journal, kills the server and measures the way back.
+    pub(super) fn restart(&mut self, uplinks: u64) -> Result<Value> {
+        self.start("24 h")?;
+        let begun = Instant::now();
+        let mut journal = 0;
+        while journal < uplinks {
+            self.full_load("fill", 10)?;
+            journal = self.audit()?["uplinks_in_journal"].as_u64().unwrap_or(0);
+            if begun.elapsed() > Duration::from_mins(15) {
+                bail!("only {journal} uplinks after {} s", begun.elapsed().as_secs());
+            }
+        }
+        if let Some(mut server) = self.server.take() {
+            server.end(Signal::SIGKILL);
+        }
+        let took = self.start("24 h")?;
+        Ok(json!({"uplinks": journal, "seconds": took.as_secs_f64()}))
+    }
+
+    fn audit(&self) -> Result<Value> {
+        let mut command = Command::new(bins::program(&self.workspace, Profile::Release, "davy-bench")?);
+        command.args(["audit", "--database", &self.url]);
+        serde_json::from_str(&process::output(&mut command)?).context("the audit is not JSON")
+    }
+
+    fn stop(&mut self) -> Result<()> {
+        let mut server = self.server.take().context("the server does not run")?;
+        server.end(Signal::SIGTERM);
+        Ok(())
+    }
+}
+
+fn create_database(server: &str, name: &str) -> Result<String> {
+    let programs = crate::test::postgres::binaries().context("PostgreSQL is not installed")?;
+    let sql = format!("CREATE DATABASE {name}");
+    process::output(Command::new(programs.join("psql")).args(["--no-psqlrc", "--quiet", "-c", &sql, server]))?;
+    let (server, _) = server.rsplit_once('/').context("the URL names no database")?;
+    Ok(format!("{server}/{name}"))
+}

@@ -1,0 +1,109 @@
+//! The figures as a page for people: BENCHMARKS.md.
+
+use serde_json::Value;
+use std::fmt::Write as _;
+
+/// The whole page.
+pub(super) fn markdown(figures: &Value) -> String {
+    let mut page = String::from(
+        "# Benchmarks\n\nWritten by `cargo xtask bench --write`. Every figure stands beside its ceiling from the same run: a minimal loop that\n\
+         receives, decrypts, appends, commits and acknowledges, and does nothing else (`tests/bench/src/lean`). Generator, platform and\n\
+         database share the machine's cores. Absolute figures move from machine to machine and from run to run; the ratios hold better.\n\n",
+    );
+    let machine = &figures["machine"];
+    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let _ = writeln!(
+        page,
+        "Machine: {} cores of {}, {}, {}, kernel {}, {}. Commit {}. Load before the run: {}.\n",
+        machine["cores"],
+        text(&machine["cpu"]),
+        text(&machine["memory"]),
+        text(&machine["system"]),
+        text(&machine["kernel"]),
+        text(&machine["compiler"]),
+        text(&figures["commit"]),
+        text(&machine["load_before"]),
+    );
+    page.push_str("| what | database | measured | ceiling | ratio | aim |\n| --- | --- | ---: | ---: | ---: | --- |\n");
+    for name in ["sqlite", "postgresql"] {
+        let of = &figures[name];
+        if of.is_null() {
+            continue;
+        }
+        let per_second = |value: &Value| number(&value["acked_per_s"], 0);
+        let _ = writeln!(
+            page,
+            "| durable acknowledged uplinks/s, 4 readings, OSCORE, {} rule calls each | {name} | {} | {} | {} | ≥ 0.45, > 40,000/s |",
+            number(&of["uplinks"]["rule_calls_per_uplink"], 2),
+            per_second(&of["uplinks"]),
+            per_second(&of["ceiling"]),
+            number(&of["ratio"], 2),
+        );
+        for (title, key) in [
+            ("leak → close on the wire, idle", "leak_to_close_idle"),
+            ("leak → close on the wire, beside other uplinks", "leak_to_close_loaded"),
+        ] {
+            let leak = &of[key];
+            let _ = writeln!(
+                page,
+                "| {title} ({}/s, {} leaks) | {name} | p50 {} ms, p99 {} ms | – | – | p99 < 5 ms |",
+                number(&leak["rate"], 0),
+                number(&leak["close"]["count"], 0),
+                number(&leak["close"]["p50"], 2),
+                number(&leak["close"]["p99"], 2),
+            );
+        }
+        let _ = writeln!(
+            page,
+            "| bytes per stored reading after compaction ({} readings) | {name} | {} | – | – | < 2 |",
+            number(&of["stored"]["readings"], 0),
+            number(&of["stored"]["bytes_per_reading"], 2),
+        );
+        let _ = writeln!(
+            page,
+            "| restart after kill -9 with {} uncompacted uplinks | {name} | {} s | – | – | – |",
+            number(&of["restart"]["uplinks"], 0),
+            number(&of["restart"]["seconds"], 2),
+        );
+    }
+    page.push_str("\n## Rule calls\n\nOne call with four readings at rest, as most are; the best of interleaved rounds.\n\n| what | figure |\n| --- | ---: |\n");
+    for (name, value) in figures["rule_call"].as_object().into_iter().flatten() {
+        let _ = writeln!(page, "| {} | {} |", name.replace('_', " "), value);
+    }
+    page
+}
+
+/// A number with so many decimals and its thousands apart; a dash for what was not measured.
+fn number(value: &Value, decimals: usize) -> String {
+    let Some(value) = value.as_f64() else { return "–".to_owned() };
+    let text = format!("{value:.decimals$}");
+    let (whole, rest) =
+        text.split_once('.').map_or((text.as_str(), String::new()), |(whole, rest)| (whole, format!(".{rest}")));
+    let mut grouped = String::new();
+    for (at, digit) in whole.chars().enumerate() {
+        if at > 0 && (whole.len() - at).is_multiple_of(3) && digit.is_ascii_digit() {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    grouped + &rest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn thousands_stand_apart_and_what_was_not_measured_is_a_dash() {
+        assert_eq!(number(&json!(1_234_567.5), 0), "1,234,568");
+        assert_eq!(number(&json!(0.456), 2), "0.46");
+        assert_eq!(number(&json!(null), 2), "–");
+    }
+
+    #[test]
+    fn a_database_that_was_left_out_has_no_rows() {
+        let page = markdown(&json!({"machine": {}, "sqlite": {"ratio": 0.5}}));
+        assert!(page.contains("| sqlite |") && !page.contains("| postgresql |"));
+    }
+}
