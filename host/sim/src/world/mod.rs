@@ -81,6 +81,8 @@ impl Default for WorldConfig {
     }
 }
 
+const NOT_SCHEDULED: Timestamp = Timestamp::from_millis(i64::MAX);
+
 struct Entry {
     device: Device,
     place: Option<PlaceIndex>,
@@ -238,7 +240,9 @@ impl World {
                 continue;
             }
             let Some(Reverse((at, index))) = self.agenda.pop() else { break };
+            // An entry that was overtaken by a later decision is void.
             if self.devices[index as usize].scheduled == at {
+                self.devices[index as usize].scheduled = NOT_SCHEDULED;
                 self.wake(DeviceIndex(index), out);
             }
         }
@@ -260,10 +264,11 @@ impl World {
         let entry = &mut self.devices[index.0 as usize];
         // What is due in the past is due now; a tick later, so that time always moves on.
         let due = entry.device.due().max(now + Span::from_millis(1));
+        // One valid entry a device: what is in the agenda already is not put there again.
         if due != entry.scheduled {
             entry.scheduled = due;
+            self.agenda.push(Reverse((due, index.0)));
         }
-        self.agenda.push(Reverse((due, index.0)));
     }
 
     /// Brings a device's place up to date and says what it can sense there. Valves that arrive on the way speak up.
@@ -337,18 +342,16 @@ impl World {
         let child = entry.speaker.map(|_| entry.device.setup().serial.clone());
         self.tickets += 1;
         let (ticket, now) = (self.tickets, self.now);
-        // The wire between a child and its gateway does not lose anything, so that the child need not keep what it said.
-        let mut parts = Vec::with_capacity(1);
-        if child.is_some() {
-            parts.push(Part { child, samples });
-        } else {
-            parts.push(self.devices[index.0 as usize].device.uplinks.send(ticket, samples, urgent));
+        let parts = vec![Part { child, samples }];
+        // A gateway keeps what its children say as it keeps its own.
+        let device = &mut self.devices[speaker.0 as usize].device;
+        if !device.is_up() {
+            device.uplinks.keep(parts);
+            return;
         }
-        let device = &self.devices[speaker.0 as usize].device;
-        if device.is_up() {
-            let report = Report { clock: device.clock(now), sent: now, parts };
-            out.push(Action::Uplink { device: speaker, ticket, report });
-        }
+        let parts = device.uplinks.send(ticket, parts, urgent);
+        let report = Report { clock: device.clock(now), sent: now, parts };
+        out.push(Action::Uplink { device: speaker, ticket, report });
     }
 
     fn close(&mut self, index: DeviceIndex) {
