@@ -37,15 +37,20 @@ async fn measure(url: &str) -> Result<(), Box<dyn Error>> {
     let mut fleet = Fleet::default();
     for size in [1, 10, 100, 1_000] {
         let batches: Vec<Batch> = (0..200).map(|_| fleet.batch(size)).collect();
+        let mut times = Vec::new();
         let begun = Instant::now();
-        let mut commits = 0_usize;
         while begun.elapsed() < Duration::from_secs(3) {
-            store.commit(&batches[commits % batches.len()]).await?;
-            commits += 1;
+            let commit = Instant::now();
+            store.commit(&batches[times.len() % batches.len()]).await?;
+            times.push(commit.elapsed());
         }
-        let seconds = begun.elapsed().as_secs_f64();
-        let each = seconds * 1e6 / commits as f64;
-        println!("batch {size:5}: {:10.0} rows/s durable, {each:8.0} µs a commit", (commits * size) as f64 / seconds);
+        let rate = (times.len() * size) as f64 / begun.elapsed().as_secs_f64();
+        times.sort();
+        let [p50, p99, max] =
+            [0.5, 0.99, 1.0].map(|share| times[((times.len() - 1) as f64 * share) as usize].as_secs_f64() * 1e3);
+        println!(
+            "batch {size:5}: {rate:10.0} rows/s durable; a commit takes {p50:.2} ms, p99 {p99:.2}, longest {max:.2}"
+        );
     }
     println!("batch  1000: {:10.0} rows/s durable, one table row per uplink", plain_rows(url, &mut fleet).await?);
 

@@ -57,7 +57,7 @@ pub struct Store {
 
 #[derive(Debug)]
 pub(crate) enum Pools {
-    Sqlite { writer: SqlitePool, readers: SqlitePool },
+    Sqlite { writer: SqlitePool, readers: SqlitePool, checkpointer: SqlitePool },
     Postgres(PgPool),
 }
 
@@ -158,7 +158,11 @@ impl Store {
                 .map_err(|source| StoreError::Connect { engine: EngineKind::Postgres.name(), source })?,
             other => return Err(StoreError::UnknownEngine { got: other.chars().take(20).collect() }),
         };
-        Ok(Self { pools: Arc::new(pools) })
+        let pools = Arc::new(pools);
+        if matches!(*pools, Pools::Sqlite { .. }) {
+            tokio::spawn(engine::checkpoint(Arc::downgrade(&pools)));
+        }
+        Ok(Self { pools })
     }
 
     async fn open_sqlite(url: &str, options: &StoreOptions) -> Result<Pools, sqlx::Error> {
@@ -166,8 +170,9 @@ impl Store {
         let pool = SqlitePoolOptions::new().acquire_timeout(options.patience).idle_timeout(None).max_lifetime(None);
         // The writer comes first: it creates the file and switches it to the write-ahead log.
         let writer = pool.clone().max_connections(1).min_connections(1).connect_with(connect.clone()).await?;
+        let checkpointer = pool.clone().max_connections(1).connect_with(connect.clone()).await?;
         let readers = pool.max_connections(options.connections.max(2)).connect_with(connect.read_only(true)).await?;
-        Ok(Pools::Sqlite { writer, readers })
+        Ok(Pools::Sqlite { writer, readers, checkpointer })
     }
 
     async fn open_postgres(url: &str, options: &StoreOptions) -> Result<Pools, sqlx::Error> {
@@ -211,7 +216,8 @@ impl Store {
     /// Waits for running statements and closes every connection.
     pub async fn close(&self) {
         match &*self.pools {
-            Pools::Sqlite { writer, readers } => {
+            Pools::Sqlite { writer, readers, checkpointer } => {
+                checkpointer.close().await;
                 readers.close().await;
                 writer.close().await;
             }
