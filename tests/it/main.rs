@@ -1,5 +1,6 @@
 //! What holds across crates and needs no other program.
 
+mod configuration;
 mod house_rules;
 mod layering;
 mod protocol;

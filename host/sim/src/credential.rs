@@ -166,10 +166,11 @@ impl Credential {
         let bytes = |field, text: &str| {
             hex(text).ok_or_else(|| CredentialError::Hex { serial: serial.clone(), field, got: text.len() })
         };
-        let algorithm = match written.algorithm.as_deref() {
-            None | Some("a128gcm") => Algorithm::A128Gcm,
-            Some("aes-ccm-16-64-128") => Algorithm::AesCcm16_64_128,
-            Some(other) => return Err(CredentialError::Algorithm { serial, got: other.to_owned() }),
+        // The registry writes them in capitals (RFC 9053); a child behind a gateway has none.
+        let algorithm = match written.algorithm.as_deref().unwrap_or_default().to_ascii_lowercase().as_str() {
+            "" | "a128gcm" => Algorithm::A128Gcm,
+            "aes-ccm-16-64-128" => Algorithm::AesCcm16_64_128,
+            _ => return Err(CredentialError::Algorithm { serial, got: written.algorithm.unwrap_or_default() }),
         };
         let interval_ms = written.interval_ms.unwrap_or(60_000);
         if interval_ms < 100 {
