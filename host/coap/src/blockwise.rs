@@ -157,7 +157,7 @@ mod tests {
 
     #[test]
     fn block_values_are_those_of_rfc_7959() {
-        // Figure 3 and following: 2:0/1/128, 2:3/0/64 and 1:2/1/1024.
+        // Figures 2 and following: 2:0/1/128, 2:3/0/64 and 1:2/1/1024.
         for (value, number, more, size) in [(0x0b, 0, true, 128), (0x32, 3, false, 64), (0x2e, 2, true, 1024)] {
             let block = Block::decode(&[value]).unwrap();
             assert_eq!((block.number, block.more, block.size()), (number, more, size));

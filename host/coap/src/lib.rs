@@ -9,6 +9,36 @@
 //! the application, then wait for a datagram, but not past [`Endpoint::poll_timeout`]; at that time call
 //! [`Endpoint::handle_timeout`]. `now` must never go backwards.
 //!
+//! ```
+//! use std::{net::SocketAddr, time::Instant};
+//!
+//! use davy_coap::{Code, Endpoint, EndpointConfig, Event, Request, Response};
+//!
+//! let (device, platform): (SocketAddr, SocketAddr) = (([10, 0, 0, 2], 5683).into(), ([10, 0, 0, 1], 5683).into());
+//! let mut client = Endpoint::new(EndpointConfig::client(), [1; 32]);
+//! let mut server = Endpoint::new(EndpointConfig { require_oscore: false, ..EndpointConfig::server() }, [2; 32]);
+//! let now = Instant::now();
+//!
+//! client.request(now, platform, None, Request::get("time"))?;
+//! while let Some(transmit) = client.poll_transmit() {
+//!     server.handle_datagram(now, device, &transmit.payload);
+//! }
+//! while let Some(event) = server.poll_event() {
+//!     if let Event::Request { exchange, request, .. } = event {
+//!         assert_eq!(request.path, "time");
+//!         server.respond(now, exchange, Response::content(0, b"12:00".to_vec()))?;
+//!     }
+//! }
+//! while let Some(transmit) = server.poll_transmit() {
+//!     client.handle_datagram(now, platform, &transmit.payload);
+//! }
+//! assert!(matches!(client.poll_event(), Some(Event::Response { response, .. }) if response.code == Code::CONTENT));
+//! # Ok::<(), davy_coap::EndpointError>(())
+//! ```
+//!
+//! Several endpoints may share a socket when each peer's datagrams always reach the same one: [`peek`] shows the kid of a request without
+//! opening it, and what has none (acknowledgements, resets, responses) goes where the last request from its address went.
+//!
 //! Must never: read a clock, open a socket, log, panic on input, or hold more for a peer than [`EndpointConfig`] allows.
 
 mod arena;

@@ -3,7 +3,7 @@
 
 mod support;
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::Duration};
 
 use davy_coap::{
     Code, Endpoint, EndpointConfig, Event, Failure, Request, Response,
@@ -329,6 +329,25 @@ fn without_records_every_request_is_challenged_until_one_has_proved_to_be_fresh(
     pair.request(uplink("2"));
     pair.run_for(5.0);
     assert_eq!(pair.server().stats().echo_challenges, 2, "no more challenges");
+}
+
+#[test]
+fn a_client_that_is_challenged_for_ever_gives_up() {
+    let link = LinkConfig {
+        min_delay: Duration::from_millis(700),
+        max_delay: Duration::from_millis(700),
+        ..LinkConfig::PERFECT
+    };
+    let mut pair = Pair::with_configs(Some(Algorithm::A128Gcm), link, 1, |_| {}, |_| {});
+    let mut server =
+        Endpoint::new(EndpointConfig { echo_lifetime: Duration::ZERO, ..EndpointConfig::server() }, [3; 32]);
+    server.add_context(context(1, Algorithm::A128Gcm, true, ReplayState::Unknown));
+    pair.network.replace(pair.server, server);
+    pair.request(uplink("x"));
+    pair.run_for(60.0);
+    assert!(matches!(pair.client_events[..], [Event::RequestFailed { reason: Failure::ChallengedTooOften, .. }]));
+    assert_eq!(pair.server().stats().echo_challenges, 4);
+    assert!(pair.served().is_empty());
 }
 
 #[test]

@@ -147,7 +147,7 @@ fn figure_20_the_client_acknowledges_the_separate_response_each_time_it_comes() 
 }
 
 #[test]
-fn figure_21_a_separate_response_that_overtakes_the_acknowledgement_is_enough() {
+fn a_separate_response_that_overtakes_the_acknowledgement_is_enough() {
     let mut client = Bench::client();
     let request = client.get();
     let mut response = b"\x44\x45\xad\x7c".to_vec();
@@ -170,7 +170,7 @@ fn figure_22_a_non_confirmable_request_gets_a_non_confirmable_response() {
 }
 
 #[test]
-fn a_response_without_a_request_is_reset_when_it_is_confirmable() {
+fn figure_21_a_response_without_a_request_is_reset_when_it_is_confirmable() {
     let mut client = Bench::client();
     assert_eq!(client.receive(b"\x44\x45\x12\x34abcd\xffx"), [b"\x70\x00\x12\x34".to_vec()]);
     assert!(client.receive(b"\x54\x45\x12\x35abcd\xffx").is_empty());

@@ -64,7 +64,7 @@ fn figure_7_a_put_in_blocks_is_continued_block_by_block() {
 }
 
 #[test]
-fn figure_4_early_negotiation_asks_for_smaller_blocks_from_the_start() {
+fn figure_3_early_negotiation_asks_for_smaller_blocks_from_the_start() {
     let mut pair = Pair::with_configs(None, LinkConfig::PERFECT, 1, |_| {}, |config| config.block_size = 64);
     pair.answer = Some(|_| Response::content(0, body(150)));
     pair.request(Request::get("status"));
@@ -75,6 +75,25 @@ fn figure_4_early_negotiation_asks_for_smaller_blocks_from_the_start() {
     let etags = options(&mut pair, 4, false);
     assert!(etags.len() == 3 && etags.windows(2).all(|pair| pair[0] == pair[1]), "one entity tag for all blocks");
     assert_eq!(options(&mut pair, 28, false), [[150]], "Size2 on the first");
+}
+
+#[test]
+fn figure_4_late_negotiation_goes_on_in_smaller_blocks_where_the_larger_one_ended() {
+    let mut pair = Pair::with_configs(
+        Some(Algorithm::A128Gcm),
+        LinkConfig::PERFECT,
+        1,
+        |config| config.block_size = 128,
+        |config| config.block_size = 64,
+    );
+    pair.answer = Some(|_| Response::content(0, body(300)));
+    pair.request(Request::post("status", 0, vec![1]));
+    pair.run_for(10.0);
+    assert_eq!(pair.answers()[0].payload, body(300));
+    let to_client = pair.network.link().sent().iter().filter(|d| d.to == client_address(1)).map(|d| d.bytes.len());
+    let lengths: Vec<_> = to_client.collect();
+    assert_eq!(lengths.len(), 4, "128 bytes, then 64, 64 and 44: {lengths:?}");
+    assert_eq!(lengths[1] - lengths[3], 20);
 }
 
 #[test]
