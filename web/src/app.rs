@@ -70,6 +70,7 @@ pub fn App() -> impl IntoView {
             </Router>
         </I18nContextProvider>
     }
+    .into_any()
 }
 
 /// In the browser: hands the CSRF token to the fetches, and marks the document once its buttons answer.

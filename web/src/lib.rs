@@ -5,6 +5,9 @@
 //! through server-sent events. Pages read through [`data`] only and never hold a rule of the domain: what they show is
 //! what the API says.
 
+// A page is one nested type; the default of 128 is a little short for it.
+#![recursion_limit = "256"]
+
 pub mod app;
 pub mod components;
 pub mod data;

@@ -9,6 +9,8 @@ use davy_domain::Timestamp;
 use leptos::prelude::*;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use wasm_bindgen::JsCast;
 use wasm_bindgen::closure::Closure;
 use web_sys::{Event, EventSource, MessageEvent};
@@ -94,6 +96,10 @@ const LONGEST_WAIT_S: u64 = 30;
 /// Follows the platform's events while the calling component lives.
 pub fn follow(on_heard: impl Fn(Heard) + 'static) -> ReadSignal<Connection> {
     let (connection, set_connection) = signal(Connection::Connecting);
+    if cfg!(feature = "ssr") {
+        // A rendered page hears nothing, and what belongs to the browser's one thread must not be made on the server.
+        return connection;
+    }
     let clock = clock();
     let follower: StoredValue<Option<Rc<Follower>>, LocalStorage> = StoredValue::new_local(None);
     let on_heard = Rc::new(on_heard);
@@ -249,29 +255,45 @@ impl Follower {
 }
 
 /// Calls `run` at once, and after that at most once per `pause_ms`, the last call never lost.
-pub fn throttle(pause_ms: u32, run: impl Fn() + 'static) -> impl Fn() + Clone + 'static {
-    let run = Rc::new(run);
-    let waiting = Rc::new(Cell::new(false));
-    let again = Rc::new(Cell::new(false));
-    fn go(run: &Rc<impl Fn() + 'static>, waiting: &Rc<Cell<bool>>, again: &Rc<Cell<bool>>, pause_ms: u32) {
-        run();
-        waiting.set(true);
-        let (run, waiting, again) = (Rc::clone(run), Rc::clone(waiting), Rc::clone(again));
+pub fn throttle(
+    pause_ms: u64,
+    run: impl Fn() + Send + Sync + 'static,
+) -> impl Fn() + Clone + Send + Sync + 'static {
+    let throttle = Arc::new(Throttle {
+        run: Box::new(run),
+        pause: core::time::Duration::from_millis(pause_ms),
+        waiting: AtomicBool::new(false),
+        again: AtomicBool::new(false),
+    });
+    move || {
+        if throttle.waiting.load(Ordering::Relaxed) {
+            throttle.again.store(true, Ordering::Relaxed);
+        } else {
+            Throttle::go(&throttle);
+        }
+    }
+}
+
+struct Throttle {
+    run: Box<dyn Fn() + Send + Sync>,
+    pause: core::time::Duration,
+    waiting: AtomicBool,
+    again: AtomicBool,
+}
+
+impl Throttle {
+    fn go(this: &Arc<Self>) {
+        (this.run)();
+        this.waiting.store(true, Ordering::Relaxed);
+        let throttle = Arc::clone(this);
         set_timeout(
             move || {
-                waiting.set(false);
-                if again.replace(false) {
-                    go(&run, &waiting, &again, pause_ms);
+                throttle.waiting.store(false, Ordering::Relaxed);
+                if throttle.again.swap(false, Ordering::Relaxed) {
+                    Self::go(&throttle);
                 }
             },
-            core::time::Duration::from_millis(u64::from(pause_ms)),
+            this.pause,
         );
-    }
-    move || {
-        if waiting.get() {
-            again.set(true);
-        } else {
-            go(&run, &waiting, &again, pause_ms);
-        }
     }
 }

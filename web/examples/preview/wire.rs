@@ -65,7 +65,7 @@ pub(crate) fn routes(city: Arc<City>) -> Router {
 /// The signed-in viewer.
 struct Who(Viewer);
 
-impl<S: Sync> axum::extract::FromRequestParts<S> for Who {
+impl<S: Send + Sync> axum::extract::FromRequestParts<S> for Who {
     type Rejection = Response;
     async fn from_request_parts(parts: &mut axum::http::request::Parts, state: &S) -> Result<Self, Response> {
         let Extension(who) = Extension::<Option<SignedInContext>>::from_request_parts(parts, state)

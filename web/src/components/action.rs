@@ -116,4 +116,5 @@ pub fn ActionButton(
             </button>
         </form>
     }
+    .into_any()
 }

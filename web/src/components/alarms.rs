@@ -52,6 +52,7 @@ pub fn AlarmList(
             <For each=move || sorted.get() key=|it| (it.id, it.state as u16, it.changed_at, it.valve) children=row.clone() />
         </ol>
     }
+    .into_any()
 }
 
 /// One alarm with what a person can do about it.
@@ -112,6 +113,7 @@ pub fn AlarmRow(
             {action}
         </li>
     }
+    .into_any()
 }
 
 /// Alarms of one device or premises, also past ones.

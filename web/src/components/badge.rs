@@ -22,6 +22,7 @@ pub fn LevelBadge(
             <span>{text}</span>
         </span>
     }
+    .into_any()
 }
 
 /// The level of a valve's state: only doubt is wrong.
@@ -51,6 +52,7 @@ pub fn ValveBadge(
             <span>{words::valve(locale, valve)}</span>
         </span>
     }
+    .into_any()
 }
 
 /// Whether a device reports on time.
@@ -66,5 +68,5 @@ pub fn OnlineBadge(
     } else {
         (Level::Event, td_string!(locale, state.offline))
     };
-    view! { <LevelBadge level text /> }
+    view! { <LevelBadge level text /> }.into_any()
 }

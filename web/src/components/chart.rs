@@ -182,4 +182,5 @@ fn MarkLegend(locale: Locale) -> impl IntoView {
             {td_string!(locale, chart.command_mark)}
         </p>
     }
+    .into_any()
 }

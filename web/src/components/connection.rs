@@ -37,4 +37,5 @@ pub fn ConnectionBadge(
         </p>
         <p class="connection unscripted">{td_string!(locale, live.off)}</p>
     }
+    .into_any()
 }

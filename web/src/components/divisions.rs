@@ -55,6 +55,7 @@ pub fn Divisions(
             </table>
         </Show>
     }
+    .into_any()
 }
 
 #[component]
@@ -66,4 +67,5 @@ fn Marked(level: Level, count: u64) -> impl IntoView {
             {format::count(count)}
         </td>
     }
+    .into_any()
 }

@@ -55,6 +55,7 @@ pub fn Verdict(
             </div>
         </div>
     }
+    .into_any()
 }
 
 /// The figures themselves.
@@ -69,8 +70,9 @@ pub fn Figures(
     let figure = move |name: &'static str, label: &'static str, level: Level, value: fn(&Overview) -> u64| {
         let number = Memo::new(move |_| overview.with(value));
         let shown = move || if number.get() == 0 { Level::Normal } else { level };
+        let class = move || if number.get() == 0 { "figure zero".to_owned() } else { format!("figure figure-{}", level.class()) };
         view! {
-            <div class=move || format!("figure figure-{}", shown().class()) class:zero=move || number.get() == 0>
+            <div class=class>
                 <dt>{label}</dt>
                 <dd data-testid=format!("figure-{name}")>
                     {move || (shown() != Level::Normal).then(|| view! { <LevelIcon level=shown() /> })}
@@ -97,4 +99,5 @@ pub fn Figures(
             </div>
         </dl>
     }
+    .into_any()
 }

@@ -34,6 +34,7 @@ pub fn Frame(
             {children()}
         </main>
     }
+    .into_any()
 }
 
 #[component]
@@ -62,6 +63,7 @@ fn Navigation(locale: Locale, session: Session) -> impl IntoView {
             <ul>{links}</ul>
         </nav>
     }
+    .into_any()
 }
 
 #[component]
@@ -82,6 +84,7 @@ fn Account(locale: Locale, session: Session) -> impl IntoView {
             </form>
         </div>
     }
+    .into_any()
 }
 
 /// Both languages under their own names; the server sets the cookie and comes back to this page.
@@ -125,4 +128,5 @@ fn Languages(locale: Locale) -> impl IntoView {
             {button("en", "EN", Locale::en)}
         </form>
     }
+    .into_any()
 }

@@ -33,6 +33,7 @@ pub fn LevelIcon(
             {shape}
         </svg>
     }
+    .into_any()
 }
 
 /// A valve's pictogram: through, moving, shut, or doubtful.
@@ -67,6 +68,7 @@ pub fn ValveIcon(
             {body}
         </svg>
     }
+    .into_any()
 }
 
 /// The mark of the lamp: a flame in a mesh.
@@ -78,4 +80,5 @@ pub fn Brand() -> impl IntoView {
             <path d="M16 11c3 3.4 3.8 5.4 3.8 7.4a3.8 3.8 0 0 1-7.6 0c0-2 .8-4 3.8-7.4z" fill="currentColor" />
         </svg>
     }
+    .into_any()
 }

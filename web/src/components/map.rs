@@ -111,4 +111,5 @@ pub fn SiteMap(
             <ul class="legend" aria-label=td_string!(locale, map.legend)>{legend}</ul>
         </div>
     }
+    .into_any()
 }

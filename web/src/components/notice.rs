@@ -16,6 +16,7 @@ pub fn FlashBar(
     /// What to say, if anything.
     flash: RwSignal<Option<Flash>>,
 ) -> impl IntoView {
+    Effect::new(forget_flash);
     view! {
         <div class="flash-place" role="status" aria-live="polite">
             {move || {
@@ -35,6 +36,25 @@ pub fn FlashBar(
                     })
             }}
         </div>
+    }
+    .into_any()
+}
+
+/// Takes the message out of the address, so that loading the page again does not tell it again.
+fn forget_flash() {
+    let location = window().location();
+    let (Ok(path), Ok(search)) = (location.pathname(), location.search()) else { return };
+    let kept: Vec<&str> = search
+        .trim_start_matches('?')
+        .split('&')
+        .filter(|pair| !pair.is_empty() && !pair.starts_with("done=") && !pair.starts_with("error="))
+        .collect();
+    let query = if kept.is_empty() { String::new() } else { format!("?{}", kept.join("&")) };
+    if query != search
+        && let Ok(history) = window().history()
+    {
+        // Where the browser refuses, the message is told twice: no harm.
+        let _ = history.replace_state_with_url(&wasm_bindgen::JsValue::NULL, "", Some(&format!("{path}{query}")));
     }
 }
 
@@ -64,6 +84,7 @@ pub fn ProblemCard(
             </p>
         </section>
     }
+    .into_any()
 }
 
 /// In place of a list with nothing in it.
@@ -82,6 +103,7 @@ pub fn Empty(
             {(!hint.is_empty()).then_some(view! { <p class="muted">{hint}</p> })}
         </div>
     }
+    .into_any()
 }
 
 /// While the browser fetches a page; the server never shows it.
@@ -96,6 +118,7 @@ pub fn Loading(
             <span>{td_string!(locale, state.loading)}</span>
         </div>
     }
+    .into_any()
 }
 
 /// The page's HTTP status, on the server.

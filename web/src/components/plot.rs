@@ -216,6 +216,7 @@ pub fn Plot(
             />
         </svg>
     }
+    .into_any()
 }
 
 fn tick(quantity: Quantity, value: f64) -> String {

@@ -28,4 +28,5 @@ pub fn When(
             <span class="when-ago">{ago}</span>
         </time>
     }
+    .into_any()
 }

@@ -64,6 +64,7 @@ pub fn DevicePage() -> impl IntoView {
             })}
         </Suspense>
     }
+    .into_any()
 }
 
 #[component]
@@ -95,7 +96,7 @@ fn Sheet(locale: Locale, page: PageContext, device: DeviceDetail) -> impl IntoVi
             }
         });
     });
-    let reload = StoredValue::new_local(reload);
+    let hear = reload.clone();
     let concerns = move |other: DeviceId| other == id || linked.contains(&other);
     let connection = follow(move |heard| {
         let mine = match heard {
@@ -106,12 +107,12 @@ fn Sheet(locale: Locale, page: PageContext, device: DeviceDetail) -> impl IntoVi
             Heard::Event(LiveEvent::Lagged) | Heard::Gap => true,
         };
         if mine {
-            reload.with_value(|reload| reload());
+            hear();
         }
     });
     let done = Callback::new(move |outcome: Flash| {
         flash.set(Some(outcome));
-        reload.with_value(|reload| reload());
+        reload();
     });
     let record = next.clone();
     view! {
@@ -166,6 +167,7 @@ fn Sheet(locale: Locale, page: PageContext, device: DeviceDetail) -> impl IntoVi
             </div>
         </div>
     }
+    .into_any()
 }
 
 /// The state in words, the valve, and the way to close it in two steps.
@@ -240,6 +242,7 @@ fn State(
             {close}
         </section>
     }
+    .into_any()
 }
 
 /// The chart with its choice of quantity and time, all of it in the address.
@@ -333,6 +336,7 @@ fn History(
             </Transition>
         </section>
     }
+    .into_any()
 }
 
 #[component]
@@ -344,7 +348,7 @@ fn Drawn(
     from: Timestamp,
     to: Timestamp,
 ) -> impl IntoView {
-    view! { <Chart locale offset series marks from to /> }
+    view! { <Chart locale offset series marks from to /> }.into_any()
 }
 
 /// What a reader of this kind of device looks for first.
@@ -422,4 +426,5 @@ fn About(locale: Locale, offset: i32, device: DeviceDetail) -> impl IntoView {
             <dl class="facts">{facts}</dl>
         </section>
     }
+    .into_any()
 }

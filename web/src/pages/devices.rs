@@ -49,6 +49,7 @@ pub fn DevicesPage() -> impl IntoView {
             })}
         </Suspense>
     }
+    .into_any()
 }
 
 #[component]
@@ -81,6 +82,7 @@ fn Filter(locale: Locale, query: DeviceQuery) -> impl IntoView {
             {filtered.then(|| view! { <a class="button quiet" href="/devices">{td_string!(locale, devices.clear)}</a> })}
         </form>
     }
+    .into_any()
 }
 
 #[component]
@@ -144,6 +146,7 @@ fn Row(locale: Locale, offset: i32, device: DeviceSummary) -> impl IntoView {
             </td>
         </tr>
     }
+    .into_any()
 }
 
 /// A device's worst condition, or that there is none.
@@ -151,5 +154,5 @@ fn Row(locale: Locale, offset: i32, device: DeviceSummary) -> impl IntoView {
 pub(crate) fn ConditionBadge(locale: Locale, worst: Option<davy_domain::Condition>) -> impl IntoView {
     let level = Level::of_condition(worst);
     let text = worst.map_or_else(|| td_string!(locale, devices.normal), |it| words::condition(locale, it));
-    view! { <LevelBadge level text /> }
+    view! { <LevelBadge level text /> }.into_any()
 }

@@ -18,7 +18,7 @@ use crate::live::{Heard, follow, throttle};
 use crate::session::{PageContext, page_context};
 use crate::translations::{Locale, use_i18n};
 use crate::words::{self, Level};
-use davy_api::{LatestReading, LiveEvent, PremisesDetail};
+use davy_api::{LatestReading, PremisesDetail};
 use davy_domain::{PremisesId, Quantity, ValveState};
 use leptos::prelude::*;
 use leptos::task::spawn_local;
@@ -65,6 +65,7 @@ pub fn HomePage() -> impl IntoView {
             })}
         </Suspense>
     }
+    .into_any()
 }
 
 #[component]
@@ -85,14 +86,14 @@ fn House(locale: Locale, page: PageContext, premises: PremisesDetail) -> impl In
             }
         });
     });
-    let reload = StoredValue::new_local(reload);
+    let hear = reload.clone();
     // A resident hears of the own premises only: every event is worth a look.
     let connection = follow(move |heard| match heard {
-        Heard::Event(_) | Heard::Gap => reload.with_value(|reload| reload()),
+        Heard::Event(_) | Heard::Gap => hear(),
     });
     let done = Callback::new(move |outcome: Flash| {
         flash.set(Some(outcome));
-        reload.with_value(|reload| reload());
+        reload();
     });
     view! {
         <div class="home">
@@ -118,6 +119,7 @@ fn House(locale: Locale, page: PageContext, premises: PremisesDetail) -> impl In
             </section>
         </div>
     }
+    .into_any()
 }
 
 /// What the page says first.
@@ -185,6 +187,7 @@ fn Safety(locale: Locale, premises: PremisesDetail) -> impl IntoView {
             </div>
         </section>
     }
+    .into_any()
 }
 
 #[component]
@@ -267,6 +270,7 @@ fn Gas(locale: Locale, offset: i32, premises: PremisesDetail) -> impl IntoView {
             <dl class="readings">{others}</dl>
         </section>
     }
+    .into_any()
 }
 
 /// The concentration as a number, a word, and a place on the scale.
@@ -299,6 +303,7 @@ fn GasScale(locale: Locale, offset: i32, reading: LatestReading) -> impl IntoVie
             </p>
         </div>
     }
+    .into_any()
 }
 
 /// What to do: open and first in a leak, at hand otherwise.
@@ -327,6 +332,7 @@ fn Advice(locale: Locale, premises: RwSignal<PremisesDetail>) -> impl IntoView {
             <ol>{steps()}</ol>
         </section>
     }
+    .into_any()
 }
 
 #[component]
@@ -353,7 +359,7 @@ fn OwnDevices(locale: Locale, premises: PremisesDetail) -> impl IntoView {
             }
         })
         .collect_view();
-    view! { <ul class="entries">{rows}</ul> }
+    view! { <ul class="entries">{rows}</ul> }.into_any()
 }
 
 /// Past and present alarms of every device, then what was ordered.

@@ -41,6 +41,7 @@ pub fn OverviewPage() -> impl IntoView {
             })}
         </Suspense>
     }
+    .into_any()
 }
 
 #[component]
@@ -66,17 +67,17 @@ fn Board(locale: Locale, page: PageContext, overview: Overview, alarms: AlarmPag
             }
         });
     });
-    let reload = StoredValue::new_local(reload);
+    let hear = reload.clone();
     let connection = follow(move |heard| match heard {
         Heard::Event(LiveEvent::Reading { .. }) => {}
         Heard::Event(
             LiveEvent::Alarm { .. } | LiveEvent::Command { .. } | LiveEvent::Valve { .. } | LiveEvent::Lagged,
         )
-        | Heard::Gap => reload.with_value(|reload| reload()),
+        | Heard::Gap => hear(),
     });
     let done = Callback::new(move |outcome: Flash| {
         flash.set(Some(outcome));
-        reload.with_value(|reload| reload());
+        reload();
     });
     let count = move || alarms.with(Vec::len);
     view! {
@@ -116,4 +117,5 @@ fn Board(locale: Locale, page: PageContext, overview: Overview, alarms: AlarmPag
             </section>
         </div>
     }
+    .into_any()
 }

@@ -51,4 +51,5 @@ pub fn SignInPage() -> impl IntoView {
             </aside>
         </div>
     }
+    .into_any()
 }
