@@ -265,7 +265,11 @@ pub fn run<E: Evaluator>(name: &str, fixture: &Fixture, evaluator: E) -> Result<
             if let Some(expect) = &step.expect {
                 for difference in compare(expect, &decided, start)? {
                     let turn = if repeat.times > 1 { format!(", repeat {}", turn + 1) } else { String::new() };
-                    report.mismatches.push(format!("step {} at {} s{turn}: {difference}", index + 1, step.at_s + offset));
+                    report.mismatches.push(format!(
+                        "step {} at {} s{turn}: {difference}",
+                        index + 1,
+                        step.at_s + offset
+                    ));
                 }
             } else if let Err(failure) = &decided {
                 report.mismatches.push(format!("step {}: no decision: {failure}", index + 1));
@@ -324,7 +328,12 @@ fn compare(expect: &Expect, decided: &Decided, start: i64) -> Result<Vec<String>
         (Err(Failure::Rule(got)), Some(wanted)) => {
             let code = fault::from_name(&wanted.kind).ok_or_else(|| format!("unknown fault `{}`", wanted.kind))?;
             if got.code != code || got.field != wanted.field {
-                out.push(format!("expected the fault {} `{}`, got {}", wanted.kind, wanted.field, Failure::Rule(got.clone())));
+                out.push(format!(
+                    "expected the fault {} `{}`, got {}",
+                    wanted.kind,
+                    wanted.field,
+                    Failure::Rule(got.clone())
+                ));
             }
             return Ok(out);
         }
@@ -336,7 +345,8 @@ fn compare(expect: &Expect, decided: &Decided, start: i64) -> Result<Vec<String>
     for raise in &expect.raises {
         let code =
             condition::from_name(&raise.condition).ok_or_else(|| format!("unknown condition `{}`", raise.condition))?;
-        let rank = priority::from_name(&raise.priority).ok_or_else(|| format!("unknown priority `{}`", raise.priority))?;
+        let rank =
+            priority::from_name(&raise.priority).ok_or_else(|| format!("unknown priority `{}`", raise.priority))?;
         raises.push((code, rank, raise.text));
     }
     let same = raises.len() == outcome.raises.len()

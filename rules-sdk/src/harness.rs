@@ -168,8 +168,12 @@ impl<E: Evaluator> Bench<E> {
     /// # Errors
     /// [`Failure`] when there was no decision; state and alarms are then as before.
     pub fn readings(&mut self, now_ms: i64, readings: &[(u16, f64)]) -> Result<Outcome, Failure> {
-        let readings =
-            readings.iter().map(|(quantity, value)| Reading { at_ms: now_ms, value: *value, quantity: *quantity, channel: 0 });
+        let readings = readings.iter().map(|(quantity, value)| Reading {
+            at_ms: now_ms,
+            value: *value,
+            quantity: *quantity,
+            channel: 0,
+        });
         self.event(now_ms, trigger::READINGS, 0, readings.collect())
     }
 
@@ -194,7 +198,13 @@ impl<E: Evaluator> Bench<E> {
     ///
     /// # Errors
     /// As [`Bench::readings`].
-    pub fn event(&mut self, now_ms: i64, trigger: u16, timer_id: u32, readings: Vec<Reading>) -> Result<Outcome, Failure> {
+    pub fn event(
+        &mut self,
+        now_ms: i64,
+        trigger: u16,
+        timer_id: u32,
+        readings: Vec<Reading>,
+    ) -> Result<Outcome, Failure> {
         self.context.now_ms = now_ms;
         let event = Event { context: self.context, trigger, timer_id, readings, extensions: Vec::new() };
         let outcome = self.evaluator.evaluate(&self.settings, &self.state, &event)?;

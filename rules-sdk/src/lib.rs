@@ -46,6 +46,7 @@ extern crate self as davy_rules_sdk;
 #[doc(hidden)]
 pub mod alloc;
 pub mod blocks;
+pub mod cbor;
 pub mod codes;
 pub mod contract;
 pub mod event;
@@ -69,10 +70,4 @@ pub mod prelude {
     pub use crate::event::Trigger;
     pub use crate::policy::{AlarmPolicy, Decision};
     pub use davy_rules_sdk_macros::{Settings, State, alarm_policy};
-}
-
-/// What the macros' output needs; no part of the interface.
-#[doc(hidden)]
-pub mod __private {
-    pub use minicbor;
 }

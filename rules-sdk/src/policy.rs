@@ -161,7 +161,9 @@ pub fn run<P: AlarmPolicy>(settings: &[u8], state: &[u8], event: &Event) -> Resu
         return Err(Fault {
             code: fault::STATE,
             field: String::new(),
-            message: String::from("expected the state that this rule wrote, got bytes of its layout that do not decode"),
+            message: String::from(
+                "expected the state that this rule wrote, got bytes of its layout that do not decode",
+            ),
         });
     };
     let mut decision = P::decide(&settings, &mut state, event)?;

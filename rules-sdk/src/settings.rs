@@ -8,9 +8,8 @@
 //! `#[settings(check = path)]` on the struct names a `fn(&Self) -> Result<(), SettingsError>` for what one field alone cannot
 //! say ("low below high"); the host asks it before settings are saved.
 
+use crate::cbor::Reader;
 use crate::contract::Fault;
-use minicbor::data::Type;
-use minicbor::decode::Decoder;
 
 /// Which property is unusable, and what was expected of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,24 +57,20 @@ pub trait Settings: Sized {
         out.push('}');
     }
 
-    /// Reads the object at the decoder's position.
+    /// Reads the object at the reader's position.
     ///
     /// # Errors
     /// [`SettingsError`] names the first property that is missing, of the wrong type or out of its range.
-    fn read(decoder: &mut Decoder<'_>) -> Result<Self, SettingsError>;
+    fn read(reader: &mut Reader<'_>) -> Result<Self, SettingsError>;
 
     /// Decodes settings as the host hands them over.
     ///
     /// # Errors
     /// As [`Settings::read`], and when bytes follow the object.
     fn decode(bytes: &[u8]) -> Result<Self, SettingsError> {
-        let mut decoder = Decoder::new(bytes);
-        let settings = Self::read(&mut decoder)?;
-        if decoder.position() == bytes.len() {
-            Ok(settings)
-        } else {
-            Err(SettingsError::new("", "nothing after the settings object"))
-        }
+        let mut reader = Reader::new(bytes);
+        let settings = Self::read(&mut reader)?;
+        if reader.is_done() { Ok(settings) } else { Err(SettingsError::new("", "nothing after the settings object")) }
     }
 }
 
@@ -88,15 +83,15 @@ pub trait SettingsField: Sized {
     fn schema_type(out: &mut String);
 
     /// Reads a value; `None` when it is of another type.
-    fn read(decoder: &mut Decoder<'_>) -> Option<Self>;
+    fn read(reader: &mut Reader<'_>) -> Option<Self>;
 }
 
 impl SettingsField for bool {
     fn schema_type(out: &mut String) {
         out.push_str(r#""type":"boolean""#);
     }
-    fn read(decoder: &mut Decoder<'_>) -> Option<Self> {
-        decoder.bool().ok()
+    fn read(reader: &mut Reader<'_>) -> Option<Self> {
+        reader.boolean()
     }
 }
 
@@ -104,38 +99,32 @@ impl SettingsField for f64 {
     fn schema_type(out: &mut String) {
         out.push_str(r#""type":"number""#);
     }
-    fn read(decoder: &mut Decoder<'_>) -> Option<Self> {
+    fn read(reader: &mut Reader<'_>) -> Option<Self> {
         // The encoding is the shortest float of the same value (RFC 8949 §4.2.2); all three widths read back exactly.
-        match decoder.datatype().ok()? {
-            Type::F16 => decoder.f16().ok().map(Self::from),
-            Type::F32 => decoder.f32().ok().map(Self::from),
-            Type::F64 => decoder.f64().ok(),
-            _ => None,
-        }
-        .filter(|value| value.is_finite())
+        reader.float().filter(|value| value.is_finite())
     }
 }
 
 macro_rules! integers {
-    ($($type:ident $read:ident),*) => {$(
+    ($($type:ident),*) => {$(
         impl SettingsField for $type {
             fn schema_type(out: &mut String) {
                 out.push_str(r#""type":"integer""#);
             }
-            fn read(decoder: &mut Decoder<'_>) -> Option<Self> {
-                decoder.$read().ok()
+            fn read(reader: &mut Reader<'_>) -> Option<Self> {
+                Self::try_from(reader.integer()?).ok()
             }
         }
     )*};
 }
-integers!(u8 u8, u16 u16, u32 u32, u64 u64, i8 i8, i16 i16, i32 i32, i64 i64);
+integers!(u8, u16, u32, u64, i8, i16, i32, i64);
 
 impl SettingsField for String {
     fn schema_type(out: &mut String) {
         out.push_str(r#""type":"string""#);
     }
-    fn read(decoder: &mut Decoder<'_>) -> Option<Self> {
-        decoder.str().ok().map(Self::from)
+    fn read(reader: &mut Reader<'_>) -> Option<Self> {
+        reader.text().map(Self::from)
     }
 }
 
@@ -144,8 +133,8 @@ impl<T: SettingsField> SettingsField for Option<T> {
     fn schema_type(out: &mut String) {
         T::schema_type(out);
     }
-    fn read(decoder: &mut Decoder<'_>) -> Option<Self> {
-        T::read(decoder).map(Some)
+    fn read(reader: &mut Reader<'_>) -> Option<Self> {
+        T::read(reader).map(Some)
     }
 }
 
@@ -155,12 +144,12 @@ impl<T: SettingsField> SettingsField for Vec<T> {
         T::schema_type(out);
         out.push('}');
     }
-    fn read(decoder: &mut Decoder<'_>) -> Option<Self> {
-        let count = decoder.array().ok()??;
+    fn read(reader: &mut Reader<'_>) -> Option<Self> {
+        let count = reader.array()?;
         // No capacity in advance: a false count must cost nothing.
         let mut items = Self::new();
         for _ in 0..count {
-            items.push(T::read(decoder)?);
+            items.push(T::read(reader)?);
         }
         Some(items)
     }

@@ -1,5 +1,7 @@
 //! Settings from the attributes to the schema, from JSON to CBOR, and back into the struct.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test says what it found by panicking")]
+
 use davy_rules_sdk::prelude::*;
 use davy_rules_sdk::schema::{Kind, Schema};
 use davy_rules_sdk::settings::{Settings as _, SettingsError};
@@ -101,10 +103,22 @@ fn what_does_not_fit_is_named() {
         (r#"{"needed": 0, "steps": []}"#, "`needed`: expected a whole number of at least 1, got 0"),
         (r#"{"needed": 1, "steps": [1, "b"]}"#, "`steps[1]`: expected a number, got \"b\""),
         (r#"{"needed": 1, "steps": [1, 2, 3, 4]}"#, "`steps`: expected a list of at most 3 items, got [1,2,3,4]"),
-        (r#"{"needed": 1, "steps": [], "season": "spring"}"#, "`season`: expected one of summer, winter, got \"spring\""),
-        (r#"{"needed": 1, "steps": [], "code": "12345"}"#, "`code`: expected a text of at most 4 characters, got \"12345\""),
-        (r#"{"needed": 1, "steps": [], "group": {"shares": 1}}"#, "`group.shares`: expected only the properties share, got an unknown one"),
-        (r#"{"needed": 1, "steps": [], "coldest": -3.5}"#, "`coldest`: expected a whole number from -40 to 60 °C, got -3.5"),
+        (
+            r#"{"needed": 1, "steps": [], "season": "spring"}"#,
+            "`season`: expected one of summer, winter, got \"spring\"",
+        ),
+        (
+            r#"{"needed": 1, "steps": [], "code": "12345"}"#,
+            "`code`: expected a text of at most 4 characters, got \"12345\"",
+        ),
+        (
+            r#"{"needed": 1, "steps": [], "group": {"shares": 1}}"#,
+            "`group.shares`: expected only the properties share, got an unknown one",
+        ),
+        (
+            r#"{"needed": 1, "steps": [], "coldest": -3.5}"#,
+            "`coldest`: expected a whole number from -40 to 60 °C, got -3.5",
+        ),
         (r#"{"needed": 1, "steps": [], "group": {"share": 0.01}}"#, "group.share: a share not below the level"),
     ];
     for (json, expected) in cases {
@@ -115,7 +129,8 @@ fn what_does_not_fit_is_named() {
 #[test]
 fn a_rule_checks_what_it_gets_and_does_not_trust_the_host() {
     // {"needed": 1, "steps": [], "level": 99.0}
-    let bytes = [&[0xa3, 0x66][..], b"needed", &[0x01, 0x65], b"steps", &[0x80, 0x65], b"level", &[0xf9, 0x56, 0x30]].concat();
+    let bytes =
+        [&[0xa3, 0x66][..], b"needed", &[0x01, 0x65], b"steps", &[0x80, 0x65], b"level", &[0xf9, 0x56, 0x30]].concat();
     assert_eq!(Sample::decode(&bytes).unwrap_err().field, "level");
     for cut in 0..bytes.len() {
         Sample::decode(&bytes[..cut]).unwrap_err();

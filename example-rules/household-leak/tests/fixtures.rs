@@ -1,5 +1,7 @@
 //! Every file of `fixtures/`, natively; the engine's own tests run the same files in the sandbox.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test says what it found by panicking")]
+
 use davy_rules_sdk::codes::{condition, quantity};
 use davy_rules_sdk::fixtures::run_dir;
 use davy_rules_sdk::harness::{Bench, Failure, Native};
@@ -43,7 +45,11 @@ fn the_state_stays_far_below_its_limit_however_long_it_runs() {
 
 #[test]
 fn whatever_the_settings_a_lasting_leak_raises_the_low_alarm() {
-    for settings in ["{}", r#"{"gas-low-level": 25, "gas-high-level": 50, "gas-low-persistence-s": 30}"#, r#"{"close-at-low": false}"#] {
+    for settings in [
+        "{}",
+        r#"{"gas-low-level": 25, "gas-high-level": 50, "gas-low-persistence-s": 30}"#,
+        r#"{"close-at-low": false}"#,
+    ] {
         let mut bench = Bench::native::<Policy>(settings).unwrap();
         let mut raised = false;
         for second in (0..120).step_by(5) {

@@ -57,7 +57,10 @@ fn print(file: &Path, record: &DecisionRecord, replay: &Replay) {
     let settings = replay.settings.as_ref().map_or_else(|| "unreadable".to_owned(), ToString::to_string);
     println!("  settings  version {}: {settings}", record.settings_version);
     let event = &record.event;
-    println!("  event     {:?} of a {} at {} ms, valve {}", event.trigger, event.device_kind, event.now_ms, event.valve);
+    println!(
+        "  event     {:?} of a {} at {} ms, valve {}",
+        event.trigger, event.device_kind, event.now_ms, event.valve
+    );
     for reading in &event.readings {
         let (name, unit) = (reading.quantity.senml_name(), reading.quantity.unit());
         println!("            {name} {} {unit} at {} ms", reading.value.0, reading.at_ms);
@@ -71,7 +74,8 @@ fn print(file: &Path, record: &DecisionRecord, replay: &Replay) {
                 println!("  cleared   {condition}");
             }
             if outcome.close_valve {
-                let reason = replay.remarks.close_reason.map_or_else(String::new, |reason| format!(" because of {reason}"));
+                let reason =
+                    replay.remarks.close_reason.map_or_else(String::new, |reason| format!(" because of {reason}"));
                 println!("  closed    the linked valves{reason}");
             }
             if outcome.raise.is_empty() && outcome.clear.is_empty() && !outcome.close_valve {

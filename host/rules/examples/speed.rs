@@ -81,7 +81,12 @@ fn main() {
         timer_id: 0,
         readings: values
             .iter()
-            .map(|(quantity, value)| contract::Reading { at_ms: NOW, value: *value, quantity: quantity.code(), channel: 0 })
+            .map(|(quantity, value)| contract::Reading {
+                at_ms: NOW,
+                value: *value,
+                quantity: quantity.code(),
+                channel: 0,
+            })
             .collect(),
         extensions: Vec::new(),
     };
@@ -101,7 +106,12 @@ fn main() {
     let wit_readings: Vec<wit::Reading> = native_event
         .readings
         .iter()
-        .map(|reading| wit::Reading { at_ms: reading.at_ms, value: reading.value, quantity: reading.quantity, channel: 0 })
+        .map(|reading| wit::Reading {
+            at_ms: reading.at_ms,
+            value: reading.value,
+            quantity: reading.quantity,
+            channel: 0,
+        })
         .collect();
     let wit_event = WitEvent {
         context: wit::DeviceContext {
@@ -121,10 +131,10 @@ fn main() {
         let mut store = Store::new(&raw_engine, StoreLimitsBuilder::new().memory_size(config.max_memory).build());
         store.limiter(|limits| limits);
         store.set_fuel(config.fuel).unwrap();
-        store.set_epoch_deadline(config.epoch_deadline_ticks);
+        store.set_epoch_deadline(1_000);
         store.set_hostcall_fuel(config.max_hostcall_fuel);
         let policy = pre.instantiate(&mut store).unwrap();
-        policy.davy_rules_alarm().call_evaluate(&mut store, &settings, &state, &wit_event).unwrap().unwrap()
+        policy.davy_rules_alarm().call_evaluate(&mut store, &settings, &state, wit_event).unwrap().unwrap()
     };
 
     let (mut native_ns, mut raw_ns, mut rule_ns) = (f64::MAX, f64::MAX, f64::MAX);

@@ -8,8 +8,5 @@ wasmtime::component::bindgen!({
     ownership: Borrowing { duplicate_if_necessary: false },
 });
 
-pub(crate) use davy::rules::types::{
-    CodedText, DeviceContext, Fault as WitFault, Localized, Raise as WitRaise, Reading as WitReading, Timer as WitTimer,
-    Wake as WitWake, WakeThreshold,
-};
+pub(crate) use davy::rules::types::{DeviceContext, Fault as WitFault, Localized, Reading as WitReading};
 pub(crate) use exports::davy::rules::alarm::{Description as WitDescription, Event as WitEvent, Outcome as WitOutcome};

@@ -11,11 +11,11 @@ pub struct EngineConfig {
     pub fuel: u64,
     /// Fuel of the one `describe` call at admission.
     pub describe_fuel: u64,
-    /// How often the wall clock is looked at.
+    /// How often a running call is looked at.
     pub epoch_tick: Duration,
-    /// After how many ticks a call is stopped. A backstop for what fuel does not count; generous, because a thread that the
-    /// machine did not run must not count against its rule.
-    pub epoch_deadline_ticks: u64,
+    /// Processor time of one call from the first look on. A backstop for what fuel does not count. It is the thread's own time
+    /// and not the wall clock's: a call that the machine did not let run must not fail for it.
+    pub cpu_backstop: Duration,
     /// Linear memory of one instance, bytes.
     pub max_memory: usize,
     /// Elements of one table.
@@ -38,9 +38,9 @@ impl Default for EngineConfig {
     fn default() -> Self {
         Self {
             fuel: 2_000_000,
-            describe_fuel: 20_000_000,
+            describe_fuel: 10_000_000,
             epoch_tick: Duration::from_millis(5),
-            epoch_deadline_ticks: 10,
+            cpu_backstop: Duration::from_millis(50),
             max_memory: 16 << 20,
             max_table_elements: 20_000,
             max_wasm_stack: 512 << 10,
@@ -61,8 +61,8 @@ pub(crate) const MAX_TABLES: u32 = 8;
 pub(crate) const MAX_MEMORIES: u32 = 1;
 
 impl EngineConfig {
-    /// The wasmtime configuration. Everything that could differ between two machines is off or fixed: threads, relaxed SIMD,
-    /// NaN bit patterns.
+    /// The wasmtime configuration. Everything that could differ between two machines is off or fixed: relaxed SIMD, NaN bit
+    /// patterns, and threads, which this build of wasmtime does not contain.
     pub fn wasmtime(&self) -> Config {
         let mut pool = PoolingAllocationConfig::new();
         pool.total_component_instances(self.pool_size)
@@ -82,7 +82,6 @@ impl EngineConfig {
         let mut config = Config::new();
         config
             .wasm_component_model(true)
-            .wasm_threads(false)
             .shared_memory(false)
             .wasm_relaxed_simd(false)
             .wasm_multi_memory(false)

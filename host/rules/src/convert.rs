@@ -5,9 +5,7 @@ use crate::admission::Description;
 use crate::bindings::{DeviceContext, WitEvent, WitOutcome, WitReading};
 use crate::config::EngineConfig;
 use crate::rule::{Decision, Remarks};
-use davy_domain::policy::{
-    Evaluation, PolicyEvent, PolicyFault, PolicyOutcome, PolicyTimer, Raise, Trigger, Wake,
-};
+use davy_domain::policy::{Evaluation, PolicyEvent, PolicyFault, PolicyOutcome, PolicyTimer, Raise, Trigger, Wake};
 use davy_domain::{Condition, Priority, Quantity, Span, Timestamp};
 
 /// The most of each list in an outcome; published in `wit/`.
@@ -178,7 +176,11 @@ fn condition(field: &str, code: u16) -> Result<Condition, PolicyFault> {
 }
 
 fn at_most(field: &str, most: usize, got: usize) -> Result<(), PolicyFault> {
-    if got <= most { Ok(()) } else { Err(PolicyFault::Nonsense { what: format!("{field}: expected at most {most}, got {got}") }) }
+    if got <= most {
+        Ok(())
+    } else {
+        Err(PolicyFault::Nonsense { what: format!("{field}: expected at most {most}, got {got}") })
+    }
 }
 
 fn nonsense(field: &str, expected: &str, got: impl std::fmt::Display) -> PolicyFault {

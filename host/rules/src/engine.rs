@@ -12,7 +12,9 @@ use wasmtime::component::Linker;
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
     /// wasmtime refused the configuration or could not reserve the pool's address space.
-    #[error("the Wasm engine cannot start with pool_size {pool_size} and max_memory {max_memory}: {reason}; lower one of them")]
+    #[error(
+        "the Wasm engine cannot start with pool_size {pool_size} and max_memory {max_memory}: {reason}; lower one of them"
+    )]
     Start {
         /// Instances asked for.
         pool_size: u32,
@@ -21,7 +23,7 @@ pub enum EngineError {
         /// wasmtime's words.
         reason: String,
     },
-    /// The thread of the wall-clock backstop could not be started.
+    /// The thread that looks at running calls could not be started.
     #[error("the engine's clock thread cannot start; raise the process's thread limit")]
     Clock(#[source] std::io::Error),
 }

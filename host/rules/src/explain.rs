@@ -6,9 +6,7 @@
 use crate::admission::Refusal;
 use crate::engine::Engine;
 use crate::rule::{AlarmRule, Remarks, RuleDigest};
-use davy_domain::policy::{
-    Evaluation, PolicyEvent, PolicyFault, PolicyOutcome, PolicyTimer, Raise, Trigger, Wake,
-};
+use davy_domain::policy::{Evaluation, PolicyEvent, PolicyFault, PolicyOutcome, PolicyTimer, Raise, Trigger, Wake};
 use davy_domain::{Condition, ConditionSet, DeviceKind, Quantity, Reading, Timestamp, ValveState};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use std::fmt;
@@ -336,7 +334,8 @@ impl<'de> Deserialize<'de> for Exact {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
         let (bits, decimal) = text.split_once(':').unwrap_or((&text, ""));
-        let expected = || de::Error::custom(format!("expected 16 hexadecimal digits, `:` and the decimal, got `{text}`"));
+        let expected =
+            || de::Error::custom(format!("expected 16 hexadecimal digits, `:` and the decimal, got `{text}`"));
         if bits.len() != 16 {
             return Err(expected());
         }

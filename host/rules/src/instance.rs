@@ -3,7 +3,8 @@
 use crate::config::EngineConfig;
 use davy_domain::policy::PolicyFault;
 use std::sync::{Condvar, Mutex, PoisonError};
-use wasmtime::{ResourceLimiter, Store, Trap};
+use std::time::Duration;
+use wasmtime::{ResourceLimiter, Store, StoreContextMut, Trap, UpdateDeadline};
 
 /// What a store carries: the limiter, and what it had to deny.
 #[derive(Debug)]
@@ -11,6 +12,9 @@ pub(crate) struct Limits {
     max_memory: usize,
     max_table_elements: usize,
     denied: Option<Denied>,
+    cpu_backstop: Duration,
+    /// The thread's processor time at the first look at this call.
+    first_look: Option<Duration>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -39,13 +43,38 @@ impl ResourceLimiter for Limits {
 
 /// A store with every limit set, before anything is instantiated in it.
 pub(crate) fn store(engine: &wasmtime::Engine, config: &EngineConfig, fuel: u64) -> wasmtime::Result<Store<Limits>> {
-    let limits = Limits { max_memory: config.max_memory, max_table_elements: config.max_table_elements, denied: None };
+    let limits = Limits {
+        max_memory: config.max_memory,
+        max_table_elements: config.max_table_elements,
+        denied: None,
+        cpu_backstop: config.cpu_backstop,
+        first_look: None,
+    };
     let mut store = Store::new(engine, limits);
     store.limiter(|limits| limits);
     store.set_fuel(fuel)?;
-    store.set_epoch_deadline(config.epoch_deadline_ticks);
+    store.set_epoch_deadline(1);
+    store.epoch_deadline_callback(look);
     store.set_hostcall_fuel(config.max_hostcall_fuel);
     Ok(store)
+}
+
+/// Looks at a call that is still running at a tick: it may go on while its own processor time is within the backstop.
+fn look(mut store: StoreContextMut<'_, Limits>) -> wasmtime::Result<UpdateDeadline> {
+    let now = thread_time();
+    let limits = store.data_mut();
+    let begun = *limits.first_look.get_or_insert(now);
+    Ok(if now.saturating_sub(begun) < limits.cpu_backstop {
+        UpdateDeadline::Continue(1)
+    } else {
+        UpdateDeadline::Interrupt
+    })
+}
+
+/// Processor time that this thread has used.
+fn thread_time() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    Duration::new(time.tv_sec.unsigned_abs(), time.tv_nsec as u32)
 }
 
 /// What failed.
@@ -67,9 +96,9 @@ pub(crate) fn fault(store: &Store<Limits>, error: &wasmtime::Error, fuel: u64, p
     }
     match limits.denied {
         // A guest whose growth was denied usually traps right after: the denial is the cause to name.
-        Some(Denied::Memory(desired)) => PolicyFault::Limit {
-            what: format!("memory: at most {} bytes, asked for {desired}", limits.max_memory),
-        },
+        Some(Denied::Memory(desired)) => {
+            PolicyFault::Limit { what: format!("memory: at most {} bytes, asked for {desired}", limits.max_memory) }
+        }
         Some(Denied::Table(desired)) => PolicyFault::Limit {
             what: format!("table: at most {} elements, asked for {desired}", limits.max_table_elements),
         },

@@ -23,4 +23,6 @@ pub use admission::{Admitted, Description, LocalizedText, Refusal, Stage};
 pub use cache::CompileCache;
 pub use config::EngineConfig;
 pub use engine::{Engine, EngineError};
-pub use rule::{AlarmRule, BoundRule, Decision, DigestError, Remarks, ReportedFault, RuleDigest, SettingsBytes, SettingsError};
+pub use rule::{
+    AlarmRule, BoundRule, Decision, DigestError, Remarks, ReportedFault, RuleDigest, SettingsBytes, SettingsError,
+};

@@ -40,7 +40,7 @@ pub enum PackageError {
     #[error("the crate at {} makes no .wasm file: add `[lib] crate-type = [\"cdylib\", \"rlib\"]` to its Cargo.toml", .0.display())]
     NoModule(PathBuf),
     /// The module cannot be read.
-    #[error("{} cannot be read: {source}", file.display())]
+    #[error("{} cannot be read: {source}", .file.display())]
     Read {
         /// The module.
         file: PathBuf,
@@ -64,11 +64,12 @@ pub struct BuiltRule {
 /// # Errors
 /// [`PackageError::Encode`] when the module carries no interfaces, or imports what is no interface.
 pub fn componentize(core: &[u8]) -> Result<Vec<u8>, PackageError> {
-    let encode = || {
-        let mut encoder = ComponentEncoder::default().module(core)?.validate(true);
-        encoder.encode()
-    };
-    encode().map_err(|error| PackageError::Encode { reason: format!("{error:#}") })
+    let mut encoder = ComponentEncoder::default();
+    encoder.validate(true);
+    encoder
+        .module(core)
+        .and_then(ComponentEncoder::encode)
+        .map_err(|error| PackageError::Encode { reason: format!("{error:#}") })
 }
 
 /// Compiles a rule's crate and makes a component of it. The compiler's messages go to standard error.

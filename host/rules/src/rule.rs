@@ -232,7 +232,7 @@ impl AlarmRule {
             readings: &[],
             extensions: &[],
         };
-        match self.call(&bytes, &[], &event).result {
+        match self.call(&bytes, &[], event).result {
             Ok(Ok(_)) => Ok(SettingsBytes(bytes.into())),
             Ok(Err(fault)) if fault.code == codes::fault::SETTINGS => Err(SettingsError::Contradiction {
                 field: convert::plain(&fault.field, 200),
@@ -251,16 +251,14 @@ impl AlarmRule {
     /// Folds one event and keeps what the rule said beside its decision.
     pub fn decide(&self, settings: &[u8], state: &[u8], event: &PolicyEvent) -> Decision {
         let config = self.engine.config();
-        let failed = |fault, fuel| Decision {
-            evaluation: Evaluation { result: Err(fault), fuel },
-            remarks: Remarks::default(),
-        };
+        let failed =
+            |fault, fuel| Decision { evaluation: Evaluation { result: Err(fault), fuel }, remarks: Remarks::default() };
         if event.readings.len() > config.max_readings {
             let what = format!("readings in one event: at most {}, got {}", config.max_readings, event.readings.len());
             return failed(PolicyFault::Limit { what }, 0);
         }
         let parts = EventParts::of(event);
-        let called = self.call(settings, state, &parts.event(event));
+        let called = self.call(settings, state, parts.event(event));
         match called.result {
             Ok(Ok(outcome)) => convert::decision(outcome, event.now, called.fuel, config, &self.description),
             Ok(Err(fault)) => {
@@ -281,7 +279,7 @@ impl AlarmRule {
         BoundRule { rule: self.clone(), settings }
     }
 
-    fn call(&self, settings: &[u8], state: &[u8], event: &WitEvent<'_>) -> Called {
+    fn call(&self, settings: &[u8], state: &[u8], event: WitEvent<'_>) -> Called {
         let inner = self.engine.inner();
         let fuel = inner.config.fuel;
         // Declared before the store, so that the place is given back after the store has left the pool.

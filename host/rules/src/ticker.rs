@@ -1,4 +1,4 @@
-//! The wall-clock backstop: a thread that advances the engine's epoch until the engine is gone.
+//! The engine's clock: a thread that advances the epoch, so that running calls are looked at, until the engine is gone.
 
 use std::io;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};

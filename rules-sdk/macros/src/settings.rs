@@ -3,7 +3,9 @@
 use proc_macro2::TokenStream;
 use quote::quote;
 use syn::meta::ParseNestedMeta;
-use syn::{Attribute, Data, DeriveInput, Error, Expr, ExprLit, ExprUnary, Field, Fields, Lit, LitStr, Meta, Result, UnOp};
+use syn::{
+    Attribute, Data, DeriveInput, Error, Expr, ExprLit, ExprUnary, Field, Fields, Lit, LitStr, Meta, Result, UnOp,
+};
 
 /// One field with what its attributes say.
 struct Property<'a> {
@@ -39,7 +41,7 @@ pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
         impl ::davy_rules_sdk::settings::Settings for #name {
             fn schema_body(out: &mut ::std::string::String) { #schema }
             fn read(
-                decoder: &mut ::davy_rules_sdk::__private::minicbor::decode::Decoder<'_>,
+                reader: &mut ::davy_rules_sdk::cbor::Reader<'_>,
             ) -> ::core::result::Result<Self, ::davy_rules_sdk::settings::SettingsError> { #read }
         }
     })
@@ -224,19 +226,20 @@ fn schema(properties: &[Property<'_>]) -> Result<TokenStream> {
 
 fn read(properties: &[Property<'_>], check: Option<&syn::Path>) -> TokenStream {
     let idents: Vec<_> = properties.iter().map(|property| &property.field.ident).collect();
-    let names: Vec<_> = properties.iter().map(|property| &property.name).collect();
+    let names: Vec<_> =
+        properties.iter().map(|property| proc_macro2::Literal::byte_string(property.name.as_bytes())).collect();
     let types: Vec<_> = properties.iter().map(|property| &property.field.ty).collect();
     let error = quote!(::davy_rules_sdk::settings::SettingsError);
     let reads = properties.iter().map(|property| {
         let (ty, name, expected) = (&property.field.ty, &property.name, property.expected());
         if property.group {
             return quote! {
-                <#ty as ::davy_rules_sdk::settings::Settings>::read(decoder).map_err(|error| error.within(#name))?
+                <#ty as ::davy_rules_sdk::settings::Settings>::read(reader).map_err(|error| error.within(#name))?
             };
         }
         let range = ranges(property);
         quote! {{
-            let value = <#ty as ::davy_rules_sdk::settings::SettingsField>::read(decoder)
+            let value = <#ty as ::davy_rules_sdk::settings::SettingsField>::read(reader)
                 .ok_or_else(|| #error::new(#name, #expected))?;
             #range
             value
@@ -245,7 +248,9 @@ fn read(properties: &[Property<'_>], check: Option<&syn::Path>) -> TokenStream {
     let absents = properties.iter().map(|property| {
         let (ty, name) = (&property.field.ty, &property.name);
         match &property.default {
-            _ if property.group => quote! { return ::core::result::Result::Err(#error::new(#name, "the group to be given")) },
+            _ if property.group => {
+                quote! { return ::core::result::Result::Err(#error::new(#name, "the group to be given")) }
+            }
             Some(default @ Expr::Lit(ExprLit { lit: Lit::Str(_), .. })) => quote! { <#ty>::from(#default) },
             Some(default) => quote! { #default },
             None => quote! {
@@ -257,15 +262,14 @@ fn read(properties: &[Property<'_>], check: Option<&syn::Path>) -> TokenStream {
     let check = check.map(|path| quote! { #path(&settings)?; });
     quote! {
         #(let mut #idents: ::core::option::Option<#types> = ::core::option::Option::None;)*
-        let count = match decoder.map() {
-            ::core::result::Result::Ok(::core::option::Option::Some(count)) => count,
-            _ => return ::core::result::Result::Err(#error::new("", "a CBOR map of known length")),
+        let ::core::option::Option::Some(count) = reader.map() else {
+            return ::core::result::Result::Err(#error::new("", "a CBOR map of known length"));
         };
         for _ in 0..count {
-            match decoder.str() {
-                #(::core::result::Result::Ok(#names) => #idents = ::core::option::Option::Some(#reads),)*
+            match reader.text_bytes() {
+                #(::core::option::Option::Some(#names) => #idents = ::core::option::Option::Some(#reads),)*
                 // A property that this version of the rule does not know.
-                ::core::result::Result::Ok(_) if decoder.skip().is_ok() => {}
+                ::core::option::Option::Some(_) if reader.skip().is_some() => {}
                 _ => return ::core::result::Result::Err(#error::new("", "text keys, each with a value")),
             }
         }

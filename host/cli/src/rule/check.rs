@@ -55,8 +55,14 @@ fn properties(list: &[Property], depth: usize) {
             (None, true) => "must be given".to_owned(),
             (None, false) => "may be left out".to_owned(),
         };
-        let labels: Vec<_> = [&property.label_zh, &property.label_en].into_iter().flatten().map(String::as_str).collect();
-        println!("{indent}{:width$}  {} {unit}, {default}  ({})", property.name, kind(&property.kind), labels.join(" / "));
+        let labels: Vec<_> =
+            [&property.label_zh, &property.label_en].into_iter().flatten().map(String::as_str).collect();
+        println!(
+            "{indent}{:width$}  {} {unit}, {default}  ({})",
+            property.name,
+            kind(&property.kind),
+            labels.join(" / ")
+        );
         if let Kind::Group(inner) = &property.kind {
             properties(inner, depth + 1);
         }

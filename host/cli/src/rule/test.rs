@@ -18,7 +18,10 @@ pub(crate) fn run(file: &Path, folder: &Path, as_json: bool) -> Result<Answer> {
     let reports = fixtures::run_dir(folder, || Sandbox::new(&rule))?;
     let failed = reports.iter().filter(|report| !report.passed()).count();
     if as_json {
-        println!("{:#}", json!({ "digest": rule.digest(), "fixtures": reports.iter().map(as_value).collect::<Vec<_>>() }));
+        println!(
+            "{:#}",
+            json!({ "digest": rule.digest(), "fixtures": reports.iter().map(as_value).collect::<Vec<_>>() })
+        );
     } else {
         reports.iter().for_each(print);
         println!("{} passed, {failed} failed", reports.len() - failed);

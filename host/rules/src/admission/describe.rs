@@ -5,6 +5,7 @@ use crate::bindings::{AlarmPolicyPre, Localized, WitDescription};
 use crate::engine::Engine;
 use crate::instance::{self, Limits, Phase};
 use davy_rules_sdk::schema::Schema;
+use wasmtime::Store;
 
 const MAX_TEXTS: usize = 64;
 const MAX_SUMMARY: usize = 500;
@@ -14,12 +15,18 @@ pub(super) fn ask(engine: &Engine, pre: &AlarmPolicyPre<Limits>) -> Result<Descr
     let inner = engine.inner();
     let fuel = inner.config.describe_fuel;
     let refuse = |reason: String| {
-        Refusal::new(Stage::Describe, reason, "`describe` must answer without depending on anything; try it with `davyctl rule test`")
+        Refusal::new(
+            Stage::Describe,
+            reason,
+            "`describe` must answer without depending on anything; try it with `davyctl rule test`",
+        )
     };
     let place = inner.places.take();
-    let mut store =
-        instance::store(&inner.wasmtime, &inner.config, fuel).map_err(|error| refuse(format!("no sandbox: {error:#}")))?;
-    let failed = |store: &_, error, phase| refuse(instance::fault(store, error, fuel, phase).to_string());
+    let mut store = instance::store(&inner.wasmtime, &inner.config, fuel)
+        .map_err(|error| refuse(format!("no sandbox: {error:#}")))?;
+    let failed = |store: &Store<Limits>, error: &wasmtime::Error, phase| {
+        refuse(instance::fault(store, error, fuel, phase).to_string())
+    };
     let policy = pre.instantiate(&mut store).map_err(|error| failed(&store, &error, Phase::Start))?;
     let description =
         policy.davy_rules_alarm().call_describe(&mut store).map_err(|error| failed(&store, &error, Phase::Call))?;
@@ -34,7 +41,10 @@ fn checked(answer: WitDescription) -> Result<Description, Refusal> {
     };
     let name_byte = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     if !(1..=64).contains(&answer.name.len()) || !answer.name.bytes().all(name_byte) {
-        return Err(refuse("name", format!("expected 1 to 64 lower-case letters, digits and `-`, got {}", shown(&answer.name))));
+        return Err(refuse(
+            "name",
+            format!("expected 1 to 64 lower-case letters, digits and `-`, got {}", shown(&answer.name)),
+        ));
     }
     if !is_version(&answer.version) {
         return Err(refuse("version", format!("expected MAJOR.MINOR.PATCH, got {}", shown(&answer.version))));

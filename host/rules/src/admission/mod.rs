@@ -56,7 +56,7 @@ impl fmt::Display for Stage {
 
 /// Why a component was refused, and what its author can do.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, thiserror::Error)]
-#[error("refused at {stage}{}: {reason}. {remedy}", place.as_ref().map(|place| format!(" ({place})")).unwrap_or_default())]
+#[error("refused at {stage}{}: {reason}. {remedy}", .place.as_ref().map(|place| format!(" ({place})")).unwrap_or_default())]
 pub struct Refusal {
     /// How far it came.
     pub stage: Stage,
@@ -160,11 +160,17 @@ pub(crate) fn admit(engine: &Engine, bytes: &[u8]) -> Result<Admitted, Refusal> 
     world::check(bytes)?;
     let component = compile(engine, bytes)?;
     refuse_imports(engine, &component)?;
-    let pre = engine.inner().linker.instantiate_pre(&component).map_err(|error| {
-        Refusal::new(Stage::World, format!("cannot be linked: {error:#}"), world::REBUILD)
-    })?;
+    let pre = engine
+        .inner()
+        .linker
+        .instantiate_pre(&component)
+        .map_err(|error| Refusal::new(Stage::World, format!("cannot be linked: {error:#}"), world::REBUILD))?;
     let pre = AlarmPolicyPre::new(pre).map_err(|error| {
-        Refusal::new(Stage::World, format!("its exports are not those of {}: {error:#}", world::ALARM_WORLD), world::REBUILD)
+        Refusal::new(
+            Stage::World,
+            format!("its exports are not those of {}: {error:#}", world::ALARM_WORLD),
+            world::REBUILD,
+        )
     })?;
     let description = describe::ask(engine, &pre)?;
     Ok(Admitted { pre, digest: RuleDigest::of(bytes), description: Arc::new(description), size: bytes.len() })

@@ -8,7 +8,7 @@ use wasmparser::{Encoding, FunctionBody, Operator, Parser, Payload, Validator, W
 /// Functions of all core modules together.
 const MAX_FUNCTIONS: u32 = 10_000;
 /// Bytes of one function's body.
-const MAX_BODY: usize = 128 << 10;
+const MAX_BODY: u64 = 128 << 10;
 /// Locals of one function.
 const MAX_LOCALS: u64 = 2_000;
 /// Nested blocks of one function. The compiler's work grows faster than linearly with it.
@@ -65,14 +65,17 @@ fn form(bytes: &[u8]) -> Result<(), Refusal> {
         [] => refuse("the file is empty"),
         [0, b'a', b's', b'm', 1, 0, 0, 0, ..] => refuse("expected a component, got a core module"),
         [0, b'a', b's', b'm', ..] => Ok(()),
-        [0x7f, b'E', b'L', b'F', ..] => refuse("expected a component, got machine code; compiled artifacts are never accepted"),
+        [0x7f, b'E', b'L', b'F', ..] => {
+            refuse("expected a component, got machine code; compiled artifacts are never accepted")
+        }
         [b'(', ..] => refuse("expected a component, got WebAssembly text"),
         _ => refuse("expected a component, got something else"),
     }
 }
 
 fn malformed(error: &wasmparser::BinaryReaderError) -> Refusal {
-    Refusal::new(Stage::Structure, format!("malformed: {}", error.message()), NOT_OURS).at(format!("byte {}", error.offset()))
+    Refusal::new(Stage::Structure, format!("malformed: {}", error.message()), NOT_OURS)
+        .at(format!("byte {}", error.offset()))
 }
 
 fn too_many(what: &str, most: u64, got: u64) -> Refusal {
@@ -143,7 +146,8 @@ impl Counts {
                 cap("tables", MAX_TABLES, self.tables)?;
             }
             Payload::CodeSectionEntry(body) => {
-                let place = format!("core module {}, function {} of its own", self.modules - 1, self.function_in_module);
+                let place =
+                    format!("core module {}, function {} of its own", self.modules - 1, self.function_in_module);
                 self.function_in_module += 1;
                 check_body(&body).map_err(|refusal| {
                     let byte = body.range().start;
@@ -162,9 +166,9 @@ impl Counts {
 }
 
 fn check_body(body: &FunctionBody<'_>) -> Result<(), Refusal> {
-    let size = body.range().len();
+    let size = body.range().end.saturating_sub(body.range().start);
     if size > MAX_BODY {
-        return Err(too_many("bytes in a function", MAX_BODY as u64, size as u64));
+        return Err(too_many("bytes in a function", MAX_BODY, size));
     }
     let mut locals = 0_u64;
     for group in body.get_locals_reader().map_err(|error| malformed(&error))? {

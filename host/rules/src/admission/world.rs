@@ -39,7 +39,8 @@ fn imports(resolve: &Resolve, world: WorldId) -> Vec<String> {
             WorldItem::Interface { id, .. } => {
                 let interface = &resolve.interfaces[*id];
                 offenders.extend(interface.functions.keys().map(|function| format!("{name}#{function}")));
-                let resources = interface.types.iter().filter(|(_, id)| matches!(resolve.types[**id].kind, TypeDefKind::Resource));
+                let resources =
+                    interface.types.iter().filter(|(_, id)| matches!(resolve.types[**id].kind, TypeDefKind::Resource));
                 offenders.extend(resources.map(|(resource, _)| format!("{name}#{resource}")));
             }
             // Types alone bring nothing in.
@@ -57,7 +58,11 @@ pub(super) fn refuse_imports(offenders: &[String]) -> Refusal {
     } else {
         "A rule may use nothing but the arguments of `evaluate`: remove what uses these imports"
     };
-    Refusal::new(Stage::World, format!("expected no imports, got {}: {}", offenders.len(), offenders.join(", ")), remedy)
+    Refusal::new(
+        Stage::World,
+        format!("expected no imports, got {}: {}", offenders.len(), offenders.join(", ")),
+        remedy,
+    )
 }
 
 fn exports(resolve: &Resolve, world: WorldId) -> Result<(), Refusal> {

@@ -62,14 +62,12 @@ fn a_cut_component_is_refused_wherever_it_is_cut() {
 
 #[test]
 fn every_import_is_named() {
-    let component = wat(
-        r#"(component
+    let component = wat(r#"(component
             (import "wasi:clocks/wall-clock@0.2.0" (instance (export "now" (func (result u64)))))
             (import "wasi:random/random@0.2.0" (instance
                 (export "get-random-bytes" (func (param "len" u64) (result (list u8))))
                 (export "get-random-u64" (func (result u64)))))
-            (import "launch" (func)))"#,
-    );
+            (import "launch" (func)))"#);
     let refusal = refused(&component, Stage::World, "got 4");
     for name in
         ["wasi:clocks/wall-clock@0.2.0#now", "wasi:random/random@0.2.0#get-random-bytes", "#get-random-u64", "launch"]
@@ -156,6 +154,10 @@ fn features_that_differ_between_machines_are_not_valid() {
 
 #[test]
 fn invalid_code_is_refused_with_its_place() {
-    let refusal = refused(&wat("(component (core module (func (result i32) (i64.const 1))))"), Stage::Validation, "type mismatch");
+    let refusal = refused(
+        &wat("(component (core module (func (result i32) (i64.const 1))))"),
+        Stage::Validation,
+        "type mismatch",
+    );
     assert!(refusal.place.unwrap().starts_with("byte "));
 }

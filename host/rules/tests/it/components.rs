@@ -103,11 +103,13 @@ pub(crate) fn hostile_with(version: &str, schema: &str, describe: &str, items: &
 
 fn embed(core: &mut Vec<u8>, version: &str) {
     let mut resolve = Resolve::default();
-    let texts = ["package.wit", "types.wit", "alarm.wit"].map(|file| std::fs::read_to_string(root().join("wit").join(file)).unwrap());
-    let text = format!("{}\n{}\n{}", texts[0], texts[1], texts[2]).replace("davy:rules@0.1.0", &format!("davy:rules@{version}"));
+    let texts = ["package.wit", "types.wit", "alarm.wit"]
+        .map(|file| std::fs::read_to_string(root().join("wit").join(file)).unwrap());
+    let text = format!("{}\n{}\n{}", texts[0], texts[1], texts[2])
+        .replace("davy:rules@0.1.0", &format!("davy:rules@{version}"));
     let package = resolve.push_str("rules.wit", &text).unwrap();
     let world = resolve.select_world(&[package], Some("alarm-policy")).unwrap();
-    embed_component_metadata(core, &resolve, world, StringEncoding::UTF8).unwrap();
+    embed_component_metadata(core, &resolve, world, StringEncoding::UTF8, false).unwrap();
 }
 
 /// Code that writes an outcome: where each part of the contract's layout lies, as 32-bit stores from 4096 on.

@@ -25,7 +25,10 @@ fn two_engines_agree_to_the_byte_and_to_the_unit_of_fuel() {
     let second = a_day(&good_rule(&engine()));
     assert_eq!(first, second);
     assert!(first.iter().any(|evaluation| evaluation.result.as_ref().unwrap().close_valve), "something happened");
-    assert!(first.iter().all(|evaluation| evaluation.fuel > 0 && evaluation.fuel < 200_000), "within a tenth of the budget");
+    assert!(
+        first.iter().all(|evaluation| evaluation.fuel > 0 && evaluation.fuel < 200_000),
+        "within a tenth of the budget"
+    );
 }
 
 #[test]

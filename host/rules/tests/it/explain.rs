@@ -2,8 +2,8 @@
 
 use crate::components::{engine, good_rule, household_leak, readings};
 use davy_domain::Quantity;
-use davy_rules::explain::{DecisionRecord, ExplainError, Hex, ResultRecord};
 use davy_rules::RuleDigest;
+use davy_rules::explain::{DecisionRecord, ExplainError, Hex, ResultRecord};
 
 fn record() -> DecisionRecord {
     let rule = good_rule(&engine());

@@ -46,15 +46,21 @@ fn an_empty_outcome_of_the_hand_written_module_is_a_decision() {
 
 #[test]
 fn a_trap_is_a_trap() {
-    assert!(matches!(fault_of(&hostile("", "unreachable")), PolicyFault::Trap { reason } if reason.contains("unreachable")));
+    assert!(
+        matches!(fault_of(&hostile("", "unreachable")), PolicyFault::Trap { reason } if reason.contains("unreachable"))
+    );
     let division = "(i32.div_u (i32.const 1) (i32.const 0))";
-    assert!(matches!(fault_of(&hostile("", division)), PolicyFault::Trap { reason } if reason.contains("divide by zero")));
+    assert!(
+        matches!(fault_of(&hostile("", division)), PolicyFault::Trap { reason } if reason.contains("divide by zero"))
+    );
 }
 
 #[test]
 fn reading_outside_of_its_memory_is_a_trap() {
     let outside = "(i32.load (i32.const 0x7ffffff0))";
-    assert!(matches!(fault_of(&hostile("", outside)), PolicyFault::Trap { reason } if reason.contains("out of bounds")));
+    assert!(
+        matches!(fault_of(&hostile("", outside)), PolicyFault::Trap { reason } if reason.contains("out of bounds"))
+    );
 }
 
 #[test]
@@ -120,7 +126,8 @@ fn a_giant_return_is_not_lifted() {
     let body = format!("(drop (memory.grow (i32.const 254))) {}", OutcomeCode::new().state(0, 15 << 20).done());
     assert!(matches!(fault_of(&hostile("", &body)), PolicyFault::Limit { what } if what.contains("handed over")));
     // A list whose items would fill the host's memory.
-    let body = format!("(drop (memory.grow (i32.const 254))) {}", OutcomeCode::new().clears_of_length(2_000_000).done());
+    let body =
+        format!("(drop (memory.grow (i32.const 254))) {}", OutcomeCode::new().clears_of_length(2_000_000).done());
     assert!(matches!(fault_of(&hostile("", &body)), PolicyFault::Limit { .. } | PolicyFault::Nonsense { .. }));
 }
 

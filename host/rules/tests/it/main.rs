@@ -1,5 +1,7 @@
 //! Real components through the real engine: the example rule, and components that mean harm.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test says what it found by panicking")]
+
 mod admission;
 mod cache;
 mod components;

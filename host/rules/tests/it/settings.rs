@@ -12,7 +12,9 @@ fn refused(json: &str, field: &str, words: &str) {
     let error = rule().encode_settings(json).unwrap_err();
     let text = error.to_string();
     match &error {
-        SettingsError::Field { field: got, .. } | SettingsError::Contradiction { field: got, .. } => assert_eq!(got, field, "{text}"),
+        SettingsError::Field { field: got, .. } | SettingsError::Contradiction { field: got, .. } => {
+            assert_eq!(got, field, "{text}")
+        }
         SettingsError::Tried(_) => panic!("{text}"),
     }
     assert!(text.contains(words), "expected {words:?} in {text:?}");
@@ -38,7 +40,9 @@ fn settings_that_contradict_each_other_are_found_by_the_rule_itself() {
 fn the_same_settings_give_the_same_bytes_however_they_are_written() {
     let rule = rule();
     let one = rule.encode_settings(r#"{"gas-low-level": 12.5, "rest-minutes": 30}"#).unwrap();
-    let other = rule.encode_settings("{\n \"rest-minutes\": 3e1, \"gas-low-level\": 1.25e1, \"gas-high-level\": 20.0 }").unwrap();
+    let other = rule
+        .encode_settings("{\n \"rest-minutes\": 3e1, \"gas-low-level\": 1.25e1, \"gas-high-level\": 20.0 }")
+        .unwrap();
     assert_eq!(one, other);
     let decoded = rule.describe().schema.decode(&one).unwrap();
     assert_eq!(decoded["gas-low-level"], 12.5);
