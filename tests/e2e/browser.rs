@@ -3,6 +3,7 @@
 use anyhow::{Context, Result, bail};
 use davy_city::SignIn;
 use fantoccini::{Client, ClientBuilder, Locator};
+use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::json;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
@@ -61,7 +62,7 @@ impl Browser {
             "goog:loggingPrefs": {"browser": "ALL"},
         });
         let capabilities = capabilities.as_object().cloned().unwrap_or_default();
-        let connected = ClientBuilder::new(fantoccini::wd::connector()?)
+        let connected = ClientBuilder::new(HttpConnector::new())
             .capabilities(capabilities)
             .connect(&format!("http://127.0.0.1:{port}"))
             .await;

@@ -43,7 +43,7 @@ fn component(body: &str) -> Vec<u8> {
     let text = ["package.wit", "types.wit", "alarm.wit"].map(read).join("\n");
     let package = resolve.push_str("rules.wit", &text).unwrap();
     let world = resolve.select_world(&[package], Some("alarm-policy")).unwrap();
-    embed_component_metadata(&mut core, &resolve, world, StringEncoding::UTF8).unwrap();
+    embed_component_metadata(&mut core, &resolve, world, StringEncoding::UTF8, false).unwrap();
     package::componentize(&core).unwrap()
 }
 

@@ -37,7 +37,11 @@ fn the_page_of_settings_is_what_the_program_prints() {
 fn every_dependency_has_its_line_in_the_architecture() {
     let page = std::fs::read_to_string(programs::root().join("ARCHITECTURE.md")).expect("the page");
     let manifest = std::fs::read_to_string(programs::root().join("Cargo.toml")).expect("the manifest");
-    let section = manifest.split("[workspace.dependencies]").nth(1).and_then(|rest| rest.split("\n[").next()).expect("dependencies");
+    let section = manifest
+        .split("[workspace.dependencies]")
+        .nth(1)
+        .and_then(|rest| rest.split("\n[").next())
+        .expect("dependencies");
     let missing: Vec<&str> = section
         .lines()
         .filter_map(|line| line.split_once(" = ").map(|(name, _)| name.trim()))

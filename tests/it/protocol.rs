@@ -61,7 +61,15 @@ fn the_commands_of_the_page_mean_what_it_says_and_are_written_so() {
         let commands = wire::decode_pending(&pending).expect(expected);
         let text: Vec<String> = commands
             .iter()
-            .map(|c| format!("id {}, {}, counter {}, deadline {}", c.id.raw(), c.action.name(), c.counter, c.deadline.as_millis()))
+            .map(|c| {
+                format!(
+                    "id {}, {}, counter {}, deadline {}",
+                    c.id.raw(),
+                    c.action.name(),
+                    c.counter,
+                    c.deadline.as_millis()
+                )
+            })
             .collect();
         assert_eq!(text.join("\n"), expected);
         assert_eq!(wire::encode_pending(&commands), pending);
