@@ -56,7 +56,7 @@ struct Run {
     #[arg(long, default_value_t = 5.0)]
     first_leak_after: f64,
     /// No more of these in the last so many seconds.
-    #[arg(long, default_value_t = 20.0)]
+    #[arg(long, default_value_t = 25.0)]
     settle: f64,
     /// Share of these that are slow, 0 to 1.
     #[arg(long, default_value_t = 0.0)]

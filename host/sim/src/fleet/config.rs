@@ -77,7 +77,7 @@ impl FleetConfig {
             runs_for: None,
             leak_every: None,
             first_leak_after: Duration::from_secs(5),
-            settle: Duration::from_secs(20),
+            settle: Duration::from_secs(25),
             slow_share: 0.0,
             radio_loss: 0.0,
             drain: Duration::from_secs(10),

@@ -71,7 +71,7 @@ impl Home {
         let habits = Habits::draw(&mut chance);
         let size = if habits.is_restaurant() { 5.0 } else { 1.0 };
         let shape = RoomShape {
-            volume_m3: chance.between(10.0, 30.0) * size,
+            volume_m3: chance.between(8.0, 22.0) * size,
             ceiling_share: chance.between(0.15, 0.3),
             air_changes_per_h: chance.between(1.0, 4.0),
             mixing_per_h: chance.between(3.0, 9.0),
@@ -287,6 +287,24 @@ mod tests {
                 assert!(home.gas_lel() < gas / 10.0, "seed {seed}: {} of {gas}", home.gas_lel());
             }
         }
+    }
+
+    #[test]
+    fn a_hose_that_slips_off_is_felt_within_two_minutes_in_every_room() {
+        let mut slowest = 0;
+        for seed in 0..300 {
+            let mut home = home(seed, 0.0);
+            let leak =
+                Leak::draw(LeakKind::Sudden, LeakSite::BehindValves, home.room(), START, &mut Chance::new(seed, 9));
+            assert!(leak.full_m3h < 40.0, "{leak:?}");
+            home.set_leak(Some(leak));
+            let felt = (0..600).find(|second| {
+                home.advance(START + Span::from_secs(*second), &mut Vec::new());
+                home.gas_lel() >= 27.0
+            });
+            slowest = slowest.max(felt.unwrap_or(600));
+        }
+        assert!((20..=120).contains(&slowest), "{slowest} s");
     }
 
     #[test]

@@ -6,6 +6,10 @@ use super::room::Room;
 use crate::chance::Chance;
 use davy_domain::Timestamp;
 
+/// A hose that slips off feeds at least this share of the room's volume an hour: the pipe was laid for the appliances of such a room, and
+/// the ceiling reaches the alarm level within a minute or so.
+const SUDDEN_ROOMS_PER_H: f64 = 0.24;
+
 /// How a leak begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -46,7 +50,10 @@ impl Leak {
     pub fn draw(kind: LeakKind, site: LeakSite, room: &Room, began: Timestamp, chance: &mut Chance) -> Self {
         let (full_m3h, opening_s) = match kind {
             LeakKind::Slow => (chance.between(40.0, 90.0) / room.steady_lel(1.0), chance.between(60.0, 300.0)),
-            LeakKind::Sudden => (chance.between(2.5, 5.0), 1.0),
+            LeakKind::Sudden => {
+                let pipe = SUDDEN_ROOMS_PER_H * room.shape().volume_m3 * chance.between(1.0, 1.3);
+                (pipe.max(chance.between(2.5, 5.0)), 1.0)
+            }
         };
         Self { kind, site, began, full_m3h, opening_s }
     }

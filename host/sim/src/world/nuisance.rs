@@ -6,9 +6,10 @@
 use crate::chance::Chance;
 use davy_domain::Timestamp;
 
-/// No nuisance reaches the high level of household detectors.
-pub const NEVER_ABOVE_LEL: f64 = 45.0;
-/// The low level: a nuisance passes it for at most half a minute.
+/// No nuisance reaches the statutory level of 25 %LEL, so that every alarm of the floor is a true one here; a tenant's rule with a lower
+/// level has to tell them apart.
+pub const NEVER_ABOVE_LEL: f64 = 22.5;
+/// A usual low level of rules: a nuisance passes it for at most half a minute.
 pub const HALF_MINUTE_LEL: f64 = 20.0;
 
 /// One hump in what the sensor sees.
@@ -28,9 +29,9 @@ impl Hump {
         Self { from, lasts_ms: chance.whole(40_000, 150_000), peak_lel: chance.between(1.5, 9.0) }
     }
 
-    /// Alcohol or spray right under the sensor: higher and shorter. Now and then it passes the low level.
+    /// Alcohol or spray right under the sensor: higher and shorter. Now and then it passes a low level.
     pub fn alcohol(from: Timestamp, chance: &mut Chance) -> Self {
-        let peak_lel = (6.0 + chance.wait(7.0)).min(NEVER_ABOVE_LEL - 5.0);
+        let peak_lel = (6.0 + chance.wait(7.0)).min(NEVER_ABOVE_LEL - 0.5);
         Self { from, lasts_ms: chance.whole(20_000, 45_000), peak_lel }
     }
 
