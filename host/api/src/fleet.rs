@@ -200,7 +200,7 @@ wire! {
         /// Where it stands.
         #[cfg_attr(feature = "openapi", schema(value_type = String))]
         state: CommandState,
-        /// Why: `leak`, `operator` or `resident`.
+        /// Why: `leak`, `rule`, `operator` or `resident`.
         cause: String,
         /// The alarm that ordered it.
         #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]

@@ -10,7 +10,7 @@ use crate::http::{App, Parts, router};
 use crate::ingest::{Ingest, IngestConfig, IngestParts};
 use crate::keys::KeyRing;
 use crate::live::LiveBus;
-use crate::operate::{Operate, SharedOperate};
+use crate::operate::SharedOperate;
 use anyhow::Context;
 use axum::Router;
 use davy_domain::Timestamp;

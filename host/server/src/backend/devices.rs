@@ -69,6 +69,7 @@ pub(super) fn bad(field: &str, reason: String) -> Problem {
 pub(super) fn command_item(command: &Command) -> CommandItem {
     let (cause, alarm) = match command.cause {
         Cause::Leak { alarm } => ("leak", Some(alarm)),
+        Cause::Rule => ("rule", None),
         Cause::Operator { .. } => ("operator", None),
         Cause::Resident { .. } => ("resident", None),
     };

@@ -1,0 +1,97 @@
+//! The shard's side of the fold: steps an interlock and sorts what comes of it into what is stored, announced and delivered.
+
+use super::shard::Shard;
+use super::state::ShardState;
+use super::work::Delivery;
+use crate::live::Change;
+use davy_domain::interlock::{Effects, Input, RejectReason};
+use davy_domain::{DeviceId, Quantity, Timestamp};
+
+/// What became of a step, for whoever caused it.
+#[derive(Debug, Default)]
+pub(super) struct Stepped {
+    /// Whether anything but readings and the rule's memory changed.
+    pub changed: bool,
+    /// The rule's new memory for the device that spoke, to be journalled with what it said.
+    pub rule_state: Option<Vec<u8>>,
+    /// Why nothing was done.
+    pub rejected: Option<RejectReason>,
+}
+
+impl Shard {
+    /// Folds one input, which `speaker` sent (none when a person or time did).
+    pub(super) fn step(
+        &mut self,
+        state: &mut ShardState,
+        interlock: u32,
+        speaker: Option<DeviceId>,
+        input: Input<'_>,
+        now: Timestamp,
+    ) -> Stepped {
+        state.step(interlock, input, now, &mut self.ids, &mut self.effects);
+        self.take_readings(state, now);
+        if self.effects.is_empty() {
+            return Stepped::default();
+        }
+        let rejected = self.effects.rejected.take();
+        let spoken = self.effects.rule_state.iter().position(|(device, _)| Some(*device) == speaker);
+        let rule_state = spoken.map(|at| self.effects.rule_state.swap_remove(at).1);
+        for (gateway, serial) in self.effects.unknown_children.drain(..) {
+            tracing::warn!(device.id = %gateway, serial, "a gateway reports for a device that is not provisioned behind it");
+        }
+        for device in self.effects.deliver.drain(..) {
+            if self.observers.contains_key(&device) {
+                self.work.release.notifications.push(Delivery { device, payload: state.pending(interlock, device, now) });
+            }
+        }
+        if self.effects.is_empty() {
+            return Stepped { changed: false, rule_state, rejected };
+        }
+        self.announce(state, interlock);
+        let memory_only = std::mem::take(&mut self.effects.rule_state);
+        let changed = !self.effects.is_empty();
+        self.effects.rule_state = memory_only;
+        if let Some((tenant, id)) = state.name_of(interlock) {
+            self.work.effects.push((tenant, id, std::mem::take(&mut self.effects)));
+        }
+        Stepped { changed, rule_state, rejected }
+    }
+
+    /// Keeps the readings for pages and tells whoever watches the device.
+    fn take_readings(&mut self, state: &mut ShardState, now: Timestamp) {
+        let mut from = 0;
+        while let Some(&(device, _)) = self.effects.readings.get(from) {
+            let count = self.effects.readings[from..].iter().take_while(|(each, _)| *each == device).count();
+            let readings = &self.effects.readings[from..from + count];
+            state.remember(device, readings.iter().map(|(_, reading)| *reading), now);
+            if self.live.watches(device) {
+                let readings = readings.iter().map(|(_, reading)| *reading).collect();
+                self.work.announcements.extend(state.committed(device, Change::Readings(readings)));
+            }
+            if readings.iter().any(|(_, reading)| reading.quantity == Quantity::Valve) {
+                self.announce_valve(state, device);
+            }
+            from += count;
+        }
+        self.effects.readings.clear();
+    }
+
+    /// Puts the changed alarms and commands among what is published after the commit.
+    fn announce(&mut self, state: &mut ShardState, interlock: u32) {
+        let Effects { alarms, commands, .. } = &self.effects;
+        let alarms = alarms.iter().map(|change| (change.alarm.device, Change::Alarm(change.alarm.clone())));
+        let commands = commands.iter().map(|change| (change.command.device, Change::Command(change.command.clone())));
+        self.work.announcements.extend(alarms.chain(commands).filter_map(|(device, change)| state.committed(device, change)));
+        if !self.effects.commands.is_empty() {
+            for device in state.devices_of(interlock) {
+                self.announce_valve(state, device);
+            }
+        }
+    }
+
+    fn announce_valve(&mut self, state: &mut ShardState, device: DeviceId) {
+        if let Some(valve) = state.valve_moved(device) {
+            self.work.announcements.extend(state.committed(device, Change::Valve(valve)));
+        }
+    }
+}

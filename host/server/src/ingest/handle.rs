@@ -1,0 +1,274 @@
+//! Starting ingest, asking it something, and stopping it without losing anything.
+
+use super::commit::Committer;
+use super::recover::{self, RecoveredShard, Surroundings};
+use super::route::{Routes, ShardIndex};
+use super::shard::{Operation, Shard, ShardInput, ShardParts};
+use super::socket::{self, Datagrams, Receiver as DatagramReceiver};
+use super::state::ShardState;
+use super::tenants;
+use super::{IngestConfig, IngestError, IngestParts};
+use crate::operate::{Answer, DeviceView, Operate, OperateError};
+use crossbeam_channel::Sender;
+use davy_api::Sample;
+use davy_coap::{Endpoint, EndpointConfig};
+use davy_domain::alarm::{Alarm, AlarmEvent};
+use davy_domain::command::{Cause, Command};
+use davy_domain::floor::Floor;
+use davy_domain::{AlarmId, DeviceId, IdSource, InterlockId, Quantity, Timestamp};
+use davy_store::{CompactOptions, Store};
+use parking_lot::Mutex;
+use std::collections::HashMap;
+use std::net::{SocketAddr, UdpSocket};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot};
+
+/// How many works may wait for the committer before the shards keep theirs back.
+const COMMIT_QUEUE: usize = 256;
+/// How many batches of datagrams may wait for one shard; past it the socket's own buffer fills.
+const SHARD_QUEUE: usize = 256;
+
+/// A running ingest.
+pub struct Ingest {
+    /// Where CoAP is listened for.
+    local: SocketAddr,
+    shards: Vec<ShardLink>,
+    shard_of: HashMap<InterlockId, ShardIndex>,
+    state_of: HashMap<DeviceId, ShardIndex>,
+    receiving: Arc<AtomicBool>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+    tasks: Mutex<Vec<tokio::task::JoinHandle<()>>>,
+    compacting: tokio_util::sync::CancellationToken,
+}
+
+struct ShardLink {
+    /// Orders and what the committer says: never refused.
+    inputs: Sender<ShardInput>,
+    state: Arc<Mutex<ShardState>>,
+}
+
+impl Ingest {
+    /// Rebuilds the state and begins to listen.
+    ///
+    /// # Errors
+    /// [`IngestError`] says what stands against it.
+    pub async fn start(config: IngestConfig, parts: IngestParts) -> Result<Arc<Self>, IngestError> {
+        let IngestParts { store, engine, keys, live, clock, random } = parts;
+        let now = clock.now();
+        let boot = store.next_boot(now).await?;
+        let floor = statutory_floor(&store).await?;
+        let tenants = store.tenants().await?;
+        let worlds = tenants::load(&store, &engine, &floor, &tenants).await?;
+        let endpoints = (0..config.shards.max(1))
+            .map(|_| {
+                let mut seed = [0; 32];
+                random.fill(&mut seed).map(|()| Endpoint::new(EndpointConfig::server(), seed))
+            })
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(|source| IngestError::System { what: "randomness", source })?;
+        let highest = store.highest_id().await?;
+        let surroundings = Surroundings { tenants: &tenants, worlds: &worlds, keys: &keys, boot, now };
+        let (recovered, contexts) = recover::rebuild(&mut store.recover().await?, &surroundings, endpoints).await?;
+
+        let listen = |source| IngestError::Listen { listen: config.listen, source };
+        let socket = Arc::new(socket::bind(config.listen).map_err(listen)?);
+        let local = socket.local_addr().map_err(listen)?;
+        let degraded = Arc::new(AtomicBool::new(false));
+        let receiving = Arc::new(AtomicBool::new(true));
+        let (committer, work) = mpsc::channel(COMMIT_QUEUE);
+        let mut this = Self {
+            local,
+            shards: Vec::new(),
+            shard_of: HashMap::new(),
+            state_of: HashMap::new(),
+            receiving: Arc::clone(&receiving),
+            threads: Mutex::default(),
+            tasks: Mutex::default(),
+            compacting: tokio_util::sync::CancellationToken::new(),
+        };
+        let mut datagrams = Vec::new();
+        for (index, RecoveredShard { state, contexts, endpoint }) in recovered.into_iter().enumerate() {
+            let index = index as ShardIndex;
+            this.shard_of.extend(state.interlocks().map(|id| (id, index)));
+            this.state_of.extend(state.devices().map(|id| (id, index)));
+            let state = Arc::new(Mutex::new(state));
+            let (inputs, orders) = crossbeam_channel::unbounded();
+            let (to_shard, from_socket) = crossbeam_channel::bounded(SHARD_QUEUE);
+            let shard = Shard::new(ShardParts {
+                index,
+                socket: Arc::clone(&socket),
+                endpoint,
+                contexts,
+                state: Arc::clone(&state),
+                ids: IdSource::new(index as u8, highest),
+                committer: committer.clone(),
+                degraded: Arc::clone(&degraded),
+                live: live.clone(),
+                clock: Arc::clone(&clock),
+            });
+            this.spawn(format!("shard-{index}"), move || shard.run(&orders, &from_socket))?;
+            this.shards.push(ShardLink { inputs, state });
+            datagrams.push(to_shard);
+        }
+        drop(committer);
+        let committer = Committer {
+            store: store.clone(),
+            work,
+            shards: this.shards.iter().map(|shard| shard.inputs.clone()).collect(),
+            live,
+            degraded,
+        };
+        this.tasks.lock().push(tokio::spawn(committer.run()));
+        let routes = Routes::new(contexts);
+        this.spawn("receive".to_owned(), move || receive(&socket, routes, &datagrams, &receiving))?;
+        let compaction = compact(
+            store,
+            this.shards.iter().map(|shard| shard.inputs.clone()).collect(),
+            config.compact_every,
+            this.compacting.clone(),
+            clock,
+        );
+        this.tasks.lock().push(tokio::spawn(compaction));
+        Ok(Arc::new(this))
+    }
+
+    /// Where CoAP is listened for.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.local
+    }
+
+    fn spawn(&self, name: String, run: impl FnOnce() + Send + 'static) -> Result<(), IngestError> {
+        let thread = std::thread::Builder::new().name(name).spawn(run);
+        self.threads.lock().push(thread.map_err(|source| IngestError::System { what: "a thread", source })?);
+        Ok(())
+    }
+
+    async fn ask<T>(
+        &self,
+        interlock: InterlockId,
+        operation: impl FnOnce(oneshot::Sender<Result<T, OperateError>>) -> Operation,
+    ) -> Result<T, OperateError> {
+        let shard = self.shard_of.get(&interlock).and_then(|&shard| self.shards.get(usize::from(shard)));
+        let shard = shard.ok_or_else(|| OperateError::Unknown { what: interlock.to_string() })?;
+        let (answer, answered) = oneshot::channel();
+        shard.inputs.send(ShardInput::Operate(operation(answer))).map_err(|_| OperateError::Stopping)?;
+        answered.await.map_err(|_| OperateError::Stopping)?
+    }
+
+    fn with_state<T>(&self, device: DeviceId, look: impl FnOnce(&ShardState) -> T) -> Option<T> {
+        let shard = self.shards.get(usize::from(*self.state_of.get(&device)?))?;
+        Some(look(&shard.state.lock()))
+    }
+}
+
+impl Operate for Ingest {
+    fn close(&self, interlock: InterlockId, device: DeviceId, cause: Cause) -> Answer<'_, Vec<Command>> {
+        Box::pin(self.ask(interlock, move |answer| Operation::Close { interlock, device, cause, answer }))
+    }
+
+    fn person(&self, interlock: InterlockId, alarm: AlarmId, event: AlarmEvent) -> Answer<'_, Alarm> {
+        Box::pin(self.ask(interlock, move |answer| Operation::Person { interlock, alarm, event, answer }))
+    }
+
+    fn device_view(&self, device: DeviceId) -> Option<DeviceView> {
+        self.with_state(device, |state| state.view(device)).flatten()
+    }
+
+    fn recent(&self, device: DeviceId, quantity: Quantity, from: Timestamp, to: Timestamp) -> Vec<Sample> {
+        self.with_state(device, |state| state.recent(device, quantity, from, to)).unwrap_or_default()
+    }
+
+    fn ready(&self) -> bool {
+        self.receiving.load(Ordering::Relaxed)
+    }
+
+    fn shutdown(&self) -> Answer<'_, ()> {
+        Box::pin(async move {
+            self.receiving.store(false, Ordering::Relaxed);
+            self.compacting.cancel();
+            for shard in &self.shards {
+                // A shard that has ended already has nothing left to hand over.
+                let _ = shard.inputs.send(ShardInput::Stop);
+            }
+            let threads = std::mem::take(&mut *self.threads.lock());
+            let joined = tokio::task::spawn_blocking(move || threads.into_iter().all(|thread| thread.join().is_ok())).await;
+            let tasks = std::mem::take(&mut *self.tasks.lock());
+            for task in tasks {
+                task.await.map_err(|error| OperateError::NotStored { reason: error.to_string() })?;
+            }
+            match joined {
+                Ok(true) => Ok(()),
+                Ok(false) | Err(_) => Err(OperateError::NotStored { reason: "a shard ended abnormally; see the log".into() }),
+            }
+        })
+    }
+}
+
+/// The stored floor; on a new database the defaults become data first.
+async fn statutory_floor(store: &Store) -> Result<Floor, IngestError> {
+    let floor = store.statutory_floor().await?;
+    if !floor.rules.is_empty() {
+        return Ok(floor);
+    }
+    let floor = Floor::china_default();
+    store.put_statutory_floor(&floor).await?;
+    Ok(floor)
+}
+
+/// Receives, routes and hands over until told to stop.
+fn receive(socket: &UdpSocket, mut routes: Routes, shards: &[Sender<Datagrams>], receiving: &AtomicBool) {
+    let mut receiver = DatagramReceiver::default();
+    let mut sorted: Vec<Datagrams> = shards.iter().map(|_| Datagrams::default()).collect();
+    while receiving.load(Ordering::Relaxed) {
+        let received = receiver.receive(socket, |peer, datagram| {
+            let shard = routes.shard_of(peer, davy_coap::peek(datagram).as_ref());
+            if let Some(sorted) = sorted.get_mut(usize::from(shard)) {
+                sorted.push(peer, datagram);
+            }
+        });
+        if let Err(error) = received {
+            tracing::error!(%error, "receiving failed; trying again");
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        for (sorted, shard) in sorted.iter_mut().zip(shards) {
+            if !sorted.is_empty() && shard.send(std::mem::take(sorted)).is_err() {
+                return;
+            }
+        }
+    }
+}
+
+/// Compacts the journal from time to time, and lets the shards forget what pages now find in chunks.
+async fn compact(
+    store: Store,
+    shards: Vec<Sender<ShardInput>>,
+    every: Duration,
+    stop: tokio_util::sync::CancellationToken,
+    clock: crate::clock::SharedClock,
+) {
+    let options = CompactOptions { slices: 64, ..CompactOptions::default() };
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(every) => {}
+        }
+        let before = clock.now() - options.keep;
+        match store.compact(before, &options).await {
+            Ok(report) if report.uplinks > 0 => {
+                tracing::debug!(uplinks = report.uplinks, readings = report.readings, "compacted");
+                // What arrived just before the cut may have been committed after it: it is kept a little longer in both places.
+                let forget = before - davy_domain::Span::from_minutes(1);
+                if !report.more {
+                    for shard in &shards {
+                        let _ = shard.send(ShardInput::Compacted(forget));
+                    }
+                }
+            }
+            Ok(_) => {}
+            Err(error) => tracing::warn!(%error, "compaction failed; trying again later"),
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! What a shard says to the outside once the committer has spoken: replies, notifications and answers to people.
+
+use super::socket::Sender;
+use super::shard::{CBOR, RETRY_AFTER, Shard};
+use super::state::ShardState;
+use super::work::{Delivery, Payload, Release, Reply, Work};
+use crate::operate::OperateError;
+use davy_coap::{Code, EndpointError, ExchangeId, NotificationId, ObservationId, Response};
+use davy_domain::interlock::{Input, Transport};
+use davy_domain::{CommandId, DeviceId};
+use std::sync::atomic::Ordering;
+use tokio::sync::mpsc::error::TrySendError;
+
+impl Shard {
+    /// Answers. What is not durable is not acknowledged: commands travel in a 5.03 then, and the device reports again.
+    pub(super) fn release(&mut self, release: Release, durable: bool, state: &mut ShardState) {
+        for reply in release.replies {
+            self.reply(reply, durable, state);
+        }
+        for delivery in release.notifications {
+            self.notify(delivery, state);
+        }
+        for answer in release.answers {
+            answer(if durable { Ok(()) } else { Err(OperateError::NotStored { reason: "the database does not answer".into() }) });
+        }
+    }
+
+    fn reply(&mut self, reply: Reply, durable: bool, state: &mut ShardState) {
+        let Payload { bytes, commands } = reply.delivery;
+        let response = match (durable, reply.read) {
+            (true, true) => Response::content(CBOR, bytes),
+            (true, false) if bytes.is_empty() => Response::new(Code::CHANGED),
+            (true, false) => Response::changed(CBOR, bytes),
+            (false, _) => Response {
+                content_format: (!bytes.is_empty()).then_some(CBOR),
+                payload: bytes,
+                ..Response::new(Code::SERVICE_UNAVAILABLE).with_max_age(RETRY_AFTER)
+            },
+        };
+        if self.respond(reply.exchange, response) {
+            self.sent(reply.device, commands, Transport::Sent, state);
+        }
+    }
+
+    fn notify(&mut self, delivery: Delivery, state: &mut ShardState) {
+        let Some(&observation) = self.observers.get(&delivery.device) else { return };
+        let Payload { bytes, commands } = delivery.payload;
+        match self.endpoint.notify(self.clock.instant(), observation, Response::content(CBOR, bytes), true) {
+            Ok(notification) => {
+                self.notified.insert((observation, notification), (delivery.device, commands.clone()));
+                self.sent(delivery.device, commands, Transport::Sent, state);
+            }
+            Err(error) => {
+                tracing::warn!(device.id = %delivery.device, %error, "a command could not be notified and waits for the next uplink");
+            }
+        }
+    }
+
+    /// A notification has an end.
+    pub(super) fn notified(
+        &mut self,
+        state: &mut ShardState,
+        observation: ObservationId,
+        notification: NotificationId,
+        event: Transport,
+    ) {
+        if let Some((device, commands)) = self.notified.remove(&(observation, notification)) {
+            self.sent(device, commands, event, state);
+        }
+    }
+
+    fn sent(&mut self, device: DeviceId, commands: Vec<CommandId>, event: Transport, state: &mut ShardState) {
+        if commands.is_empty() {
+            return;
+        }
+        let Some(interlock) = state.interlock_of(device) else { return };
+        let now = self.clock.now();
+        for command in commands {
+            self.step(state, interlock, None, Input::Transport { command, event }, now);
+        }
+    }
+
+    /// Responds; returns whether the exchange was still open.
+    pub(super) fn respond(&mut self, exchange: ExchangeId, response: Response) -> bool {
+        match self.endpoint.respond(self.clock.instant(), exchange, response) {
+            Ok(()) => true,
+            // Answered already while the database was away, or the device has given up.
+            Err(EndpointError::UnknownExchange) => false,
+            Err(error) => {
+                tracing::error!(%error, "a response could not be sent");
+                false
+            }
+        }
+    }
+
+    /// Sends what the endpoint has to send.
+    pub(super) fn transmit(&mut self, sender: &mut Sender) {
+        loop {
+            self.outgoing.extend(std::iter::from_fn(|| self.endpoint.poll_transmit()).take(256));
+            if self.outgoing.is_empty() {
+                return;
+            }
+            let datagrams = self.outgoing.iter().map(|transmit| (transmit.peer, transmit.payload.as_slice()));
+            let refused = sender.send(&self.socket, datagrams);
+            if refused > 0 {
+                metrics::counter!("davy_datagrams_unsent_total").increment(refused as u64);
+            }
+            for transmit in self.outgoing.drain(..) {
+                self.endpoint.recycle(transmit.payload);
+            }
+        }
+    }
+
+    /// Hands what has been decided to the committer, if it has room; otherwise it stays and grows until it has.
+    pub(super) fn hand_over(&mut self, state: &mut ShardState) {
+        if self.work.is_empty() {
+            return;
+        }
+        if self.degraded.load(Ordering::Relaxed) {
+            let commands = self.work.release.take_commands();
+            self.release(commands, false, state);
+        }
+        let waiting = self.work.release.replies.len();
+        match self.committer.try_send(std::mem::replace(&mut self.work, Work::of(self.index))) {
+            Ok(()) => self.waiting += waiting,
+            Err(TrySendError::Full(work) | TrySendError::Closed(work)) => self.work = work,
+        }
+    }
+}

@@ -1,0 +1,222 @@
+//! What devices may ask: `POST /u`, `GET /c`, `POST /c/{id}`, `GET /.well-known/core`. Everything else is refused in words.
+
+use super::shard::{CBOR, LINK_FORMAT, MOST_WAITING, RETRY_AFTER, SENML_CBOR, Shard};
+use super::state::{DeviceSlot, ShardState};
+use super::work::Reply;
+use davy_coap::{Code, ContextId, ExchangeId, ObservationId, Request, Response};
+use davy_domain::interlock::{Effects, Input};
+use davy_domain::{CommandId, senml, wire};
+use davy_store::{JournalRow, RowKind};
+use metrics::counter;
+
+/// The resources, as `GET /.well-known/core` lists them (RFC 6690).
+const LINKS: &str = "</u>;rt=\"davy.uplink\";ct=112,</c>;rt=\"davy.commands\";ct=60;obs";
+
+/// What a request was that waits for its answer.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// To read the pending commands.
+    Read,
+    /// An uplink or an outcome; `quiet` when nothing but readings came of it.
+    Report { quiet: bool },
+}
+
+/// Why a request was refused, for the device's log and for the counter.
+struct Refusal {
+    code: Code,
+    reason: &'static str,
+    words: String,
+}
+
+impl Refusal {
+    fn new(code: Code, reason: &'static str, words: impl Into<String>) -> Self {
+        Self { code, reason, words: words.into() }
+    }
+}
+
+impl Shard {
+    pub(super) fn request(
+        &mut self,
+        state: &mut ShardState,
+        exchange: ExchangeId,
+        context: Option<ContextId>,
+        sequence: Option<u64>,
+        observation: Option<ObservationId>,
+        mut request: Request,
+    ) {
+        let Err(refusal) = self.answer(state, exchange, context, sequence, &mut request) else { return };
+        counter!("davy_coap_refused_total", "reason" => refusal.reason).increment(1);
+        if let Some(observation) = observation {
+            // One that was never established is over already.
+            let _ = self.endpoint.cancel_observation(observation);
+        }
+        self.respond(exchange, Response::error(refusal.code, refusal.words));
+    }
+
+    fn answer(
+        &mut self,
+        state: &mut ShardState,
+        exchange: ExchangeId,
+        context: Option<ContextId>,
+        sequence: Option<u64>,
+        request: &mut Request,
+    ) -> Result<(), Refusal> {
+        let path = std::mem::take(&mut request.path);
+        let path = path.as_str();
+        if path == ".well-known/core" {
+            expect_method(request, path, Code::GET)?;
+            self.respond(exchange, Response::content(LINK_FORMAT, LINKS.into()));
+            return Ok(());
+        }
+        let slot = self.slot(context).ok_or_else(|| {
+            Refusal::new(Code::UNAUTHORIZED, "unprotected", "expected a request protected with OSCORE under the device's key")
+        })?;
+        match path {
+            "u" => {
+                expect_method(request, path, Code::POST)?;
+                self.uplink(state, exchange, slot, sequence, request)
+            }
+            "c" => {
+                expect_method(request, path, Code::GET)?;
+                // Nothing becomes durable by it, but the commands in the answer must be before it goes out.
+                self.wait(state, slot, exchange, sequence, Kind::Read);
+                Ok(())
+            }
+            _ => match path.strip_prefix("c/") {
+                Some(id) => {
+                    expect_method(request, path, Code::POST)?;
+                    self.outcome(state, exchange, slot, sequence, id, request)
+                }
+                None => Err(Refusal::new(
+                    Code::NOT_FOUND,
+                    "unknown-path",
+                    "expected POST /u, GET /c, POST /c/{id} or GET /.well-known/core",
+                )),
+            },
+        }
+    }
+
+    fn uplink(
+        &mut self,
+        state: &mut ShardState,
+        exchange: ExchangeId,
+        slot: DeviceSlot,
+        sequence: Option<u64>,
+        request: &mut Request,
+    ) -> Result<(), Refusal> {
+        expect_format(request, SENML_CBOR, "application/senml+cbor (112)")?;
+        let now = self.clock.now();
+        let uplink = senml::decode(&request.payload, now)
+            .map_err(|error| Refusal::new(Code::BAD_REQUEST, "senml", error.to_string()))?;
+        self.counters.uplinks.increment(1);
+        if uplink.unknown > 0 {
+            self.counters.unknown_names.increment(u64::from(uplink.unknown));
+        }
+        if let Some(fault) = &uplink.fault {
+            tracing::warn!(device.id = %slot.device, %fault, "a record was left out of an uplink that reports gas");
+        }
+        self.counters.readings.increment(uplink.parts.iter().map(|part| part.readings.len() as u64).sum());
+        let input = Input::Uplink { device: slot.device, sequence, parts: &uplink.parts };
+        let stepped = self.step(state, slot.interlock, Some(slot.device), input, now);
+        let quiet = !stepped.changed;
+        if quiet && self.waiting > MOST_WAITING {
+            self.counters.shed.increment(1);
+            self.keep_rule_state(state, slot, stepped.rule_state);
+            let words = "too much is waiting to be stored; send this again later";
+            self.respond(exchange, Response::error(Code::SERVICE_UNAVAILABLE, words).with_max_age(RETRY_AFTER));
+            return Ok(());
+        }
+        self.work.rows.push(JournalRow {
+            tenant: slot.tenant,
+            device: slot.device,
+            sequence,
+            received_at: now,
+            payload: std::mem::take(&mut request.payload),
+            format: SENML_CBOR,
+            rule_state: stepped.rule_state,
+            kind: RowKind::Uplink,
+        });
+        self.wait(state, slot, exchange, sequence, Kind::Report { quiet });
+        Ok(())
+    }
+
+    fn outcome(
+        &mut self,
+        state: &mut ShardState,
+        exchange: ExchangeId,
+        slot: DeviceSlot,
+        sequence: Option<u64>,
+        id: &str,
+        request: &mut Request,
+    ) -> Result<(), Refusal> {
+        expect_format(request, CBOR, "application/cbor (60)")?;
+        let command = id.parse::<u64>().ok().and_then(|id| i64::try_from(id).ok()).map(CommandId::from_raw).ok_or_else(|| {
+            Refusal::new(Code::BAD_REQUEST, "command-id", "expected /c/{id} with the command's id as a decimal number")
+        })?;
+        let report = wire::decode_outcome(&request.payload)
+            .map_err(|error| Refusal::new(Code::BAD_REQUEST, "outcome", error.to_string()))?;
+        let now = self.clock.now();
+        let input = Input::Outcome {
+            device: slot.device,
+            command,
+            counter: report.counter,
+            outcome: report.outcome,
+            at: report.at,
+        };
+        let stepped = self.step(state, slot.interlock, Some(slot.device), input, now);
+        if let Some(reason) = stepped.rejected {
+            return Err(Refusal::new(Code::NOT_FOUND, "unknown-command", reason.to_string()));
+        }
+        self.work.rows.push(JournalRow {
+            tenant: slot.tenant,
+            device: slot.device,
+            sequence,
+            received_at: now,
+            payload: std::mem::take(&mut request.payload),
+            format: CBOR,
+            rule_state: stepped.rule_state,
+            kind: RowKind::Outcome,
+        });
+        self.wait(state, slot, exchange, sequence, Kind::Report { quiet: false });
+        Ok(())
+    }
+
+    /// A refused uplink leaves no journal row that could carry the rule's memory.
+    fn keep_rule_state(&mut self, state: &ShardState, slot: DeviceSlot, rule_state: Option<Vec<u8>>) {
+        if let Some(rule_state) = rule_state
+            && let Some((tenant, interlock)) = state.name_of(slot.interlock)
+        {
+            let effects = Effects { rule_state: vec![(slot.device, rule_state)], ..Effects::default() };
+            self.work.effects.push((tenant, interlock, effects));
+        }
+    }
+
+    /// The answer goes out when everything decided so far is durable, with the commands that are pending by then.
+    fn wait(&mut self, state: &ShardState, slot: DeviceSlot, exchange: ExchangeId, sequence: Option<u64>, kind: Kind) {
+        let delivery = state.pending(slot.interlock, slot.device, self.clock.now());
+        let quiet = kind == Kind::Report { quiet: true };
+        self.work.release.replies.push(Reply { exchange, device: slot.device, sequence, read: kind == Kind::Read, quiet, delivery });
+    }
+}
+
+fn expect_method(request: &Request, path: &str, method: Code) -> Result<(), Refusal> {
+    if request.method == method {
+        return Ok(());
+    }
+    Err(Refusal::new(
+        Code::METHOD_NOT_ALLOWED,
+        "method",
+        format!("expected {method} on /{path}, got {}", request.method),
+    ))
+}
+
+fn expect_format(request: &Request, format: u16, name: &str) -> Result<(), Refusal> {
+    match request.content_format {
+        Some(got) if got == format => Ok(()),
+        got => Err(Refusal::new(
+            Code::UNSUPPORTED_CONTENT_FORMAT,
+            "content-format",
+            format!("expected content-format {name}, got {}", got.map_or_else(|| "none".to_owned(), |got| got.to_string())),
+        )),
+    }
+}

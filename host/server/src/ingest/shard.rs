@@ -1,0 +1,295 @@
+//! A shard: one thread that owns the protocol state and the folded state of its interlocks.
+//!
+//! It folds what arrives, hands the result to the committer, and answers when the committer says that it is durable. It
+//! never touches the database, and it never answers an uplink by itself but to refuse it.
+
+use super::route::ShardIndex;
+use super::socket::{Datagrams, Sender as DatagramSender};
+use super::state::{DeviceSlot, ShardState};
+use super::work::{Release, Work};
+use crate::clock::SharedClock;
+use crate::live::LiveBus;
+use crate::operate::OperateError;
+use crossbeam_channel::Receiver;
+use davy_coap::{ContextId, Endpoint, Event, Failure, NotificationId, ObservationId, Transmit};
+use davy_domain::alarm::{Alarm, AlarmEvent};
+use davy_domain::command::{Cause, Command};
+use davy_domain::interlock::{Effects, Input, Transport};
+use davy_domain::{AlarmId, CommandId, DeviceId, IdSource, InterlockId, Timestamp};
+use metrics::{Counter, counter};
+use parking_lot::Mutex;
+use std::collections::HashMap;
+use std::net::UdpSocket;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+use tokio::sync::mpsc;
+
+/// SenML-CBOR (RFC 8428 §12.3).
+pub const SENML_CBOR: u16 = 112;
+/// CBOR (RFC 7252 registry).
+pub const CBOR: u16 = 60;
+/// Link format (RFC 6690).
+pub const LINK_FORMAT: u16 = 40;
+/// Above so many undecided replies quiet uplinks are refused with 5.03.
+pub(super) const MOST_WAITING: usize = 32_768;
+/// After how many seconds a refused device should try again.
+pub(super) const RETRY_AFTER: u32 = 5;
+
+/// What a shard is told.
+pub enum ShardInput {
+    /// From the committer: this is durable now.
+    Durable(Release),
+    /// From the committer: the database does not answer; these commands must go out all the same.
+    Undurable(Release),
+    /// From a person.
+    Operate(Operation),
+    /// Readings that arrived before this are in chunks now.
+    Compacted(Timestamp),
+    /// Hand over what is left and end once it is durable.
+    Stop,
+}
+
+/// What a person wants.
+pub enum Operation {
+    /// Close the device's own valve.
+    Close {
+        /// In which interlock.
+        interlock: InterlockId,
+        /// Whose valve.
+        device: DeviceId,
+        /// Who wants it.
+        cause: Cause,
+        /// Gets the open closes of the valve.
+        answer: tokio::sync::oneshot::Sender<Result<Vec<Command>, OperateError>>,
+    },
+    /// Deal with an alarm.
+    Person {
+        /// In which interlock.
+        interlock: InterlockId,
+        /// Which alarm.
+        alarm: AlarmId,
+        /// What the person does.
+        event: AlarmEvent,
+        /// Gets the alarm as it is then.
+        answer: tokio::sync::oneshot::Sender<Result<Alarm, OperateError>>,
+    },
+}
+
+/// The thread's own state.
+pub struct Shard {
+    pub(super) index: ShardIndex,
+    pub(super) socket: Arc<UdpSocket>,
+    pub(super) endpoint: Endpoint,
+    /// By [`ContextId`].
+    contexts: Vec<Option<DeviceSlot>>,
+    pub(super) observers: HashMap<DeviceId, ObservationId>,
+    pub(super) notified: HashMap<(ObservationId, NotificationId), (DeviceId, Vec<CommandId>)>,
+    state: Arc<Mutex<ShardState>>,
+    pub(super) ids: IdSource,
+    pub(super) effects: Effects,
+    pub(super) work: Work,
+    pub(super) outgoing: Vec<Transmit>,
+    /// Replies handed to the committer and not yet released.
+    pub(super) waiting: usize,
+    pub(super) committer: mpsc::Sender<Work>,
+    /// The database does not answer: commands go out without waiting for it.
+    pub(super) degraded: Arc<AtomicBool>,
+    pub(super) live: LiveBus,
+    pub(super) clock: SharedClock,
+    pub(super) counters: Counters,
+}
+
+pub(super) struct Counters {
+    pub uplinks: Counter,
+    pub readings: Counter,
+    pub unknown_names: Counter,
+    pub shed: Counter,
+}
+
+/// What [`Shard::new`] needs.
+pub struct ShardParts {
+    /// Its number.
+    pub index: ShardIndex,
+    /// Where to answer.
+    pub socket: Arc<UdpSocket>,
+    /// The protocol state, with a context for each of `contexts`.
+    pub endpoint: Endpoint,
+    /// Whose context each is.
+    pub contexts: Vec<(ContextId, DeviceSlot)>,
+    /// The folded state.
+    pub state: Arc<Mutex<ShardState>>,
+    /// For the ids of alarms, commands and notices.
+    pub ids: IdSource,
+    /// The committer's end.
+    pub committer: mpsc::Sender<Work>,
+    /// Set while the database does not answer.
+    pub degraded: Arc<AtomicBool>,
+    /// For devices that somebody watches.
+    pub live: LiveBus,
+    /// The time.
+    pub clock: SharedClock,
+}
+
+impl Shard {
+    /// A shard with its recovered state.
+    pub fn new(parts: ShardParts) -> Self {
+        let length = parts.contexts.iter().map(|(id, _)| id.0 as usize + 1).max().unwrap_or(0);
+        let mut contexts = vec![None; length];
+        for (id, slot) in parts.contexts {
+            contexts[id.0 as usize] = Some(slot);
+        }
+        Self {
+            index: parts.index,
+            socket: parts.socket,
+            endpoint: parts.endpoint,
+            contexts,
+            observers: HashMap::new(),
+            notified: HashMap::new(),
+            state: parts.state,
+            ids: parts.ids,
+            effects: Effects::default(),
+            work: Work::of(parts.index),
+            outgoing: Vec::new(),
+            waiting: 0,
+            committer: parts.committer,
+            degraded: parts.degraded,
+            live: parts.live,
+            clock: parts.clock,
+            counters: Counters {
+                uplinks: counter!("davy_uplinks_total"),
+                readings: counter!("davy_readings_total"),
+                unknown_names: counter!("davy_unknown_names_total"),
+                shed: counter!("davy_uplinks_shed_total"),
+            },
+        }
+    }
+
+    /// Runs until told to stop. Orders come first: they are few, and people and durable answers wait for them.
+    pub fn run(mut self, orders: &Receiver<ShardInput>, datagrams: &Receiver<Datagrams>) {
+        let state = Arc::clone(&self.state);
+        let mut sender = DatagramSender::default();
+        let mut stopping = false;
+        let mut connected = true;
+        loop {
+            let patience = self.patience(&state.lock());
+            let silent = crossbeam_channel::never();
+            let from_socket = if connected { datagrams } else { &silent };
+            let mut first = None;
+            crossbeam_channel::select! {
+                recv(orders) -> order => match order {
+                    Ok(order) => first = Some(order),
+                    Err(_) => return,
+                },
+                recv(from_socket) -> batch => match batch {
+                    Ok(batch) => self.take_datagrams(&batch, &mut state.lock()),
+                    Err(_) => connected = false,
+                },
+                default(patience) => {}
+            }
+            let mut locked = state.lock();
+            for order in first.into_iter().chain(orders.try_iter()) {
+                stopping |= self.take(order, &mut locked);
+            }
+            // A commit's worth at most before what has been decided is handed over.
+            for batch in datagrams.try_iter().take(8) {
+                self.take_datagrams(&batch, &mut locked);
+            }
+            self.elapse(&mut locked);
+            self.hand_over(&mut locked);
+            drop(locked);
+            self.transmit(&mut sender);
+            if stopping && self.work.is_empty() && self.waiting == 0 && datagrams.is_empty() {
+                return;
+            }
+        }
+    }
+
+    /// How long nothing needs to be done if nothing arrives.
+    fn patience(&self, state: &ShardState) -> Duration {
+        if !self.work.is_empty() {
+            return Duration::from_millis(1);
+        }
+        let longest = Duration::from_millis(250);
+        let protocol = self.endpoint.poll_timeout().map(|at| at.saturating_duration_since(self.clock.instant()));
+        let due = state.next_due().map(|at| {
+            Duration::from_millis(u64::try_from(at.since(self.clock.now()).as_millis()).unwrap_or(0))
+        });
+        longest.min(protocol.unwrap_or(longest)).min(due.unwrap_or(longest))
+    }
+
+    /// Takes one input; returns whether the shard is to stop.
+    fn take(&mut self, input: ShardInput, state: &mut ShardState) -> bool {
+        match input {
+            ShardInput::Durable(release) => {
+                self.waiting = self.waiting.saturating_sub(release.replies.len());
+                self.release(release, true, state);
+            }
+            ShardInput::Undurable(release) => {
+                self.waiting = self.waiting.saturating_sub(release.replies.len());
+                self.release(release, false, state);
+            }
+            ShardInput::Operate(operation) => self.operate(operation, state),
+            ShardInput::Compacted(before) => state.forget_readings(before),
+            ShardInput::Stop => return true,
+        }
+        false
+    }
+
+    fn take_datagrams(&mut self, datagrams: &Datagrams, state: &mut ShardState) {
+        let now = self.clock.instant();
+        for (peer, datagram) in datagrams.iter() {
+            self.endpoint.handle_datagram(now, peer, datagram);
+            self.drain_events(state);
+        }
+    }
+
+    /// Lets time pass, in the protocol and in the fold.
+    fn elapse(&mut self, state: &mut ShardState) {
+        let instant = self.clock.instant();
+        if self.endpoint.poll_timeout().is_some_and(|at| at <= instant) {
+            self.endpoint.handle_timeout(instant);
+            self.drain_events(state);
+        }
+        let now = self.clock.now();
+        while let Some(interlock) = state.pop_due(now) {
+            self.step(state, interlock, None, Input::Due, now);
+        }
+    }
+
+    fn drain_events(&mut self, state: &mut ShardState) {
+        while let Some(event) = self.endpoint.poll_event() {
+            match event {
+                Event::Request { exchange, context, sequence, observation, request, .. } => {
+                    self.request(state, exchange, context, sequence, observation, request);
+                }
+                Event::ObservationRegistered { observation, context, .. } => {
+                    if let Some(slot) = self.slot(context) {
+                        self.observers.insert(slot.device, observation);
+                    }
+                }
+                Event::ObservationEnded { observation, context, .. } => {
+                    if let Some(slot) = self.slot(context)
+                        && self.observers.get(&slot.device) == Some(&observation)
+                    {
+                        self.observers.remove(&slot.device);
+                    }
+                }
+                Event::NotificationDelivered { observation, notification } => {
+                    self.notified(state, observation, notification, Transport::Delivered);
+                }
+                Event::NotificationFailed { observation, notification, reason } => {
+                    tracing::debug!(%reason, "a notification was not delivered");
+                    self.notified(state, observation, notification, Transport::TimedOut);
+                }
+                // The platform asks nothing of devices: it has no requests that could be answered.
+                Event::Response { .. } | Event::RequestFailed { reason: Failure::TimedOut | Failure::Reset, .. } => {}
+                Event::RequestFailed { reason, .. } => tracing::debug!(%reason, "a request failed"),
+            }
+        }
+    }
+
+    pub(super) fn slot(&self, context: Option<ContextId>) -> Option<DeviceSlot> {
+        self.contexts.get(context?.0 as usize).copied().flatten()
+    }
+}

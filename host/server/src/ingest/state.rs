@@ -1,0 +1,246 @@
+//! The folded state of a shard's interlocks, and the readings that are not in chunks yet.
+//!
+//! Shared behind a lock so that pages can look at it between two batches; only the shard's own thread changes it.
+
+use super::tenants::TenantWorld;
+use super::work::Payload;
+use crate::live::{Change, Committed};
+use crate::operate::DeviceView;
+use davy_api::Sample;
+use davy_store::DivisionCode;
+use davy_domain::interlock::{Effects, Input, Interlock};
+use davy_domain::{
+    DeviceId, IdSource, InterlockId, PremisesId, Quantity, Reading, TenantId, Timestamp, ValveState, wire,
+};
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap, VecDeque};
+use std::sync::Arc;
+
+/// Where a device stands: whose it is and in which interlock of its shard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DeviceSlot {
+    /// The device.
+    pub device: DeviceId,
+    /// Whose.
+    pub tenant: TenantId,
+    /// The interlock's place in the shard.
+    pub interlock: u32,
+}
+
+/// What the live bus must know of a device to tell who may hear of it.
+#[derive(Clone, Copy, Debug)]
+pub struct DevicePlace {
+    /// Code of its division.
+    pub division: Option<DivisionCode>,
+    /// Its premises.
+    pub premises: Option<PremisesId>,
+}
+
+struct Group {
+    interlock: Interlock,
+    world: Arc<TenantWorld>,
+    /// When it stands in the queue of what is due.
+    scheduled: Option<Timestamp>,
+}
+
+struct Kept {
+    interlock: u32,
+    place: DevicePlace,
+    /// The position that was announced last.
+    valve: ValveState,
+    last_seen: Option<Timestamp>,
+    readings: VecDeque<KeptReading>,
+}
+
+#[derive(Clone, Copy)]
+struct KeptReading {
+    received_at: Timestamp,
+    reading: Reading,
+}
+
+/// The state of one shard.
+#[derive(Default)]
+pub struct ShardState {
+    groups: Vec<Group>,
+    by_id: HashMap<InterlockId, u32>,
+    devices: HashMap<DeviceId, Kept>,
+    due: BinaryHeap<Reverse<(Timestamp, u32)>>,
+}
+
+impl ShardState {
+    /// Adds a recovered interlock and returns its place.
+    pub fn add(
+        &mut self,
+        interlock: Interlock,
+        world: Arc<TenantWorld>,
+        places: impl IntoIterator<Item = (DeviceId, DevicePlace)>,
+    ) -> u32 {
+        let index = self.groups.len() as u32;
+        self.by_id.insert(interlock.id(), index);
+        for (device, place) in places {
+            let view = interlock.device(device);
+            let kept = Kept {
+                interlock: index,
+                place,
+                valve: view.map_or(ValveState::Unknown, |view| view.valve()),
+                last_seen: view.and_then(|view| view.last_seen()),
+                readings: VecDeque::new(),
+            };
+            self.devices.insert(device, kept);
+        }
+        self.groups.push(Group { interlock, world, scheduled: None });
+        self.schedule(index);
+        index
+    }
+
+    /// Folds one input.
+    pub fn step(&mut self, interlock: u32, input: Input<'_>, now: Timestamp, ids: &mut IdSource, effects: &mut Effects) {
+        let Some(group) = self.groups.get_mut(interlock as usize) else { return };
+        group.interlock.step_into(input, now, &group.world.world(), ids, effects);
+        self.schedule(interlock);
+    }
+
+    fn schedule(&mut self, interlock: u32) {
+        let Some(group) = self.groups.get_mut(interlock as usize) else { return };
+        let Some(due) = group.interlock.next_due() else { return };
+        if group.scheduled.is_none_or(|scheduled| due < scheduled) {
+            group.scheduled = Some(due);
+            self.due.push(Reverse((due, interlock)));
+        }
+    }
+
+    /// When something is due next.
+    pub fn next_due(&self) -> Option<Timestamp> {
+        self.due.peek().map(|Reverse((at, _))| *at)
+    }
+
+    /// An interlock in which something is due by `now`.
+    pub fn pop_due(&mut self, now: Timestamp) -> Option<u32> {
+        loop {
+            let Reverse((at, interlock)) = *self.due.peek()?;
+            if at > now {
+                return None;
+            }
+            self.due.pop();
+            let group = self.groups.get_mut(interlock as usize)?;
+            if group.scheduled != Some(at) {
+                // An earlier date took its place.
+                continue;
+            }
+            group.scheduled = None;
+            match group.interlock.next_due() {
+                Some(due) if due > now => self.schedule(interlock),
+                Some(_) => return Some(interlock),
+                None => {}
+            }
+        }
+    }
+
+    /// The ids of its interlocks.
+    pub fn interlocks(&self) -> impl Iterator<Item = InterlockId> {
+        self.by_id.keys().copied()
+    }
+
+    /// The ids of its devices.
+    pub fn devices(&self) -> impl Iterator<Item = DeviceId> {
+        self.devices.keys().copied()
+    }
+
+    /// The interlock with this id.
+    pub fn interlock(&self, id: InterlockId) -> Option<u32> {
+        self.by_id.get(&id).copied()
+    }
+
+    /// The interlock that a device belongs to.
+    pub fn interlock_of(&self, device: DeviceId) -> Option<u32> {
+        self.devices.get(&device).map(|kept| kept.interlock)
+    }
+
+    /// A gateway's child.
+    pub fn child_of(&self, gateway: DeviceId, serial: &str) -> Option<DeviceId> {
+        let interlock = self.look(self.interlock_of(gateway)?)?;
+        interlock.child_of(gateway, serial).map(|view| view.config().id)
+    }
+
+    /// The fold of an interlock, to look at.
+    pub fn look(&self, interlock: u32) -> Option<&Interlock> {
+        self.groups.get(interlock as usize).map(|group| &group.interlock)
+    }
+
+    /// Whose an interlock is, and its id.
+    pub fn name_of(&self, interlock: u32) -> Option<(TenantId, InterlockId)> {
+        self.look(interlock).map(|interlock| (interlock.tenant(), interlock.id()))
+    }
+
+    /// The devices of an interlock.
+    pub fn devices_of(&self, interlock: u32) -> Vec<DeviceId> {
+        self.look(interlock).map(|interlock| interlock.devices().map(|view| view.config().id).collect()).unwrap_or_default()
+    }
+
+    /// The commands that a device (a gateway: its children too) has not obeyed yet, as they travel.
+    pub fn pending(&self, interlock: u32, device: DeviceId, now: Timestamp) -> Payload {
+        let pending = self.look(interlock).map(|interlock| interlock.pending_messages(device, now)).unwrap_or_default();
+        Payload { bytes: wire::encode_pending(&pending), commands: pending.iter().map(|command| command.id).collect() }
+    }
+
+    /// Keeps readings until they are in chunks.
+    pub fn remember(&mut self, device: DeviceId, readings: impl Iterator<Item = Reading>, received_at: Timestamp) {
+        if let Some(kept) = self.devices.get_mut(&device) {
+            kept.last_seen = Some(received_at);
+            kept.readings.extend(readings.map(|reading| KeptReading { received_at, reading }));
+        }
+    }
+
+    /// Forgets readings that arrived before `before`: they are in chunks.
+    pub fn forget_readings(&mut self, before: Timestamp) {
+        for kept in self.devices.values_mut() {
+            while kept.readings.front().is_some_and(|first| first.received_at < before) {
+                kept.readings.pop_front();
+            }
+            if kept.readings.capacity() > 64 && kept.readings.len() < kept.readings.capacity() / 4 {
+                kept.readings.shrink_to(kept.readings.len() * 2);
+            }
+        }
+    }
+
+    /// The valve's position if it is another than when last asked.
+    pub fn valve_moved(&mut self, device: DeviceId) -> Option<ValveState> {
+        let kept = self.devices.get_mut(&device)?;
+        let group = self.groups.get(kept.interlock as usize)?;
+        let valve = group.interlock.device(device)?.valve();
+        (std::mem::replace(&mut kept.valve, valve) != valve).then_some(valve)
+    }
+
+    /// A change with what tells who may hear of it.
+    pub fn committed(&self, device: DeviceId, change: Change) -> Option<Committed> {
+        let kept = self.devices.get(&device)?;
+        let (tenant, _) = self.name_of(kept.interlock)?;
+        Some(Committed { tenant, division: kept.place.division, premises: kept.place.premises, device, change })
+    }
+
+    /// A device as it is now.
+    pub fn view(&self, device: DeviceId) -> Option<DeviceView> {
+        let kept = self.devices.get(&device)?;
+        let view = self.look(kept.interlock)?.device(device)?;
+        Some(DeviceView {
+            valve: view.valve(),
+            last_seen: kept.last_seen,
+            latest: view.readings().collect(),
+            active: view.active(),
+        })
+    }
+
+    /// Readings that are kept here, with `from <= at < to`, in the order of time.
+    pub fn recent(&self, device: DeviceId, quantity: Quantity, from: Timestamp, to: Timestamp) -> Vec<Sample> {
+        let Some(kept) = self.devices.get(&device) else { return Vec::new() };
+        let mut samples: Vec<Sample> = kept
+            .readings
+            .iter()
+            .map(|kept| kept.reading)
+            .filter(|reading| reading.quantity == quantity && from <= reading.at && reading.at < to)
+            .map(|reading| Sample { at: reading.at, value: reading.value })
+            .collect();
+        samples.sort_by_key(|sample| sample.at);
+        samples
+    }
+}
