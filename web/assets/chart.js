@@ -19,7 +19,7 @@ function colours() {
   return { line: of("chart-line"), grid: of("line"), text: of("muted"), alarm: of("alarm"), command: of("accent"), ground: of("surface") };
 }
 
-/** Vertical lines where something happened, with a shape on top: triangle for an alarm, square for a command. */
+/** Vertical lines where something happened, a triangle on top for an alarm, a square below for a command. */
 const marks = (spec, colour) => ({
   hooks: {
     draw: [
@@ -46,7 +46,7 @@ const marks = (spec, colour) => ({
             ctx.lineTo(x - r, bbox.top + r);
             ctx.closePath();
           } else {
-            ctx.rect(x - r * 0.8, bbox.top - r * 0.6, r * 1.6, r * 1.6);
+            ctx.rect(x - r * 0.8, bbox.top + bbox.height - r * 0.8, r * 1.6, r * 1.6);
           }
           ctx.fill();
         }

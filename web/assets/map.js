@@ -107,13 +107,22 @@ const blankStyle = (colour) => ({
 
 const tiles = (revision) => [`${location.origin}/tiles/{z}/{x}/{y}.mvt?r=${revision}`];
 
-function addOurs(map, spec, colour, revision) {
+const shapes = async () => (await fetch(here("./map/tianjin.geojson"))).json();
+
+/** Where the districts' names stand. */
+const names = ({ features }) => ({
+  type: "FeatureCollection",
+  features: features.map(({ properties }) => ({
+    type: "Feature",
+    properties,
+    geometry: { type: "Point", coordinates: properties.centre },
+  })),
+});
+
+function addOurs(map, spec, colour, revision, districts) {
   const own = !spec.style;
-  map.addSource("districts", {
-    type: "geojson",
-    data: here("./map/tianjin.geojson"),
-    attribution: spec.words.datum,
-  });
+  map.addSource("districts", { type: "geojson", data: districts, attribution: spec.words.datum });
+  map.addSource("names", { type: "geojson", data: names(districts) });
   if (own) {
     map.addLayer({ id: "land", type: "fill", source: "districts", paint: { "fill-color": colour.land } });
   }
@@ -122,6 +131,23 @@ function addOurs(map, spec, colour, revision) {
     type: "line",
     source: "districts",
     paint: { "line-color": colour.line, "line-width": ["interpolate", ["linear"], ["zoom"], 6, 0.8, 12, 1.6] },
+  });
+  map.addLayer({
+    id: "names",
+    type: "symbol",
+    source: "names",
+    layout: {
+      "text-field": ["get", spec.english ? "name_en" : "name_zh"],
+      "text-font": ["sans-serif"],
+      "text-size": 13,
+      "text-padding": 4,
+      // Beside the sites rather than under them; left out where there is no room.
+      "text-variable-anchor-offset": [
+        "center", [0, 0], "top", [0, 1.6], "bottom", [0, -1.6], "left", [2.4, 0], "right", [-2.4, 0],
+        "top", [0, 3.6], "bottom", [0, -3.6], "left", [5, 0], "right", [-5, 0], "top", [0, 6], "bottom", [0, -6],
+      ],
+    },
+    paint: { "text-color": colour.label, "text-halo-color": colour.land, "text-halo-width": 1.5 },
   });
   map.addSource("sites", { type: "vector", tiles: tiles(revision), minzoom: 0, maxzoom: 16 });
   map.addLayer({
@@ -132,39 +158,10 @@ function addOurs(map, spec, colour, revision) {
     layout: {
       "icon-image": ["concat", "site-", ["to-string", ["get", "state"]], "-", ["to-string", ["coalesce", ["get", "count"], 1]]],
       "icon-allow-overlap": true,
-      "icon-ignore-placement": true,
       "symbol-sort-key": ["get", "state"],
       "symbol-z-order": "auto",
     },
   });
-}
-
-/** District names as elements: they take the page's fonts and colours, in both languages. */
-async function addNames(library, map, english) {
-  const shapes = await (await fetch(here("./map/tianjin.geojson"))).json();
-  const names = shapes.features.map((feature) => {
-    const { centre, name_en, name_zh } = feature.properties;
-    const element = document.createElement("span");
-    element.className = "map-name";
-    element.textContent = english ? name_en : name_zh;
-    const marker = new library.Marker({ element, anchor: "top", offset: [0, 12] }).setLngLat(centre).addTo(map);
-    return { marker, element, point: centre };
-  });
-  // Names that would lie on each other are left out, the earlier one stays.
-  const settle = () => {
-    const taken = [];
-    for (const { element, point } of names) {
-      const { x, y } = map.project(point);
-      const width = element.offsetWidth || 60;
-      const box = [x - width / 2 - 6, y, x + width / 2 + 6, y + 30];
-      const free = !taken.some((it) => box[0] < it[2] && box[2] > it[0] && box[1] < it[3] && box[3] > it[1]);
-      element.classList.toggle("map-name-hidden", !free);
-      if (free) taken.push(box);
-    }
-  };
-  map.on("move", settle);
-  map.on("resize", settle);
-  settle();
 }
 
 /** A test, or a person's script, can read how many sites of each state are in view. */
@@ -200,7 +197,7 @@ function card(words, feature) {
 }
 
 async function draw(element, spec, kept) {
-  const library = await maplibre();
+  const [library, districts] = await Promise.all([maplibre(), shapes()]);
   if (kept.removed) return;
   let colour = colours();
   const [west, south, east, north] = spec.bounds.length === 4 ? spec.bounds : [116.7, 38.55, 118.06, 40.25];
@@ -209,7 +206,7 @@ async function draw(element, spec, kept) {
     style: spec.style ?? blankStyle(colour),
     bounds: [[west, south], [east, north]],
     fitBoundsOptions: { padding: 48, maxZoom: 14 },
-    attributionControl: { compact: true },
+    attributionControl: false,
     dragRotate: false,
     pitchWithRotate: false,
     touchPitch: false,
@@ -218,17 +215,15 @@ async function draw(element, spec, kept) {
   });
   kept.map = map;
   map.touchZoomRotate.disableRotation();
+  map.addControl(new library.AttributionControl({ compact: false }), "top-left");
   map.addControl(new library.NavigationControl({ showCompass: false }), "top-right");
-  map.on("styleimagemissing", ({ id }) => {
+  map.setMissingStyleImageResolver((id) => {
     if (!id.startsWith("site-") || map.hasImage(id)) return;
     const { pixels, ratio } = icon(id, colour);
     map.addImage(id, pixels, { pixelRatio: ratio });
   });
-  map.on("style.load", () => addOurs(map, spec, colour, kept.revision));
-  map.once("load", () => {
-    element.parentElement?.classList.add("map-drawn");
-    addNames(library, map, spec.english);
-  });
+  map.on("style.load", () => addOurs(map, spec, colour, kept.revision, districts));
+  map.once("load", () => element.parentElement?.classList.add("map-drawn"));
   map.on("idle", () => tell(element, map));
   map.on("mouseenter", "sites", () => (map.getCanvas().style.cursor = "pointer"));
   map.on("mouseleave", "sites", () => (map.getCanvas().style.cursor = ""));

@@ -255,10 +255,7 @@ impl Follower {
 }
 
 /// Calls `run` at once, and after that at most once per `pause_ms`, the last call never lost.
-pub fn throttle(
-    pause_ms: u64,
-    run: impl Fn() + Send + Sync + 'static,
-) -> impl Fn() + Clone + Send + Sync + 'static {
+pub fn throttle(pause_ms: u64, run: impl Fn() + Send + Sync + 'static) -> impl Fn() + Clone + Send + Sync + 'static {
     let throttle = Arc::new(Throttle {
         run: Box::new(run),
         pause: core::time::Duration::from_millis(pause_ms),

@@ -49,11 +49,12 @@ fn main() -> Result<()> {
 fn bind(wasm: &Path, to: &Path) -> Result<()> {
     let mut bindgen = Bindgen::new();
     bindgen.input_path(wasm).out_name("davy").typescript(false).omit_default_module_path(true);
+    bindgen.remove_name_section(true).remove_producers_section(true);
     bindgen.web(true)?.generate(to).context("wasm-bindgen could not bind the module")
 }
 
 fn copy_all(from: &Path, to: &Path) -> Result<()> {
-    for file in files_below(from)? {
+    for file in files_below(from)?.into_iter().filter(|it| it.extension().is_none_or(|it| it != "md")) {
         let inside = file.strip_prefix(from)?;
         let target = to.join(inside);
         if let Some(folder) = target.parent() {

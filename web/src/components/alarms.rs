@@ -100,11 +100,11 @@ pub fn AlarmRow(
             <div class="alarm-body">
                 <p class="alarm-title">
                     <a href=format!("/devices/{}", alarm.device)>{name}</a>
-                    <span class="alarm-age"><When locale at=alarm.raised_at offset short=true /></span>
                 </p>
                 <p class="alarm-place">{alarm.address.clone()}</p>
                 <p class="alarm-facts">
                     <span class="alarm-state">{words::alarm_state(locale, alarm.state)}</span>
+                    <When locale at=alarm.raised_at offset short=true />
                     {alarm.valve.map(|valve| view! { <ValveBadge locale valve /> })}
                     <span class="muted">{words::device_kind(locale, alarm.device_kind)}</span>
                     {show_tenant.then(|| view! { <span class="muted">{alarm.tenant_name.clone()}</span> })}

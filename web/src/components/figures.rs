@@ -1,6 +1,6 @@
 //! The figures above the map: large, grey when zero, marked when not.
 
-use crate::components::icon::LevelIcon;
+use crate::components::icon::{LevelIcon, VerdictIcon};
 use crate::format;
 use crate::tell::tell;
 use crate::translations::Locale;
@@ -48,7 +48,7 @@ pub fn Verdict(
             data-testid="verdict"
             data-level=move || level.get().class()
         >
-            {move || view! { <LevelIcon level=level.get() /> }}
+            {move || view! { <VerdictIcon level=level.get() /> }}
             <div>
                 <p class="verdict-title">{title}</p>
                 <p class="verdict-detail">{detail}</p>
@@ -70,7 +70,9 @@ pub fn Figures(
     let figure = move |name: &'static str, label: &'static str, level: Level, value: fn(&Overview) -> u64| {
         let number = Memo::new(move |_| overview.with(value));
         let shown = move || if number.get() == 0 { Level::Normal } else { level };
-        let class = move || if number.get() == 0 { "figure zero".to_owned() } else { format!("figure figure-{}", level.class()) };
+        let class = move || {
+            if number.get() == 0 { "figure zero".to_owned() } else { format!("figure figure-{}", level.class()) }
+        };
         view! {
             <div class=class>
                 <dt>{label}</dt>

@@ -18,11 +18,14 @@ pub fn Frame(
 ) -> impl IntoView {
     let locale = use_i18n().get_locale_untracked();
     let session = page_context().session;
-    let signed_in = session.is_some();
+    let start = match session.as_ref().map(|it| it.person.role) {
+        Some(Role::Resident) => "/home",
+        Some(Role::Operator | Role::Regulator) | None => "/",
+    };
     view! {
         <a class="skip" href="#content">{td_string!(locale, app.skip)}</a>
         <header class="top">
-            <a class="brand" href="/">
+            <a class="brand" href=start>
                 <Brand />
                 <span class="brand-name">{td_string!(locale, app.name)}</span>
                 <span class="brand-tagline">{td_string!(locale, app.tagline)}</span>
@@ -30,7 +33,7 @@ pub fn Frame(
             {session.map(|session| view! { <Navigation locale session=session.clone() /><Account locale session /> })}
             <Languages locale />
         </header>
-        <main id="content" class:narrow=!signed_in tabindex="-1">
+        <main id="content" tabindex="-1">
             {children()}
         </main>
     }
@@ -39,16 +42,15 @@ pub fn Frame(
 
 #[component]
 fn Navigation(locale: Locale, session: Session) -> impl IntoView {
-    let items: &[(&str, &str)] = match session.person.role {
-        Role::Resident => &[("/home", td_string!(locale, nav.home))],
-        Role::Operator | Role::Regulator => {
-            &[("/", td_string!(locale, nav.overview)), ("/devices", td_string!(locale, nav.devices))]
-        }
-    };
+    // A resident has one page, and the name above leads to it.
+    if session.person.role == Role::Resident {
+        return ().into_any();
+    }
+    let items = [("/", td_string!(locale, nav.overview)), ("/devices", td_string!(locale, nav.devices))];
     let path = use_location().pathname;
     let links = items
-        .iter()
-        .map(|&(href, label)| {
+        .into_iter()
+        .map(|(href, label)| {
             let here = move || {
                 let path = path.get();
                 (path == href

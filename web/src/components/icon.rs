@@ -36,6 +36,24 @@ pub fn LevelIcon(
     .into_any()
 }
 
+/// The same, large, where it heads a verdict: what is normal gets a tick instead of the dot.
+#[component]
+pub fn VerdictIcon(
+    /// How serious.
+    level: Level,
+) -> impl IntoView {
+    if level != Level::Normal {
+        return view! { <LevelIcon level /> }.into_any();
+    }
+    view! {
+        <svg class="icon level-normal" viewBox="0 0 20 20" aria-hidden="true">
+            <circle cx="10" cy="10" r="8.5" fill="none" stroke="currentColor" stroke-width="1.6" />
+            <path d="M6 10.3l2.8 2.8L14.2 7.6" fill="none" stroke="currentColor" stroke-width="1.9" stroke-linecap="round" stroke-linejoin="round" />
+        </svg>
+    }
+    .into_any()
+}
+
 /// A valve's pictogram: through, moving, shut, or doubtful.
 #[component]
 pub fn ValveIcon(
@@ -48,8 +66,7 @@ pub fn ValveIcon(
         }
         .into_any(),
         ValveState::Closed => view! {
-            <path d="M2 6l8 4-8 4zM18 6l-8 4 8 4z" fill="currentColor" stroke="currentColor" stroke-width="1.6" stroke-linejoin="round" />
-            <path d="M10 3v14" stroke="currentColor" stroke-width="2" stroke-linecap="round" />
+            <path d="M2 5.5l8 4.5-8 4.5zM18 5.5l-8 4.5 8 4.5z" fill="currentColor" stroke="currentColor" stroke-width="1.6" stroke-linejoin="round" />
         }
         .into_any(),
         ValveState::Closing => view! {
@@ -58,8 +75,8 @@ pub fn ValveIcon(
         }
         .into_any(),
         ValveState::Unknown | ValveState::Unverified => view! {
-            <path d="M2 6l6 4-6 4zM18 6l-6 4 6 4z" fill="none" stroke="currentColor" stroke-width="1.6" stroke-linejoin="round" stroke-dasharray="2.4 2" />
-            <path d="M8.2 3.6c0-2.4 3.7-2.4 3.7 0 0 1.4-1.9 1.5-1.9 3M10 15.5v.3" fill="none" stroke="currentColor" stroke-width="1.8" stroke-linecap="round" />
+            <circle cx="10" cy="10" r="8" fill="none" stroke="currentColor" stroke-width="1.8" />
+            <path d="M7.6 8.2c0-3.2 4.9-3.2 4.9-.2 0 1.9-2.4 1.9-2.4 3.7M10.1 14.4v.2" fill="none" stroke="currentColor" stroke-width="1.9" stroke-linecap="round" />
         }
         .into_any(),
     };

@@ -80,7 +80,7 @@ pub fn ProblemCard(
             <p class="actions">
                 // An empty reference is the page itself: loading it again is the retry that always works.
                 <a class="button" href="" rel="external">{td_string!(locale, problem.retry)}</a>
-                <a class="button quiet" href="/">{td_string!(locale, problem.back)}</a>
+                <a class="button quiet" href="/" rel="external">{td_string!(locale, problem.back)}</a>
             </p>
         </section>
     }

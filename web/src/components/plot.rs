@@ -197,7 +197,7 @@ pub fn Plot(
                     {match mark.kind {
                         MarkKind::Alarm => view! { <path d=format!("M{x} {} l5 9h-10z", TOP - 8.0) /> }.into_any(),
                         MarkKind::Command => {
-                            view! { <rect x=x - 4.0 y=TOP - 8.0 width="8" height="8" /> }.into_any()
+                            view! { <rect x=x - 4.0 y=TOP + height - 4.0 width="8" height="8" /> }.into_any()
                         }
                     }}
                 </g>

@@ -200,7 +200,7 @@ fn State(
             view! {
                 // A disclosure is a confirm step that works without scripts too.
                 <details class="confirm">
-                    <summary class="button danger" data-testid="close-valve-ask">
+                    <summary class="button" data-testid="close-valve-ask">
                         {td_string!(locale, device.close_title)}
                     </summary>
                     <div class="confirm-body">

@@ -8,7 +8,7 @@ use crate::components::alarms::AlarmRecord;
 use crate::components::badge::{OnlineBadge, ValveBadge};
 use crate::components::commands::CommandList;
 use crate::components::connection::ConnectionBadge;
-use crate::components::icon::{LevelIcon, ValveIcon};
+use crate::components::icon::{LevelIcon, ValveIcon, VerdictIcon};
 use crate::components::notice::{Empty, FlashBar, Loading, ProblemCard};
 use crate::components::when::When;
 use crate::data::{self, Loaded};
@@ -179,7 +179,7 @@ fn Safety(locale: Locale, premises: PremisesDetail) -> impl IntoView {
             data-testid="safety"
             data-level=level.class()
         >
-            <LevelIcon level />
+            <VerdictIcon level />
             <div>
                 <h2>{title}</h2>
                 <p>{detail}</p>

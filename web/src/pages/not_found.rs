@@ -18,7 +18,7 @@ pub fn NotFoundPage() -> impl IntoView {
             <h1>{td_string!(locale, not_found.title)}</h1>
             <p>{td_string!(locale, not_found.detail)}</p>
             <p class="actions">
-                <a class="button" href="/">{td_string!(locale, problem.back)}</a>
+                <a class="button" href="/" rel="external">{td_string!(locale, problem.back)}</a>
             </p>
         </section>
     }

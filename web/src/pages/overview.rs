@@ -91,7 +91,7 @@ fn Board(locale: Locale, page: PageContext, overview: Overview, alarms: AlarmPag
             <Figures locale overview />
         </div>
         <div class="board">
-            <section class="card board-map" aria-labelledby="map-title">
+            <section class="card board-map scripted" aria-labelledby="map-title">
                 <h2 id="map-title" class="visually-hidden">{td_string!(locale, map.title)}</h2>
                 <SiteMap locale page bounds revision />
             </section>
