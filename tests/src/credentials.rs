@@ -19,7 +19,7 @@ pub struct Credential {
     pub links: Vec<String>,
     /// The company's id.
     pub tenant: String,
-    /// `A128GCM` or `AES-CCM-16-64-128`.
+    /// `A128GCM` or `AES-CCM-16-64-128`; empty behind a gateway.
     pub algorithm: String,
     /// ID Context, hexadecimal.
     pub id_context: String,
@@ -54,7 +54,8 @@ impl Credential {
             premises: value["premises"].as_str().map(str::to_owned),
             links: links.collect(),
             tenant: text("tenant")?,
-            algorithm: text("algorithm")?,
+            // As the registry (RFC 9053) and aiocoap spell them.
+            algorithm: value["algorithm"].as_str().unwrap_or_default().to_ascii_uppercase(),
             id_context: text("tenant_context")?,
             kid: text("kid")?,
             secret: text("master_secret")?,

@@ -34,7 +34,7 @@ impl Identity {
     /// The devices of a credentials file, as `davy provision` writes it, that speak for themselves and use A128GCM.
     pub fn list(text: &str) -> Result<Vec<Self>> {
         let devices: Vec<Value> = serde_json::from_str(text).context("expected a JSON list of devices")?;
-        let gcm = devices.iter().filter(|device| device["algorithm"] == "A128GCM" && device["kid"] != "");
+        let gcm = devices.iter().filter(|device| device["algorithm"] == "a128gcm");
         gcm.map(|device| {
             let part = |name: &str| hex(&device[name]).with_context(|| format!("{}: no `{name}`", device["serial"]));
             Ok(Self {
