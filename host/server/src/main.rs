@@ -13,6 +13,7 @@ use davy_server::keys::KeyRing;
 use davy_server::provision::{Manifest, Tools, provision, write_credentials};
 use davy_server::serve::{PROVISIONED, World, open_store, serve};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder};
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -116,6 +117,7 @@ fn log(settings: &Settings) -> anyhow::Result<()> {
     let filter = EnvFilter::try_new(&settings.log_filter)
         .with_context(|| format!("setting `log.filter`: `{}` is no tracing filter", settings.log_filter))?;
     let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let logs = logs.with_ansi(std::io::stderr().is_terminal());
     let set = match settings.log_format {
         LogFormat::Pretty => logs.try_init(),
         LogFormat::Json => logs.json().flatten_event(true).try_init(),

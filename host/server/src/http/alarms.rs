@@ -13,7 +13,7 @@ use davy_domain::AlarmId;
 use std::sync::Arc;
 
 /// Alarms, newest first: the active ones unless the history is asked for.
-#[utoipa::path(get, path = "/api/v1/alarms", tag = "safety", security(("session" = [])),
+#[utoipa::path(get, path = "/api/v1/alarms", operation_id = "listAlarms", tag = "safety", security(("session" = [])),
     params(
         ("history" = Option<bool>, Query, description = "Whether past alarms are listed too; false unless told"),
         ("device" = Option<String>, Query, description = "Only alarms of this device"),
@@ -30,7 +30,7 @@ pub(super) async fn list(
 }
 
 /// Says that a person has seen the alarm.
-#[utoipa::path(post, path = "/api/v1/alarms/{alarm}/acknowledge", tag = "safety",
+#[utoipa::path(post, path = "/api/v1/alarms/{alarm}/acknowledge", operation_id = "acknowledgeAlarm", tag = "safety",
     security(("session" = [], "csrf" = [])),
     params(("alarm" = String, Path, description = "The alarm")),
     responses(
@@ -48,7 +48,7 @@ pub(super) async fn acknowledge(
 }
 
 /// Resets a latched alarm; refused while readings are not low and fresh.
-#[utoipa::path(post, path = "/api/v1/alarms/{alarm}/reset", tag = "safety",
+#[utoipa::path(post, path = "/api/v1/alarms/{alarm}/reset", operation_id = "resetAlarm", tag = "safety",
     security(("session" = [], "csrf" = [])),
     params(("alarm" = String, Path, description = "The alarm")),
     responses(

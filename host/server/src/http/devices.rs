@@ -12,7 +12,7 @@ use davy_domain::DeviceId;
 use std::sync::Arc;
 
 /// Devices.
-#[utoipa::path(get, path = "/api/v1/devices", tag = "devices", security(("session" = [])),
+#[utoipa::path(get, path = "/api/v1/devices", operation_id = "listDevices", tag = "devices", security(("session" = [])),
     params(
         ("kind" = Option<String>, Query, description = "Only devices of this kind, such as `detector`"),
         ("q" = Option<String>, Query, description = "Part of a serial number, an address or a community"),
@@ -29,7 +29,7 @@ pub(super) async fn list(
 }
 
 /// One device with its newest values, alarms and commands.
-#[utoipa::path(get, path = "/api/v1/devices/{device}", tag = "devices", security(("session" = [])),
+#[utoipa::path(get, path = "/api/v1/devices/{device}", operation_id = "getDevice", tag = "devices", security(("session" = [])),
     params(("device" = String, Path, description = "The device")),
     responses((status = 200, body = DeviceDetail), Refusals))]
 pub(super) async fn one(
@@ -41,7 +41,7 @@ pub(super) async fn one(
 }
 
 /// Readings of one quantity in the order of time.
-#[utoipa::path(get, path = "/api/v1/devices/{device}/series", tag = "devices", security(("session" = [])),
+#[utoipa::path(get, path = "/api/v1/devices/{device}/series", operation_id = "getSeries", tag = "devices", security(("session" = [])),
     params(
         ("device" = String, Path, description = "The device"),
         ("quantity" = String, Query, description = "What, such as `gas` or `temperature`"),
@@ -60,7 +60,7 @@ pub(super) async fn series(
 }
 
 /// Orders the device's own valve, or the valves linked to it, to close.
-#[utoipa::path(post, path = "/api/v1/devices/{device}/close", tag = "devices",
+#[utoipa::path(post, path = "/api/v1/devices/{device}/close", operation_id = "closeDevice", tag = "devices",
     security(("session" = [], "csrf" = [])),
     params(("device" = String, Path, description = "The device")),
     responses(

@@ -34,7 +34,7 @@ pub(super) struct EventQuery {
 
 /// What has just been committed, within what the signed-in person may see. `event: ping` comes every 15 s; after
 /// `event: lagged` some were lost and data must be loaded again. The stream ends with the session and with the server.
-#[utoipa::path(get, path = "/api/v1/events", tag = "safety", security(("session" = [])),
+#[utoipa::path(get, path = "/api/v1/events", operation_id = "followEvents", tag = "safety", security(("session" = [])),
     params(("device" = Option<String>, Query,
         description = "Devices whose new readings are wanted too, joined by commas; at most 50")),
     responses((status = 200, body = LiveEvent, content_type = "text/event-stream"), Refusals))]

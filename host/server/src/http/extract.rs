@@ -11,7 +11,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 /// The one id (or other typed text) in the path.
-pub struct Id<T>(pub T);
+pub(super) struct Id<T>(pub(super) T);
 
 impl<T> FromRequestParts<Arc<App>> for Id<T>
 where
@@ -32,7 +32,7 @@ where
 }
 
 /// The query string. Parameters left empty count as absent, as HTML forms send them.
-pub struct Query<T>(pub T);
+pub(super) struct Query<T>(pub(super) T);
 
 impl<T: DeserializeOwned> FromRequestParts<Arc<App>> for Query<T> {
     type Rejection = Refusal;
@@ -84,7 +84,7 @@ async fn bytes(request: Request, expected: &str, limit: usize) -> Result<axum::b
 }
 
 /// A JSON body.
-pub struct Body<T>(pub T);
+pub(super) struct Body<T>(pub(super) T);
 
 impl<T: DeserializeOwned> FromRequest<Arc<App>> for Body<T> {
     type Rejection = Refusal;
@@ -106,7 +106,7 @@ impl<T: DeserializeOwned> FromRequest<Arc<App>> for Body<T> {
 }
 
 /// A form's body.
-pub struct Form<T>(pub T);
+pub(super) struct Form<T>(pub(super) T);
 
 impl<T: DeserializeOwned> FromRequest<Arc<App>> for Form<T> {
     type Rejection = Refusal;

@@ -9,7 +9,7 @@ use davy_api::{Backend, Overview};
 use std::sync::Arc;
 
 /// Figures of everything that the signed-in person may see, in all and by division.
-#[utoipa::path(get, path = "/api/v1/overview", tag = "safety", security(("session" = [])),
+#[utoipa::path(get, path = "/api/v1/overview", operation_id = "getOverview", tag = "safety", security(("session" = [])),
     responses((status = 200, body = Overview), Refusals))]
 pub(super) async fn overview(
     State(app): State<Arc<App>>,

@@ -12,7 +12,7 @@ use davy_domain::PremisesId;
 use std::sync::Arc;
 
 /// One premises with its devices.
-#[utoipa::path(get, path = "/api/v1/premises/{premises}", tag = "premises", security(("session" = [])),
+#[utoipa::path(get, path = "/api/v1/premises/{premises}", operation_id = "getPremises", tag = "premises", security(("session" = [])),
     params(("premises" = String, Path, description = "The premises")),
     responses((status = 200, body = PremisesDetail), Refusals))]
 pub(super) async fn one(
@@ -24,7 +24,7 @@ pub(super) async fn one(
 }
 
 /// Orders every valve of the premises to close.
-#[utoipa::path(post, path = "/api/v1/premises/{premises}/close", tag = "premises",
+#[utoipa::path(post, path = "/api/v1/premises/{premises}/close", operation_id = "closePremises", tag = "premises",
     security(("session" = [], "csrf" = [])),
     params(("premises" = String, Path, description = "The premises")),
     responses(

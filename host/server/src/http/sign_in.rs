@@ -87,7 +87,7 @@ fn answer(app: &App, signed_in: &sessions::SignedIn) -> Result<SignedIn, Problem
 }
 
 /// Signs in. The answer carries the CSRF token; the session itself is in a cookie that scripts cannot read.
-#[utoipa::path(post, path = "/api/v1/session", tag = "people", request_body = SignIn,
+#[utoipa::path(post, path = "/api/v1/session", operation_id = "signIn", tag = "people", request_body = SignIn,
     responses(
         (status = 200, body = SignedIn),
         (status = 413, body = Problem, content_type = "application/problem+json", description = "The body is too large"),
@@ -106,7 +106,7 @@ pub(super) async fn open(
 }
 
 /// Who is signed in, with a CSRF token.
-#[utoipa::path(get, path = "/api/v1/session", tag = "people", security(("session" = [])),
+#[utoipa::path(get, path = "/api/v1/session", operation_id = "getSession", tag = "people", security(("session" = [])),
     responses((status = 200, body = SignedIn), Refusals))]
 pub(super) async fn current(
     State(app): State<Arc<App>>,
@@ -116,7 +116,7 @@ pub(super) async fn current(
 }
 
 /// Signs out.
-#[utoipa::path(delete, path = "/api/v1/session", tag = "people", security(("session" = [], "csrf" = [])),
+#[utoipa::path(delete, path = "/api/v1/session", operation_id = "signOut", tag = "people", security(("session" = [], "csrf" = [])),
     responses((status = 204, description = "Signed out"), Refusals))]
 pub(super) async fn close(
     State(app): State<Arc<App>>,

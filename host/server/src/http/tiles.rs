@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 /// One vector tile of the layer `sites`: premises, wells and gateways, clustered by worst state (0 normal, 1 attention,
 /// 2 alarm, 3 leak). A single site has `id`, `kind` and `name`; a cluster has the kind `cluster` and its `count`.
-#[utoipa::path(get, path = "/tiles/{z}/{x}/{y}", tag = "map", security(("session" = [])),
+#[utoipa::path(get, path = "/tiles/{z}/{x}/{y}", operation_id = "getTile", tag = "map", security(("session" = [])),
     params(
         ("z" = u8, Path, description = "Zoom, 0 to 22"),
         ("x" = u32, Path, description = "Column"),

@@ -82,7 +82,7 @@ fn manifest() -> Value {
     })
 }
 
-/// Databases to test on: a file, and PostgreSQL where one is given.
+/// On SQLite.
 pub async fn city() -> City {
     city_with(|_| {}).await
 }
@@ -90,7 +90,12 @@ pub async fn city() -> City {
 pub async fn city_with(change: impl FnOnce(&mut Settings)) -> City {
     let folder = tempfile::tempdir().unwrap();
     let url = format!("sqlite://{}", folder.path().join("davy.db").display());
-    let store = Store::connect(&url, &StoreOptions::default()).await.unwrap();
+    city_in(folder, &url, change).await
+}
+
+/// In an empty database.
+pub async fn city_in(folder: tempfile::TempDir, url: &str, change: impl FnOnce(&mut Settings)) -> City {
+    let store = Store::connect(url, &StoreOptions::default()).await.unwrap();
     store.migrate().await.unwrap();
     let clock: SharedClock = Arc::new(SystemClock);
     let random: SharedRandom = Arc::new(SystemRandom);

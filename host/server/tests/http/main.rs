@@ -7,5 +7,6 @@ mod forms;
 mod live;
 mod map;
 mod operation;
+mod postgres;
 mod reading;
 mod sign_in;
