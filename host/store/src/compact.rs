@@ -2,6 +2,10 @@
 //!
 //! It deletes exactly the rows that it has read, never "everything below a mark": on PostgreSQL a row with a lower number may
 //! become visible after one with a higher number. It never deletes a row whose content it has not written elsewhere.
+//!
+//! The journal is therefore as short as compaction is prompt, and needs no partitions on PostgreSQL: what is deleted is
+//! vacuumed away within a table of minutes. Chunks are few and large (thousands of uplinks to a row); partitions of them by
+//! time would split the merged ones and gain only the dropping of whole years, which nothing does yet.
 
 use crate::batch::RowKind;
 use crate::chunk::{self, Entry, RawKind};

@@ -131,7 +131,7 @@ impl ScopedStore {
              (SELECT MAX(a.priority) FROM alarms a WHERE a.device_id = d.id AND a.state <> 0) AS worst \
              FROM devices d LEFT JOIN premises p ON p.id = d.premises_id WHERE ",
             " AND d.id > $2 AND ($3 = 0 OR d.kind = $3) AND ($4 = 0 OR d.premises_id = $4) \
-             AND ($5 = 0 OR EXISTS (SELECT 1 FROM alarms a WHERE a.device_id = d.id AND a.state <> 0)) \
+             AND ($5 = 0 OR d.id IN (SELECT a.device_id FROM alarms a WHERE a.state <> 0)) \
              AND ($6 = '' OR lower(d.serial) LIKE $6 ESCAPE '!' OR lower(p.address) LIKE $6 ESCAPE '!' \
              OR lower(p.community) LIKE $6 ESCAPE '!') ORDER BY d.id LIMIT $7"
         );
