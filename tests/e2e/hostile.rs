@@ -10,8 +10,9 @@ use std::path::{Path, PathBuf};
 use wit_component::{StringEncoding, embed_component_metadata};
 use wit_parser::Resolve;
 
-/// A component of the contract over a hand-written core module, whose `evaluate` is `body`. The first page holds its description.
-fn component(body: &str) -> Vec<u8> {
+/// A component of the contract over a hand-written core module. It passes every check: with an empty state it decides nothing and
+/// remembers one byte. With that byte, from its second call on, it runs `harm`. The first page holds its description.
+fn component(harm: &str) -> Vec<u8> {
     let wat = format!(
         r#"(module
             (memory (export "memory") 2)
@@ -32,7 +33,11 @@ fn component(body: &str) -> Vec<u8> {
                 (call $text (i32.const 32) (i32.const 1024) (i32.const 33))
                 (call $text (i32.const 40) (i32.const 512) (i32.const 0))
                 (i32.const 256))
-            (func (export "davy:rules/alarm@0.1.0#evaluate") (param $arguments i32) (result i32) {body})
+            (func (export "davy:rules/alarm@0.1.0#evaluate") (param $arguments i32) (result i32)
+                (if (i32.load offset=12 (local.get $arguments)) (then {harm}))
+                (i32.store (i32.const 4104) (i32.const 512))
+                (i32.store (i32.const 4108) (i32.const 1))
+                (i32.const 4096))
             (data (i32.const 512) "hostile\001.0.0")
             (data (i32.const 1024) "{{\"type\":\"object\",\"properties\":{{}}}}")
         )"#
@@ -47,16 +52,16 @@ fn component(body: &str) -> Vec<u8> {
     package::componentize(&core).unwrap()
 }
 
-fn written(folder: &Path, name: &str, body: &str) -> PathBuf {
+fn written(folder: &Path, name: &str, harm: &str) -> PathBuf {
     let path = folder.join(format!("{name}.wasm"));
-    std::fs::write(&path, component(body)).unwrap();
+    std::fs::write(&path, component(harm)).unwrap();
     path
 }
 
-/// Both companies have leaks; the first one's rule is `body`, the second one's is the example. Returns the fleet's report.
-fn with_hostile_first_company(name: &str, body: &str) {
+/// Both companies have leaks; the first one's rule does `harm`, the second one's is the example.
+fn with_hostile_first_company(name: &str, harm: &str) {
     let folder = tempfile::tempdir().unwrap();
-    let rule = written(folder.path(), name, body);
+    let rule = written(folder.path(), name, harm);
     let good = programs::household_leak().expect("the example rule is packaged: `cargo xtask rules build`");
     let plan = Plan { households: 6, wells: 0, gateways: 0, report_interval_s: 5, ..Plan::small(9) };
     let mut platform = Platform::provision(Engine::Sqlite, &plan, |manifest: &mut Value| {
@@ -135,6 +140,6 @@ fn a_rule_that_returns_nonsense_leaves_the_leak_closed_and_the_neighbour_alone()
     // A list of raises that is longer than the memory.
     with_hostile_first_company(
         "nonsense",
-        "(i32.store (i32.const 4112) (i32.const 8192)) (i32.store (i32.const 4116) (i32.const 0x7fffffff)) (i32.const 4096)",
+        "(i32.store (i32.const 4112) (i32.const 8192)) (i32.store (i32.const 4116) (i32.const 0x7fffffff)) (return (i32.const 4096))",
     );
 }
