@@ -122,8 +122,9 @@ pub async fn city_in(folder: tempfile::TempDir, url: &str, change: impl FnOnce(&
             premises.insert(key.clone(), id.parse().unwrap());
         }
     }
-    for key in COMPANIES {
-        leak(&store, &devices, key, now).await;
+    let leaked_at = clock.now() - Span::from_secs(2);
+    for (lane, key) in COMPANIES.into_iter().enumerate() {
+        leak(&store, &devices, key, IdSource::new(lane as u8, 0), leaked_at).await;
     }
     let live = LiveBus::new(1_024);
     let config = IngestConfig {
@@ -170,7 +171,7 @@ pub async fn city_in(folder: tempfile::TempDir, url: &str, change: impl FnOnce(&
 }
 
 /// A reading of 60 %LEL in the first home of a company, folded by the real fold and committed as ingest would.
-async fn leak(store: &Store, devices: &HashMap<String, DeviceId>, key: &str, now: Timestamp) {
+async fn leak(store: &Store, devices: &HashMap<String, DeviceId>, key: &str, mut ids: IdSource, now: Timestamp) {
     let keyed = store.recover().await.unwrap().devices(None).await.unwrap();
     let (detector, valve) = (devices[&format!("{key}-D1")], devices[&format!("{key}-V1")]);
     let row = |id: DeviceId| keyed.iter().map(|keyed| &keyed.device).find(|device| device.id == id).unwrap();
@@ -193,7 +194,6 @@ async fn leak(store: &Store, devices: &HashMap<String, DeviceId>, key: &str, now
     let floor = Floor::china_default().for_jurisdiction("CN").unwrap();
     let world = World { floor: &floor, policy: None, limits: &limits };
     let mut fold = Interlock::new(interlock, tenant, vec![config(valve), config(detector)], now, &limits).unwrap();
-    let mut ids = IdSource::new(61, 0);
     let mut batch = Batch::default();
     let reports =
         [(valve, Quantity::Valve, 0.0), (detector, Quantity::Gas, 60.0), (detector, Quantity::Temperature, 21.5)];
