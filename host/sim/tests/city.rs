@@ -43,12 +43,22 @@ struct Platform {
     uplinks: usize,
     counter: u64,
     obeys: bool,
+    rounds: usize,
 }
 
 impl Platform {
     fn new(config: WorldConfig, specs: &[Spec]) -> Self {
         let world = World::new(config, specs, START);
-        Self { world, now: START, trace: Sha256::new(), facts: Vec::new(), uplinks: 0, counter: 0, obeys: true }
+        Self {
+            world,
+            now: START,
+            trace: Sha256::new(),
+            facts: Vec::new(),
+            uplinks: 0,
+            counter: 0,
+            obeys: true,
+            rounds: 0,
+        }
     }
 
     fn run(&mut self, span: Span) {
@@ -58,6 +68,7 @@ impl Platform {
             let next =
                 self.world.next_due().unwrap_or(end).min(replies.iter().map(|r| r.0).min().unwrap_or(end)).min(end);
             self.now = next.max(self.now);
+            self.rounds += 1;
             let mut actions = Vec::new();
             self.world.step(self.now, &mut actions);
             let mut rest = Vec::new();
@@ -144,6 +155,19 @@ fn a_leak_is_felt_closed_and_aired() {
         platform.run(Span::from_minutes(60));
         assert!(platform.world.home(place).unwrap().gas_lel() <= 0.5 * gas);
     }
+}
+
+#[test]
+fn a_valve_that_is_told_again_to_close_says_so_once_and_comes_to_rest() {
+    let mut platform = Platform::new(WorldConfig { seed: 5, ..WorldConfig::default() }, &specs(1, 0));
+    platform.inflict(Fault::Leak(PlaceIndex(0), LeakKind::Sudden, LeakSite::BehindValves));
+    platform.run(Span::from_minutes(20));
+    assert!(platform.counter > 2, "the platform repeats itself while gas is high");
+    assert_eq!(platform.closed(), 2);
+    let before = platform.rounds;
+    platform.run(Span::from_minutes(10));
+    // The detector samples once a second; little else is due.
+    assert!(platform.rounds - before < 800, "{} rounds in ten minutes", platform.rounds - before);
 }
 
 #[test]

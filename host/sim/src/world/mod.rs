@@ -311,6 +311,7 @@ impl World {
     }
 
     fn carry_out(&mut self, index: DeviceIndex, intents: &mut Vec<Intent>, out: &mut Vec<Action>) {
+        let mut closed_already = false;
         for intent in intents.drain(..) {
             match intent {
                 Intent::Report { samples, urgent } => self.report(index, samples, urgent, out),
@@ -318,7 +319,7 @@ impl World {
                     let device = self.devices[index.0 as usize].speaker.unwrap_or(index);
                     out.push(Action::Outcome { device, command, report });
                 }
-                Intent::Close => self.close(index),
+                Intent::Close => closed_already = !self.close(index),
                 Intent::PressButton => self.press_button(index),
                 Intent::CloseLocally => {
                     let place = self.devices[index.0 as usize].place;
@@ -332,6 +333,14 @@ impl World {
                 Intent::Radio(on) => out.push(Action::Radio { device: index, on }),
                 Intent::Reboot => out.push(Action::Reboot { device: index }),
             }
+        }
+        let Entry { place: Some(place), valve: Some(valve), .. } = self.devices[index.0 as usize] else { return };
+        if closed_already {
+            // There is nothing to wait for: that the valve is home is said at once.
+            let senses = self.places[place.0 as usize].senses(Some(valve));
+            let now = self.now;
+            self.devices[index.0 as usize].device.valve_moved(DeviceOutcome::Actuated, now, &senses, intents);
+            self.carry_out(index, intents, out);
         }
     }
 
@@ -354,18 +363,15 @@ impl World {
         out.push(Action::Uplink { device: speaker, ticket, report });
     }
 
-    fn close(&mut self, index: DeviceIndex) {
+    /// Sets a valve in motion, or leaves it in motion; false when it is closed already.
+    fn close(&mut self, index: DeviceIndex) -> bool {
         let now = self.now;
         let Entry { place, valve, .. } = self.devices[index.0 as usize];
         let home = place.and_then(|place| self.places[place.0 as usize].home_mut());
-        let Some(valve) = home.zip(valve).and_then(|(home, valve)| home.valves.get_mut(valve)) else { return };
-        let device = &mut self.devices[index.0 as usize].device;
-        if !valve.close(now, &mut self.chance) && valve.moving_until().is_none() {
-            // Closed already: that is proof enough, and it is said at once.
-            device.valve_due = Some(now + Span::from_millis(1));
-            return;
-        }
-        device.valve_due = valve.moving_until();
+        let Some(valve) = home.zip(valve).and_then(|(home, valve)| home.valves.get_mut(valve)) else { return true };
+        valve.close(now, &mut self.chance);
+        self.devices[index.0 as usize].device.valve_due = valve.moving_until();
+        valve.moving_until().is_some()
     }
 
     fn press_button(&mut self, index: DeviceIndex) {
