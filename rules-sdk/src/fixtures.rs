@@ -213,7 +213,7 @@ pub fn run_dir<E: Evaluator>(folder: &Path, mut evaluator: impl FnMut() -> E) ->
     let error = |file: &Path, problem: String| FixtureError { file: file.into(), problem };
     let entries = fs::read_dir(folder).map_err(|e| error(folder, format!("expected a folder of fixtures: {e}")))?;
     let mut files = entries
-        .map(|entry| entry.map(|entry| entry.path()))
+        .map(|entry| Ok(entry?.path()))
         .collect::<Result<Vec<_>, io::Error>>()
         .map_err(|e| error(folder, e.to_string()))?;
     files.retain(|file| file.extension().is_some_and(|extension| extension == "json"));

@@ -6,6 +6,7 @@ use davy_rules_sdk::prelude::*;
 use davy_rules_sdk::schema::{Kind, Schema};
 use davy_rules_sdk::settings::{Settings as _, SettingsError};
 use proptest::prelude::*;
+use std::fmt::Write as _;
 
 #[derive(Settings, Debug, PartialEq)]
 #[settings(check = ordered)]
@@ -50,6 +51,13 @@ fn schema() -> Schema {
     let mut text = String::new();
     Sample::schema(&mut text);
     Schema::parse(&text).unwrap_or_else(|error| panic!("{error}\n{text}"))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        write!(text, "{byte:02x}").unwrap();
+        text
+    })
 }
 
 fn through(json: &str) -> Result<Sample, String> {
@@ -146,7 +154,7 @@ fn the_encoding_is_the_deterministic_one() {
     let number = |text: &str| {
         let schema = Schema::parse(r#"{"type":"object","properties":{"a":{"type":"number"}}}"#).unwrap();
         let bytes = schema.encode(&format!(r#"{{"a": {text}}}"#)).unwrap();
-        bytes[3..].iter().map(|byte| format!("{byte:02x}")).collect::<String>()
+        hex(&bytes[3..])
     };
     let vectors = [
         ("0.0", "f90000"),
@@ -171,8 +179,7 @@ fn the_encoding_is_the_deterministic_one() {
     )
     .unwrap();
     let bytes = schema.encode(r#"{"aaa": 1000, "zz": true, "b": -500}"#).unwrap();
-    let text: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    assert_eq!(text, "a361623901f3627a7af5636161611903e8");
+    assert_eq!(hex(&bytes), "a361623901f3627a7af5636161611903e8");
 }
 
 proptest! {

@@ -113,7 +113,7 @@ fn main() {
             channel: 0,
         })
         .collect();
-    let wit_event = WitEvent {
+    let wit_event = || WitEvent {
         context: wit::DeviceContext {
             now_ms: NOW,
             installed_at_ms: Some(NOW - 86_400_000),
@@ -134,7 +134,7 @@ fn main() {
         store.set_epoch_deadline(1_000);
         store.set_hostcall_fuel(config.max_hostcall_fuel);
         let policy = pre.instantiate(&mut store).unwrap();
-        policy.davy_rules_alarm().call_evaluate(&mut store, &settings, &state, wit_event).unwrap().unwrap()
+        policy.davy_rules_alarm().call_evaluate(&mut store, &settings, &state, wit_event()).unwrap().unwrap()
     };
 
     let (mut native_ns, mut raw_ns, mut rule_ns) = (f64::MAX, f64::MAX, f64::MAX);

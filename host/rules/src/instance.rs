@@ -54,21 +54,21 @@ pub(crate) fn store(engine: &wasmtime::Engine, config: &EngineConfig, fuel: u64)
     store.limiter(|limits| limits);
     store.set_fuel(fuel)?;
     store.set_epoch_deadline(1);
-    store.epoch_deadline_callback(look);
+    store.epoch_deadline_callback(|store| Ok(look(store)));
     store.set_hostcall_fuel(config.max_hostcall_fuel);
     Ok(store)
 }
 
 /// Looks at a call that is still running at a tick: it may go on while its own processor time is within the backstop.
-fn look(mut store: StoreContextMut<'_, Limits>) -> wasmtime::Result<UpdateDeadline> {
+fn look(mut store: StoreContextMut<'_, Limits>) -> UpdateDeadline {
     let now = thread_time();
     let limits = store.data_mut();
     let begun = *limits.first_look.get_or_insert(now);
-    Ok(if now.saturating_sub(begun) < limits.cpu_backstop {
+    if now.saturating_sub(begun) < limits.cpu_backstop {
         UpdateDeadline::Continue(1)
     } else {
         UpdateDeadline::Interrupt
-    })
+    }
 }
 
 /// Processor time that this thread has used.

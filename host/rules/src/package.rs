@@ -104,11 +104,14 @@ pub fn build_crate(path: &Path, target_dir: Option<&Path>) -> Result<BuiltRule, 
 fn module(messages: &[u8]) -> Option<(String, PathBuf)> {
     let text = String::from_utf8_lossy(messages);
     let artifacts = text.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
-    let modules = artifacts.filter_map(|message| {
+    let mut modules = artifacts.filter_map(|message| {
         let files = message.get("filenames")?.as_array()?;
-        let file = files.iter().filter_map(|file| file.as_str()).find(|file| file.ends_with(".wasm"))?;
+        let file = files
+            .iter()
+            .filter_map(|file| file.as_str())
+            .find(|file| Path::new(file).extension().is_some_and(|extension| extension == "wasm"))?;
         let name = message.get("target")?.get("name")?.as_str()?;
         Some((name.replace('_', "-"), PathBuf::from(file)))
     });
-    modules.last()
+    modules.next_back()
 }

@@ -121,7 +121,7 @@ impl<'a> Property<'a> {
     fn keywords(&self) -> Result<String> {
         let mut out = String::new();
         let mut keyword = |name: &str, value: String| {
-            out.push_str(&format!(",\"{name}\":{value}"));
+            out.extend([",\"", name, "\":", &value]);
         };
         let numbers = [
             ("minimum", &self.minimum),
@@ -352,7 +352,7 @@ fn json_text(text: &str) -> String {
             '"' => out.push_str("\\\""),
             '\\' => out.push_str("\\\\"),
             '\n' => out.push_str("\\n"),
-            control if (control as u32) < 0x20 => out.push_str(&format!("\\u{:04x}", control as u32)),
+            control if control < ' ' => out.extend(["\\u", &format!("{:04x}", control as u32)]),
             other => out.push(other),
         }
     }

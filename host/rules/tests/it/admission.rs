@@ -129,7 +129,7 @@ fn what_would_blow_up_the_compiler_is_refused_before_compiling() {
 
 #[test]
 fn more_memory_at_the_start_than_a_rule_may_have_is_refused() {
-    let core = r#"(component (core module (memory 300)))"#;
+    let core = "(component (core module (memory 300)))";
     refused(&wat(core), Stage::Structure, "bytes of memory at the start");
 }
 

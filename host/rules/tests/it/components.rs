@@ -3,6 +3,7 @@
 use davy_domain::policy::{PolicyEvent, Trigger};
 use davy_domain::{ConditionSet, DeviceKind, Quantity, Reading, Timestamp, ValveState};
 use davy_rules::{AlarmRule, Engine, EngineConfig, package};
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use wit_component::{StringEncoding, embed_component_metadata};
@@ -65,7 +66,10 @@ pub(crate) const SCHEMA: &str = r#"{"type":"object","properties":{}}"#;
 
 /// As [`hostile`], with the version of the contract, the settings schema and the body of `describe` to choose.
 pub(crate) fn hostile_with(version: &str, schema: &str, describe: &str, items: &str, evaluate: &str) -> Vec<u8> {
-    let schema_text: String = schema.bytes().map(|byte| format!("\\{byte:02x}")).collect();
+    let mut schema_text = String::new();
+    for byte in schema.bytes() {
+        write!(schema_text, "\\{byte:02x}").unwrap();
+    }
     let wat = format!(
         r#"(module
             (memory (export "memory") 2)
@@ -122,7 +126,7 @@ impl OutcomeCode {
     }
 
     fn store(mut self, width: &str, offset: u32, value: i64) -> Self {
-        self.0 += &format!("({width} (i32.const {}) ({}.const {value}))\n", 4096 + offset, &width[..3]);
+        writeln!(self.0, "({width} (i32.const {}) ({}.const {value}))", 4096 + offset, &width[..3]).unwrap();
         self
     }
 

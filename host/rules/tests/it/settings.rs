@@ -13,7 +13,7 @@ fn refused(json: &str, field: &str, words: &str) {
     let text = error.to_string();
     match &error {
         SettingsError::Field { field: got, .. } | SettingsError::Contradiction { field: got, .. } => {
-            assert_eq!(got, field, "{text}")
+            assert_eq!(got, field, "{text}");
         }
         SettingsError::Tried(_) => panic!("{text}"),
     }
