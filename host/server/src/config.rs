@@ -262,10 +262,9 @@ impl Settings {
         if let Some(path) = file {
             let text = std::fs::read_to_string(path)
                 .map_err(|source| SettingsError::Unreadable { path: path.to_owned(), source })?;
-            let table = text.parse::<toml::Table>().map_err(|error| SettingsError::NotToml {
-                path: path.to_owned(),
-                reason: error.to_string(),
-            })?;
+            let table = text
+                .parse::<toml::Table>()
+                .map_err(|error| SettingsError::NotToml { path: path.to_owned(), reason: error.to_string() })?;
             flatten("", &table, &Source::File(path.to_owned()), &mut texts);
         }
         for (name, text) in environment {
@@ -334,7 +333,8 @@ impl Settings {
 
     /// The settings as a TOML file with documentation; what differs from its default is not commented out.
     pub fn document(&self) -> String {
-        let mut text = String::from("# Settings of the davy server. The environment variable in brackets wins over the file.\n");
+        let mut text =
+            String::from("# Settings of the davy server. The environment variable in brackets wins over the file.\n");
         let mut section = "";
         for setting in self.describe() {
             let (group, key) = setting.name.split_once('.').unwrap_or(("", setting.name));

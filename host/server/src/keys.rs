@@ -65,7 +65,9 @@ pub enum KeyError {
     #[error("the operating system gave no random bytes: {0}")]
     Random(#[source] std::io::Error),
     /// The key that sealed it is not in the file.
-    #[error("sealed under key {wanted}, and the key file has {have}: add the old key as a further line of the key file")]
+    #[error(
+        "sealed under key {wanted}, and the key file has {have}: add the old key as a further line of the key file"
+    )]
     UnknownKey {
         /// The key's id.
         wanted: String,
@@ -155,8 +157,10 @@ impl KeyRing {
         let text = Zeroizing::new(std::fs::read_to_string(path).map_err(file)?);
         let mut keys = Vec::new();
         for (index, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
-            let refuse = || KeyError::Content { path: path.to_owned(), line: index + 1, got: line.trim().chars().count() };
-            let bytes = Zeroizing::new(from_hex(line.trim()).filter(|bytes| bytes.len() == KEK_BYTES).ok_or_else(refuse)?);
+            let refuse =
+                || KeyError::Content { path: path.to_owned(), line: index + 1, got: line.trim().chars().count() };
+            let bytes =
+                Zeroizing::new(from_hex(line.trim()).filter(|bytes| bytes.len() == KEK_BYTES).ok_or_else(refuse)?);
             let cipher = Aes256Gcm::new_from_slice(&bytes).map_err(|_| refuse())?;
             let mut hash = Sha256::new();
             hash.update(b"davy key-encryption key id\0");
@@ -218,10 +222,11 @@ impl KeyRing {
         device: DeviceId,
         sealed: &DeviceCredentials,
     ) -> Result<DeviceSecret, KeyError> {
-        let key = self.keys.iter().find(|key| key.id == sealed.key_kek_id).ok_or_else(|| KeyError::UnknownKey {
-            wanted: sealed.key_kek_id.clone(),
-            have: self.ids(),
-        })?;
+        let key = self
+            .keys
+            .iter()
+            .find(|key| key.id == sealed.key_kek_id)
+            .ok_or_else(|| KeyError::UnknownKey { wanted: sealed.key_kek_id.clone(), have: self.ids() })?;
         let altered = || KeyError::Altered { device };
         let nonce: [u8; NONCE_BYTES] = sealed.key_nonce.as_slice().try_into().map_err(|_| altered())?;
         let aad = associated(tenant, device);

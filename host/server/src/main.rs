@@ -86,8 +86,12 @@ fn run(command: Command, settings: Settings) -> anyhow::Result<()> {
                 .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &SECONDS)
                 .and_then(PrometheusBuilder::install_recorder)
                 .context("metrics")?;
-            let world =
-                World { clock: Arc::new(SystemClock), now: || SystemClock.now(), random: Arc::new(SystemRandom), metrics };
+            let world = World {
+                clock: Arc::new(SystemClock),
+                now: || SystemClock.now(),
+                random: Arc::new(SystemRandom),
+                metrics,
+            };
             runtime()?.block_on(async {
                 let stop = stopped()?;
                 serve(settings, world, stop).await
@@ -97,8 +101,7 @@ fn run(command: Command, settings: Settings) -> anyhow::Result<()> {
 }
 
 /// Buckets of histograms in seconds.
-const SECONDS: [f64; 14] =
-    [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
+const SECONDS: [f64; 14] = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
 
 fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build().context("the async runtime cannot start")
@@ -142,7 +145,10 @@ fn keygen(path: &Path) -> anyhow::Result<()> {
         std::fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
     }
     KeyRing::create(path, &SystemRandom)?;
-    print(&format!("created {} with a new key; keep a copy in a safe place: without it no device key can be read\n", path.display()))
+    print(&format!(
+        "created {} with a new key; keep a copy in a safe place: without it no device key can be read\n",
+        path.display()
+    ))
 }
 
 async fn migrate(settings: &Settings) -> anyhow::Result<()> {

@@ -6,7 +6,9 @@
 mod manifest;
 mod plan;
 
-pub use manifest::{Manifest, ManifestDevice, ManifestKey, ManifestPremises, ManifestRule, ManifestTenant, ManifestUser};
+pub use manifest::{
+    Manifest, ManifestDevice, ManifestKey, ManifestPremises, ManifestRule, ManifestTenant, ManifestUser,
+};
 pub use plan::{Credential, Secrets};
 
 use crate::clock::SharedRandom;
@@ -145,8 +147,7 @@ fn check_rule(
     engine: &Engine,
 ) -> Result<CheckedRule, ProvisionError> {
     let path = folder.join(&rule.component);
-    let component =
-        std::fs::read(&path).map_err(|source| ProvisionError::File { path: path.clone(), source })?;
+    let component = std::fs::read(&path).map_err(|source| ProvisionError::File { path: path.clone(), source })?;
     let refuse = |reason: String| ProvisionError::Rule { tenant: tenant.to_owned(), path: path.clone(), reason };
     let admitted = engine.admit(&component).map_err(|refusal| refuse(refusal.to_string()))?;
     let settings = rule.settings.clone().unwrap_or_else(|| serde_json::json!({})).to_string();

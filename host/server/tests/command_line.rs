@@ -79,7 +79,12 @@ fn a_city_is_entered_served_and_stopped() {
     });
     std::fs::write(path.join("city.json"), manifest.to_string()).unwrap();
     let entered = run(path, &["provision", "city.json", "--credentials", "fleet.json"]);
-    assert_eq!(text(&entered.stdout), "entered 1 tenant(s), 1 premises, 1 device(s), 1 user(s)\n", "{}", text(&entered.stderr));
+    assert_eq!(
+        text(&entered.stdout),
+        "entered 1 tenant(s), 1 premises, 1 device(s), 1 user(s)\n",
+        "{}",
+        text(&entered.stderr)
+    );
     let fleet: serde_json::Value = serde_json::from_slice(&std::fs::read(path.join("fleet.json")).unwrap()).unwrap();
     assert_eq!((fleet[0]["serial"].as_str(), fleet[0]["master_secret"].as_str().map(str::len)), (Some("V1"), Some(32)));
 

@@ -97,9 +97,9 @@ pub(super) fn online(view: Option<&DeviceView>, interval: Option<Span>, now: Tim
 impl Service {
     /// The device's own valve, or the least safely closed of the linked ones.
     pub(super) fn valve_of(&self, valves: &[DeviceId]) -> Option<ValveState> {
-        least_closed(valves.iter().map(|valve| {
-            self.operate.device_view(*valve).map_or(ValveState::Unknown, |view| view.valve)
-        }))
+        least_closed(
+            valves.iter().map(|valve| self.operate.device_view(*valve).map_or(ValveState::Unknown, |view| view.valve)),
+        )
     }
 
     fn summary(&self, row: &davy_store::DeviceSummary, view: Option<&DeviceView>) -> DeviceSummary {
@@ -202,7 +202,8 @@ impl Service {
         for row in scope.devices(&filter, None, TOGETHER).await.map_err(stored)? {
             devices.push(self.detail(viewer, &scope, row).await?);
         }
-        let mut alarms: Vec<_> = devices.iter().flat_map(|device| &device.alarms).filter(|it| is_active(it)).cloned().collect();
+        let mut alarms: Vec<_> =
+            devices.iter().flat_map(|device| &device.alarms).filter(|it| is_active(it)).cloned().collect();
         alarms.sort_by_key(|alarm| std::cmp::Reverse(alarm.id));
         let mut commands: Vec<_> = devices.iter().flat_map(|device| &device.commands).cloned().collect();
         commands.sort_by_key(|command| std::cmp::Reverse(command.id));

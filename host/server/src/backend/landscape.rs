@@ -150,7 +150,9 @@ impl Landscape {
                 });
                 let address = match home {
                     Some(at) => Arc::clone(&self.sites[at].name),
-                    None => division.and_then(|code| self.divisions.get(&code)).map_or("", |it| it.name_zh.as_str()).into(),
+                    None => {
+                        division.and_then(|code| self.divisions.get(&code)).map_or("", |it| it.name_zh.as_str()).into()
+                    }
                 };
                 self.site_of.insert(device.id, at);
                 self.cards.insert(

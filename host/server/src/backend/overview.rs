@@ -57,7 +57,8 @@ impl Service {
         let mut divisions: BTreeMap<DivisionCode, Count> = BTreeMap::new();
         let mut bounds = [f64::INFINITY, f64::INFINITY, f64::NEG_INFINITY, f64::NEG_INFINITY];
         for site in landscape.sites().iter().filter(|site| reach.covers(&site.place)) {
-            bounds = [bounds[0].min(site.lon), bounds[1].min(site.lat), bounds[2].max(site.lon), bounds[3].max(site.lat)];
+            bounds =
+                [bounds[0].min(site.lon), bounds[1].min(site.lat), bounds[2].max(site.lon), bounds[3].max(site.lat)];
             if let SiteKind::Premises(_) = site.kind {
                 overview.premises += 1;
                 if let Some(code) = site.place.division {

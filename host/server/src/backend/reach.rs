@@ -30,7 +30,6 @@ pub(super) enum Key {
     Division(DivisionCode),
 }
 
-
 impl Reach {
     /// Whether something at `place` is within it.
     pub fn covers(&self, place: &Place) -> bool {

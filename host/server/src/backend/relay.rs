@@ -128,6 +128,7 @@ fn relay(service: &Service, committed: &Committed) -> Vec<Relayed> {
 }
 
 fn relayed(place: Option<Place>, watched: Option<DeviceId>, event: &LiveEvent) -> Option<Relayed> {
-    let json = serde_json::to_string(event).inspect_err(|error| tracing::error!(%error, "a live event is no JSON")).ok()?;
+    let json =
+        serde_json::to_string(event).inspect_err(|error| tracing::error!(%error, "a live event is no JSON")).ok()?;
     Some(Relayed { place, watched, name: event.name(), json: json.into() })
 }

@@ -121,11 +121,7 @@ fn draw(
             continue;
         }
         let (across, down) = ((site.x - west) * scale, (site.y - north) * scale);
-        let cell = if z >= SINGLE_FROM {
-            (0, 0, index)
-        } else {
-            ((across * CELLS) as u32, (down * CELLS) as u32, 0)
-        };
+        let cell = if z >= SINGLE_FROM { (0, 0, index) } else { ((across * CELLS) as u32, (down * CELLS) as u32, 0) };
         let state = states.get(&index).copied().unwrap_or(0);
         let fresh = || Drawn { count: 0, state, x: 0.0, y: 0.0, mean_of: 0.0, site };
         let drawn = cells.entry(cell).or_insert_with(fresh);

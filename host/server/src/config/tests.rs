@@ -40,7 +40,8 @@ fn the_environment_wins_over_the_file() {
 #[test]
 fn every_fault_is_reported_at_once_with_what_to_mend() {
     let file = tempfile::NamedTempFile::new().unwrap();
-    std::fs::write(file.path(), "[http]\nlisten = \"nowhere\"\nsecure-cookie = true\n[session]\nlifetime = 12\n").unwrap();
+    std::fs::write(file.path(), "[http]\nlisten = \"nowhere\"\nsecure-cookie = true\n[session]\nlifetime = 12\n")
+        .unwrap();
     let faults = refused(Settings::load(
         Some(file.path()),
         environment(&[("DAVY_COAP_LISTENN", "x"), ("DAVY_TEST_POSTGRES_URL", "ignored")]),

@@ -54,7 +54,8 @@ fn form<T: DeserializeOwned>(text: &[u8]) -> Result<T, Refusal> {
 
 /// The field is in the message when the deserializer stands at the root: "missing field `email`".
 fn refused_field(path: String, reason: &str) -> davy_api::Problem {
-    let named = reason.split('`').nth(1).filter(|_| reason.starts_with("missing field") || reason.starts_with("unknown field"));
+    let named =
+        reason.split('`').nth(1).filter(|_| reason.starts_with("missing field") || reason.starts_with("unknown field"));
     let field = match (path.as_str(), named) {
         (".", Some(name)) => name.to_owned(),
         (path, Some(name)) => format!("{path}.{name}"),
@@ -74,7 +75,8 @@ async fn bytes(request: Request, expected: &str, limit: usize) -> Result<axum::b
         return Err(problem::too_large(limit).into());
     }
     axum::body::to_bytes(request.into_body(), limit).await.map_err(|error| {
-        let over = std::error::Error::source(&error).is_some_and(|source| source.is::<http_body_util::LengthLimitError>());
+        let over =
+            std::error::Error::source(&error).is_some_and(|source| source.is::<http_body_util::LengthLimitError>());
         if over {
             problem::too_large(limit).into()
         } else {

@@ -34,9 +34,8 @@ pub(super) fn local(next: Option<&str>) -> &str {
 /// 303 to the page, with the outcome in the query in place of an earlier one.
 pub(super) fn back(next: Option<&str>, outcome: Outcome<'_>) -> Redirect {
     let (path, query) = local(next).split_once('?').unwrap_or((local(next), ""));
-    let kept = query.split('&').filter(|pair| {
-        !pair.is_empty() && !pair.starts_with("done=") && !pair.starts_with("error=")
-    });
+    let kept =
+        query.split('&').filter(|pair| !pair.is_empty() && !pair.starts_with("done=") && !pair.starts_with("error="));
     let told = match outcome {
         Outcome::Silent => None,
         Outcome::Done(word) => Some(format!("done={word}")),
@@ -66,7 +65,9 @@ mod tests {
 
     #[test]
     fn a_form_never_leads_to_another_site() {
-        for foreign in ["//evil.example", "https://evil.example", "/\\evil.example", "", "evil", "/\r\nset-cookie: a=b", "/a#b"] {
+        for foreign in
+            ["//evil.example", "https://evil.example", "/\\evil.example", "", "evil", "/\r\nset-cookie: a=b", "/a#b"]
+        {
             assert_eq!(local(Some(foreign)), "/", "{foreign:?}");
         }
         assert_eq!(local(Some("/devices/dev_1?q=a%20b")), "/devices/dev_1?q=a%20b");
@@ -81,6 +82,9 @@ mod tests {
 
     #[test]
     fn a_signed_out_visitor_comes_back_after_signing_in() {
-        assert_eq!(location(to_sign_in(Some("/home?a=b"), "signed-out")), "/sign-in?next=%2Fhome%3Fa%3Db&error=signed-out");
+        assert_eq!(
+            location(to_sign_in(Some("/home?a=b"), "signed-out")),
+            "/sign-in?next=%2Fhome%3Fa%3Db&error=signed-out"
+        );
     }
 }

@@ -134,11 +134,7 @@ async fn acknowledge(
     on_alarm(reader, &form, "acknowledge", act).await
 }
 
-async fn reset(
-    State(app): State<Arc<App>>,
-    reader: Result<Reader, Refusal>,
-    Form(form): Form<AlarmForm>,
-) -> Redirect {
+async fn reset(State(app): State<Arc<App>>, reader: Result<Reader, Refusal>, Form(form): Form<AlarmForm>) -> Redirect {
     let act = async |viewer: Viewer| app.service.reset(&viewer, form.alarm).await;
     on_alarm(reader, &form, "reset", act).await
 }

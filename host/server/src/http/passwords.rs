@@ -134,11 +134,15 @@ mod tests {
     async fn a_hash_with_old_parameters_is_made_anew_at_sign_in() {
         let stored = passwords(1).hash_blocking("correct horse").unwrap();
         let stronger = passwords(2);
-        let Checked::Right { rehashed: Some(new) } = stronger.check(secret("correct horse"), Some(stored)).await.unwrap()
+        let Checked::Right { rehashed: Some(new) } =
+            stronger.check(secret("correct horse"), Some(stored)).await.unwrap()
         else {
             panic!("the old hash was kept")
         };
         assert!(new.contains("t=2"), "{new}");
-        assert_eq!(stronger.check(secret("correct horse"), Some(new)).await.unwrap(), Checked::Right { rehashed: None });
+        assert_eq!(
+            stronger.check(secret("correct horse"), Some(new)).await.unwrap(),
+            Checked::Right { rehashed: None }
+        );
     }
 }

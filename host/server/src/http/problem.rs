@@ -69,7 +69,12 @@ pub fn method_not_allowed(method: &str) -> Problem {
 /// 404: no such path.
 pub fn no_route(path: &str) -> Problem {
     let path: String = path.chars().take(200).collect();
-    Problem::new("no-such-path", 404, "No such path", format!("There is no `{path}` here; /openapi.json lists the paths."))
+    Problem::new(
+        "no-such-path",
+        404,
+        "No such path",
+        format!("There is no `{path}` here; /openapi.json lists the paths."),
+    )
 }
 
 /// 403: the CSRF token is missing or wrong.

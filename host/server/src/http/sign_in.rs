@@ -108,10 +108,7 @@ pub(super) async fn open(
 /// Who is signed in, with a CSRF token.
 #[utoipa::path(get, path = "/api/v1/session", operation_id = "getSession", tag = "people", security(("session" = [])),
     responses((status = 200, body = SignedIn), Refusals))]
-pub(super) async fn current(
-    State(app): State<Arc<App>>,
-    Reader(signed_in): Reader,
-) -> Result<Json<SignedIn>, Refusal> {
+pub(super) async fn current(State(app): State<Arc<App>>, Reader(signed_in): Reader) -> Result<Json<SignedIn>, Refusal> {
     Ok(Json(answer(&app, &signed_in)?))
 }
 

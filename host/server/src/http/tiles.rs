@@ -39,6 +39,7 @@ pub(super) async fn tile(
     let y = number("y", row)?;
     let tile = app.service.tile(&signed_in.viewer, z, x, y).await?;
     let age = format!("private, max-age={}", app.settings.map_tile_age.millis() / 1_000);
-    let headers = [(header::CONTENT_TYPE, "application/vnd.mapbox-vector-tile".to_owned()), (header::CACHE_CONTROL, age)];
+    let headers =
+        [(header::CONTENT_TYPE, "application/vnd.mapbox-vector-tile".to_owned()), (header::CACHE_CONTROL, age)];
     Ok((headers, tile))
 }

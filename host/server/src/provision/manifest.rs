@@ -192,7 +192,8 @@ impl Manifest {
             field: error.path().to_string(),
             reason: error.inner().to_string(),
         })?;
-        let shape = |error: serde_json::Error| ProvisionError::Shape { field: ".".to_owned(), reason: error.to_string() };
+        let shape =
+            |error: serde_json::Error| ProvisionError::Shape { field: ".".to_owned(), reason: error.to_string() };
         json.end().map_err(shape)?;
         Ok(manifest)
     }
@@ -202,8 +203,8 @@ impl Manifest {
     /// # Errors
     /// [`ProvisionError::File`] or [`ProvisionError::Shape`].
     pub fn open(path: &Path) -> Result<Self, ProvisionError> {
-        let text = std::fs::read_to_string(path)
-            .map_err(|source| ProvisionError::File { path: path.to_owned(), source })?;
+        let text =
+            std::fs::read_to_string(path).map_err(|source| ProvisionError::File { path: path.to_owned(), source })?;
         Self::read(&text)
     }
 }

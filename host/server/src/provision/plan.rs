@@ -193,14 +193,21 @@ impl Planner<'_> {
             let context_id = match &from.context {
                 None => id.raw().to_be_bytes().to_vec(),
                 Some(text) => hex_of(text, 1..=8).unwrap_or_else(|| {
-                    self.faults.push(format!("tenants.{at}.context: expected 1 to 8 bytes as hexadecimal digits, got `{text}`"));
+                    self.faults.push(format!(
+                        "tenants.{at}.context: expected 1 to 8 bytes as hexadecimal digits, got `{text}`"
+                    ));
                     Vec::new()
                 }),
             };
             if self.tenants.insert(from.key.clone(), (id, context_id.clone())).is_some() {
                 self.faults.push(format!("tenants.{at}.key: `{}` is there twice", from.key));
             }
-            rows.push(Tenant { id, name: from.name.clone(), context_id, jurisdiction: from.jurisdiction.map(DivisionCode) });
+            rows.push(Tenant {
+                id,
+                name: from.name.clone(),
+                context_id,
+                jurisdiction: from.jurisdiction.map(DivisionCode),
+            });
         }
         rows
     }
@@ -267,7 +274,8 @@ impl Planner<'_> {
         let mut first: HashMap<(&str, &str, &str), usize> = HashMap::new();
         for (at, from) in devices.iter().enumerate() {
             let words = [("interlock", &from.interlock), ("premises", &from.premises)];
-            let named = words.into_iter().filter_map(|(what, word)| Some((from.tenant.as_str(), what, word.as_deref()?)));
+            let named =
+                words.into_iter().filter_map(|(what, word)| Some((from.tenant.as_str(), what, word.as_deref()?)));
             let mut others: Vec<usize> = named.map(|key| *first.entry(key).or_insert(at)).collect();
             let serials = from.links.iter().chain(&from.parent);
             others.extend(serials.filter_map(|serial| self.device(from, serial)).map(|(_, other)| other));
@@ -293,7 +301,10 @@ impl Planner<'_> {
             let tenant = self.tenant(&place, &from.tenant);
             let premises = from.premises.as_ref().map(|key| self.premises.get(key).copied());
             if premises == Some(None) {
-                self.faults.push(format!("{place}.premises: there is no premises `{}` in this manifest", from.premises.as_deref().unwrap_or_default()));
+                self.faults.push(format!(
+                    "{place}.premises: there is no premises `{}` in this manifest",
+                    from.premises.as_deref().unwrap_or_default()
+                ));
             }
             let premises = premises.flatten();
             let home = premises.map(|(_, at)| &manifest.premises[at]);
@@ -343,17 +354,25 @@ impl Planner<'_> {
             self.check_keys(&place, from);
         }
         // A parent must be entered before its children.
-        let order: Vec<_> = manifest.devices.iter().enumerate().filter_map(|(at, from)| {
-            let (_, parent) = self.device(from, from.parent.as_deref()?)?;
-            (parent > at).then(|| format!("devices.{at}.parent: `{}` must come before it", from.parent.as_deref().unwrap_or_default()))
-        }).collect();
+        let order: Vec<_> = manifest
+            .devices
+            .iter()
+            .enumerate()
+            .filter_map(|(at, from)| {
+                let (_, parent) = self.device(from, from.parent.as_deref()?)?;
+                (parent > at).then(|| {
+                    format!("devices.{at}.parent: `{}` must come before it", from.parent.as_deref().unwrap_or_default())
+                })
+            })
+            .collect();
         self.faults.extend(order);
         rows
     }
 
     fn check_keys(&mut self, place: &str, from: &ManifestDevice) {
         if from.parent.is_some() && (from.key.is_some() || from.kid.is_some() || from.algorithm.is_some()) {
-            self.faults.push(format!("{place}.key: a device behind a gateway has no `key`, `kid` or `algorithm` of its own"));
+            self.faults
+                .push(format!("{place}.key: a device behind a gateway has no `key`, `kid` or `algorithm` of its own"));
         }
         if let Some(name) = &from.algorithm
             && !ALGORITHMS.iter().any(|(known, _)| known == name)
@@ -384,7 +403,11 @@ impl Planner<'_> {
                 *count += 1;
                 let name = from.algorithm.as_deref().unwrap_or(ALGORITHMS[0].0);
                 Some(Keyed {
-                    kid: from.kid.as_ref().and_then(|kid| hex_of(kid, 1..=6)).unwrap_or_else(|| count.to_be_bytes().to_vec()),
+                    kid: from
+                        .kid
+                        .as_ref()
+                        .and_then(|kid| hex_of(kid, 1..=6))
+                        .unwrap_or_else(|| count.to_be_bytes().to_vec()),
                     algorithm: ALGORITHMS.iter().find(|(known, _)| *known == name).map_or(1, |(_, number)| *number),
                     given: from.key.as_ref().and_then(secret),
                 })
@@ -398,7 +421,10 @@ impl Planner<'_> {
         for ((at, from), password_hash) in manifest.users.iter().enumerate().zip(hashes) {
             let place = format!("users.{at}");
             if !from.email.contains('@') || from.email.len() > 254 {
-                self.faults.push(format!("{place}.email: expected an e-mail address of at most 254 bytes, got `{}`", from.email));
+                self.faults.push(format!(
+                    "{place}.email: expected an e-mail address of at most 254 bytes, got `{}`",
+                    from.email
+                ));
             }
             self.check_password(&place, from);
             let role = match self.role(&place, from) {
@@ -426,11 +452,14 @@ impl Planner<'_> {
             (Some(password), None) => {
                 let length = password.chars().count();
                 if !(SHORTEST..=LONGEST).contains(&length) {
-                    self.faults.push(format!("{place}.password: expected {SHORTEST} to {LONGEST} characters, got {length}"));
+                    self.faults
+                        .push(format!("{place}.password: expected {SHORTEST} to {LONGEST} characters, got {length}"));
                 }
             }
             (None, Some(hash)) if hash.starts_with("$argon2id$") => {}
-            _ => self.faults.push(format!("{place}.password: expected either `password` or a `password_hash` of argon2id")),
+            _ => self
+                .faults
+                .push(format!("{place}.password: expected either `password` or a `password_hash` of argon2id")),
         }
     }
 

@@ -118,9 +118,12 @@ async fn a_faulty_manifest_enters_nothing_and_names_every_fault_with_its_place()
     let bench = Bench::new().await;
     let faulty = CITY
         .replace(r#""links": ["V1"]"#, r#""links": ["V9", "D1"]"#)
-        .replace(r#""premises": "two",
-     "key""#, r#""premises": "three",
-     "key""#)
+        .replace(
+            r#""premises": "two",
+     "key""#,
+            r#""premises": "three",
+     "key""#,
+        )
         .replace(r#""master_salt": "1011121314151617""#, r#""master_salt": "10""#)
         .replace(r#""role": "resident", "tenant": "a", "premises": "one""#, r#""role": "resident", "tenant": "a""#);
     let Err(ProvisionError::Faults { faults }) = bench.provision(&Manifest::read(&faulty).unwrap()).await else {
@@ -144,7 +147,8 @@ async fn a_faulty_manifest_enters_nothing_and_names_every_fault_with_its_place()
 async fn a_rule_that_is_no_component_is_refused_before_anything_is_entered() {
     let bench = Bench::new().await;
     std::fs::write(bench.folder.path().join("rule.wasm"), b"\0asm nonsense").unwrap();
-    let with_rule = CITY.replace(r#""jurisdiction": 330000}"#, r#""jurisdiction": 330000, "rule": {"component": "rule.wasm"}}"#);
+    let with_rule =
+        CITY.replace(r#""jurisdiction": 330000}"#, r#""jurisdiction": 330000, "rule": {"component": "rule.wasm"}}"#);
     let refused = bench.provision(&Manifest::read(&with_rule).unwrap()).await.unwrap_err();
     assert!(matches!(&refused, ProvisionError::Rule { tenant, .. } if tenant == "a"), "{refused}");
     assert!(bench.store.tenants().await.unwrap().is_empty());

@@ -93,7 +93,11 @@ async fn a_refused_field_is_named_with_the_reason() {
         ("/api/v1/premises/home", "premises"),
     ] {
         let answer = operator.get(query).await;
-        assert_eq!((answer.status, answer.problem().as_str()), (StatusCode::UNPROCESSABLE_ENTITY, "invalid"), "{query}");
+        assert_eq!(
+            (answer.status, answer.problem().as_str()),
+            (StatusCode::UNPROCESSABLE_ENTITY, "invalid"),
+            "{query}"
+        );
         assert_eq!(answer.json()["errors"][0]["field"], field, "{query}: {}", answer.text());
     }
     let device = city.devices["a-D1"];
@@ -118,10 +122,14 @@ async fn bodies_that_are_broken_too_large_or_of_another_type_are_told_apart() {
     let path = "/api/v1/session";
     let answer = send(&mut browser, path, "application/json", b"{\"email\": ".to_vec()).await;
     assert_eq!((answer.status, answer.problem().as_str()), (StatusCode::BAD_REQUEST, "malformed"));
-    let answer = send(&mut browser, path, "application/json", b"{\"email\":\"a@b\",\"password\":\"x\"} more".to_vec()).await;
+    let answer =
+        send(&mut browser, path, "application/json", b"{\"email\":\"a@b\",\"password\":\"x\"} more".to_vec()).await;
     assert_eq!((answer.status, answer.problem().as_str()), (StatusCode::BAD_REQUEST, "malformed"));
     let answer = send(&mut browser, path, "text/plain", b"{}".to_vec()).await;
-    assert_eq!((answer.status, answer.problem().as_str()), (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type"));
+    assert_eq!(
+        (answer.status, answer.problem().as_str()),
+        (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type")
+    );
     let answer = send(&mut browser, path, "application/json", vec![b' '; 70_000]).await;
     assert_eq!((answer.status, answer.problem().as_str()), (StatusCode::PAYLOAD_TOO_LARGE, "too-large"));
     city.stop().await;

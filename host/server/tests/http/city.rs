@@ -3,8 +3,8 @@
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request, Response, StatusCode, header};
-use davy_domain::interlock::{Input, Interlock, Limits, World};
 use davy_domain::floor::Floor;
+use davy_domain::interlock::{Input, Interlock, Limits, World};
 use davy_domain::senml::{Part, encode};
 use davy_domain::{DeviceId, IdSource, PremisesId, Quantity, Reading, Span, Timestamp};
 use davy_rules::{Engine, EngineConfig};
@@ -64,10 +64,14 @@ fn manifest() -> Value {
             let place = format!("{key}-{home}");
             let serial = |kind: &str| if home == "home" { format!("{kind}1") } else { format!("{kind}2") };
             devices.push(json!({"serial": serial("V"), "tenant": key, "kind": "valve", "model": "QF", "premises": place, "report_interval_s": 3600}));
-            devices.push(json!({"serial": serial("D"), "tenant": key, "kind": "detector", "model": "TC", "premises": place,
-                "links": [serial("V")], "report_interval_s": 3600}));
-            users.push(json!({"email": format!("{home}@{key}.example"), "name": "住户", "role": "resident", "tenant": key,
-                "premises": place, "password": PASSWORD}));
+            devices.push(
+                json!({"serial": serial("D"), "tenant": key, "kind": "detector", "model": "TC", "premises": place,
+                "links": [serial("V")], "report_interval_s": 3600}),
+            );
+            users.push(
+                json!({"email": format!("{home}@{key}.example"), "name": "住户", "role": "resident", "tenant": key,
+                "premises": place, "password": PASSWORD}),
+            );
         }
         devices.push(json!({"serial": "W1", "tenant": key, "kind": "well-monitor", "model": "JS", "lon": 120.3 + east, "lat": 30.4, "division": 330_106}));
         users.push(json!({"email": format!("operator@{key}.example"), "name": "值班员", "role": "operator", "tenant": key, "password": PASSWORD}));
@@ -338,7 +342,8 @@ impl Browser {
         let body: String = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
         let mut plain = self.clone();
         plain.csrf = None;
-        let request = plain.request(Method::POST, path).header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+        let request =
+            plain.request(Method::POST, path).header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
         self.send(request.body(Body::from(body)).unwrap()).await
     }
 }

@@ -42,7 +42,8 @@ async fn a_form_that_cannot_be_carried_out_leads_back_with_one_word() {
     assert_eq!(answer.location(), "/home?error=forbidden");
     let mut stranger = city.operator("b").await;
     let csrf = stranger.csrf.clone().unwrap();
-    let answer = stranger.form("/actions/acknowledge", &[("csrf", &csrf), ("alarm", &alarm), ("next", "//evil.example")]).await;
+    let answer =
+        stranger.form("/actions/acknowledge", &[("csrf", &csrf), ("alarm", &alarm), ("next", "//evil.example")]).await;
     assert_eq!(answer.location(), "/?error=not-found");
     city.stop().await;
 }

@@ -27,7 +27,8 @@ impl Stream {
         let deadline = tokio::time::Instant::now() + wait;
         loop {
             if let Some((event, rest)) = self.text.split_once("\n\n") {
-                let field = |name: &str| event.lines().find_map(|line| line.strip_prefix(name)).unwrap_or("").trim().to_owned();
+                let field =
+                    |name: &str| event.lines().find_map(|line| line.strip_prefix(name)).unwrap_or("").trim().to_owned();
                 let (name, data) = (field("event:"), field("data:"));
                 self.text = rest.to_owned();
                 if name != "ping" {

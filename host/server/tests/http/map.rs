@@ -80,7 +80,10 @@ async fn far_away_all_sites_are_one_cluster_in_the_worst_state() {
     assert_eq!(features.len(), 1, "{features:?}");
     assert_eq!(get(&features[0], "kind"), Some("cluster"));
     assert_eq!((get(&features[0], "count"), get(&features[0], "state")), (Some("6"), Some("3")));
-    assert_eq!(tile(&mut city.operator("a").await, "/tiles/0/0/0.mvt").await[0].iter().find(|it| it.0 == "count").unwrap().1, "3");
+    assert_eq!(
+        tile(&mut city.operator("a").await, "/tiles/0/0/0.mvt").await[0].iter().find(|it| it.0 == "count").unwrap().1,
+        "3"
+    );
     assert!(tile(&mut city.signed_in("elsewhere@city.example").await, "/tiles/0/0/0.mvt").await.is_empty());
     city.stop().await;
 }
@@ -91,7 +94,8 @@ async fn close_by_every_site_is_itself_and_the_leak_is_where_it_is() {
     // 120.1 E, 30.2 N at zoom 16.
     let features = tile(&mut city.operator("a").await, "/tiles/16/54631/26996.mvt").await;
     let home = city.premises["a-home"].to_string();
-    let found = features.iter().find(|feature| get(feature, "id") == Some(&home)).unwrap_or_else(|| panic!("{features:?}"));
+    let found =
+        features.iter().find(|feature| get(feature, "id") == Some(&home)).unwrap_or_else(|| panic!("{features:?}"));
     assert_eq!((get(found, "kind"), get(found, "state")), (Some("premises"), Some("3")));
     assert_eq!(get(found, "name"), Some("样板街ahome"));
     assert!(tile(&mut city.operator("b").await, "/tiles/16/54631/26996.mvt").await.is_empty());
@@ -102,7 +106,14 @@ async fn close_by_every_site_is_itself_and_the_leak_is_where_it_is() {
 async fn a_tile_that_does_not_exist_is_refused_with_the_reason() {
     let city = city().await;
     let mut operator = city.operator("a").await;
-    for path in ["/tiles/23/0/0.mvt", "/tiles/1/2/0.mvt", "/tiles/1/0/2.mvt", "/tiles/-1/0/0.mvt", "/tiles/1/0/0", "/tiles/1/0/x.mvt"] {
+    for path in [
+        "/tiles/23/0/0.mvt",
+        "/tiles/1/2/0.mvt",
+        "/tiles/1/0/2.mvt",
+        "/tiles/-1/0/0.mvt",
+        "/tiles/1/0/0",
+        "/tiles/1/0/x.mvt",
+    ] {
         let answer = operator.get(path).await;
         assert_eq!((answer.status, answer.problem().as_str()), (StatusCode::UNPROCESSABLE_ENTITY, "invalid"), "{path}");
     }

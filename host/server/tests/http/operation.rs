@@ -13,7 +13,10 @@ fn the_openapi_document_is_the_committed_one() {
         std::fs::write(path, &text).unwrap();
     }
     let golden = std::fs::read_to_string(path).unwrap_or_default();
-    assert!(golden == text, "the API has changed: look at the difference after UPDATE_GOLDEN=1 cargo test -p davy-server");
+    assert!(
+        golden == text,
+        "the API has changed: look at the difference after UPDATE_GOLDEN=1 cargo test -p davy-server"
+    );
     assert!(text.contains("\"openapi\": \"3.1"));
 }
 
@@ -48,7 +51,8 @@ async fn every_answer_carries_its_request_id_and_the_headers_that_keep_browsers_
     let mut ids = std::collections::HashSet::new();
     for path in ["/api/v1/me", "/healthz", "/openapi.json", "/sign-in", "/no-such-page"] {
         let answer = nobody.get(path).await;
-        let header = |name: &str| answer.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
+        let header =
+            |name: &str| answer.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
         assert!(ids.insert(header("x-request-id")), "{path}");
         assert!(header("content-security-policy").starts_with("default-src 'none'"), "{path}: {:?}", answer.headers);
         assert_eq!(header("x-content-type-options"), "nosniff", "{path}");

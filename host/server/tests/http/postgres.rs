@@ -29,7 +29,10 @@ async fn signing_in_reading_closing_and_acknowledging_work_on_postgresql_as_on_s
     let close = format!("/api/v1/devices/{}/close", city.devices["a-V2"]);
     let first = operator.post(&close, &Value::Null).await;
     assert_eq!(first.status, StatusCode::OK, "{}", first.text());
-    assert_eq!(first.json()["commands"][0]["id"], operator.post(&close, &Value::Null).await.json()["commands"][0]["id"]);
+    assert_eq!(
+        first.json()["commands"][0]["id"],
+        operator.post(&close, &Value::Null).await.json()["commands"][0]["id"]
+    );
     let acknowledged = operator.post(&format!("/api/v1/alarms/{alarm}/acknowledge"), &Value::Null).await;
     assert_eq!(acknowledged.status, StatusCode::NO_CONTENT, "{}", acknowledged.text());
     let mut stranger = city.operator("b").await;

@@ -30,7 +30,9 @@ async fn pages_of_a_list_join_without_gap_or_repeat() {
     let city = city().await;
     let mut regulator = city.regulator().await;
     let whole = regulator.get("/api/v1/devices?limit=200").await.json();
-    let ids = |page: &Value| -> Vec<Value> { page["items"].as_array().unwrap().iter().map(|item| item["id"].clone()).collect() };
+    let ids = |page: &Value| -> Vec<Value> {
+        page["items"].as_array().unwrap().iter().map(|item| item["id"].clone()).collect()
+    };
     let mut joined = Vec::new();
     let mut next = String::new();
     loop {

@@ -54,8 +54,10 @@ async fn signing_in_ends_the_session_that_the_browser_came_with() {
 async fn a_wrong_password_and_an_unknown_person_get_the_same_answer() {
     let city = city().await;
     let mut browser = city.browser();
-    let wrong = browser.post("/api/v1/session", &json!({"email": "operator@a.example", "password": "not this one"})).await;
-    let unknown = browser.post("/api/v1/session", &json!({"email": "nobody@a.example", "password": "not this one"})).await;
+    let wrong =
+        browser.post("/api/v1/session", &json!({"email": "operator@a.example", "password": "not this one"})).await;
+    let unknown =
+        browser.post("/api/v1/session", &json!({"email": "nobody@a.example", "password": "not this one"})).await;
     assert_eq!((wrong.status, wrong.problem().as_str()), (StatusCode::UNAUTHORIZED, "credentials"));
     assert_eq!((wrong.status, wrong.body), (unknown.status, unknown.body));
     city.stop().await;
