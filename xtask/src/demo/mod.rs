@@ -40,6 +40,9 @@ pub(crate) struct Arguments {
     /// Decides what the city and its people do
     #[arg(long, default_value_t = 7)]
     seed: u64,
+    /// Run what was built before
+    #[arg(long)]
+    no_build: bool,
     /// A leak begins somewhere so often, seconds
     #[arg(long, default_value_t = 8)]
     leak_every: u64,
@@ -50,13 +53,9 @@ const PACKAGES: [&str; 4] = ["davy-server", "davy-sim", "davy-cli", "davy-bench"
 
 /// Builds, starts, watches and reports.
 pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<ExitCode> {
-    machine::prepare_builds(workspace)?;
-    step("1 of 5", "building the server, the fleet and the tools (release; the first time takes some minutes)");
-    bins::build_release(workspace, &PACKAGES)?;
-    step("2 of 5", "building the rules");
-    rules::build(workspace, Profile::Release)?;
-    step("3 of 5", "building the web pages");
-    web::build(workspace)?;
+    if !arguments.no_build {
+        build(workspace)?;
+    }
     step("4 of 5", "preparing the city");
     let listen = |port| SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port);
     let data = Data::open(workspace, &arguments.data, arguments.seed)?;
@@ -92,6 +91,16 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<ExitCo
         println!("  report      {}", path.display());
     }
     Ok(if report.is_good() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn build(workspace: &Workspace) -> Result<()> {
+    machine::prepare_builds(workspace)?;
+    step("1 of 5", "building the server, the fleet and the tools (release; the first time takes some minutes)");
+    bins::build_release(workspace, &PACKAGES)?;
+    step("2 of 5", "building the rules");
+    rules::build(workspace, Profile::Release)?;
+    step("3 of 5", "building the web pages");
+    web::build(workspace)
 }
 
 fn step(at: &str, what: &str) {
