@@ -271,19 +271,18 @@ impl Settings {
             if !name.starts_with("DAVY_") || name == "DAVY_CONFIG" || name.starts_with("DAVY_TEST_") {
                 continue;
             }
-            match Self::NAMES.iter().find(|known| variable(known) == name) {
-                Some(known) => drop(texts.insert((*known).to_owned(), (text, Source::Environment(name)))),
-                None => {
-                    let near = Self::NAMES.iter().map(|known| variable(known));
-                    let near = near.map(|known| (distance(&known, &name), known)).min();
-                    faults.push(match near {
-                        Some((steps, known)) if steps <= 4 => {
-                            format!("the environment variable {name} is not a setting; did you mean {known}?")
-                        }
-                        _ => format!("the environment variable {name} is not a setting; unset it"),
-                    });
-                }
+            if let Some(known) = Self::NAMES.iter().find(|known| variable(known) == name) {
+                texts.insert((*known).to_owned(), (text, Source::Environment(name)));
+                continue;
             }
+            let near = Self::NAMES.iter().map(|known| variable(known));
+            let near = near.map(|known| (distance(&known, &name), known)).min();
+            faults.push(match near {
+                Some((steps, known)) if steps <= 4 => {
+                    format!("the environment variable {name} is not a setting; did you mean {known}?")
+                }
+                _ => format!("the environment variable {name} is not a setting; unset it"),
+            });
         }
         let settings = Self::from_texts(texts, &mut faults);
         if let Some(settings) = &settings {

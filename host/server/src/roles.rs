@@ -54,6 +54,7 @@ pub fn require(viewer: &Viewer, deed: Deed) -> Result<(), Problem> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fmt::Write as _;
 
     #[test]
     fn the_table_of_roles_and_deeds_is_the_one_that_was_agreed() {
@@ -61,7 +62,7 @@ mod tests {
         for deed in Deed::ALL {
             for role in [Role::Regulator, Role::Operator, Role::Resident] {
                 let word = if deed.allowed(role) { "may" } else { "may not" };
-                table += &format!("{role:?} {word} {}\n", deed.words());
+                writeln!(table, "{role:?} {word} {}", deed.words()).unwrap();
             }
         }
         assert_eq!(

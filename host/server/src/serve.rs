@@ -27,7 +27,7 @@ use tokio_util::sync::CancellationToken;
 /// How long requests under way may take once the server stops.
 const DRAIN: Duration = Duration::from_secs(10);
 /// How often expired sessions are removed.
-const SWEEP_SESSIONS: Duration = Duration::from_secs(600);
+const SWEEP_SESSIONS: Duration = Duration::from_mins(10);
 /// How often it is looked whether somebody has provisioned.
 const LOOK_FOR_NEW: Duration = Duration::from_secs(15);
 /// Which fact of the database tells when somebody last provisioned.
@@ -174,12 +174,11 @@ async fn run(
     }
     tracing::info!("stopping: no new requests");
     stopping.cancel();
-    match tokio::time::timeout(DRAIN, &mut server).await {
-        Ok(ended) => ended.context("HTTP")?.context("HTTP")?,
-        Err(_) => {
-            tracing::warn!("some requests were still under way after {} s and were cut off", DRAIN.as_secs());
-            server.abort();
-        }
+    if let Ok(ended) = tokio::time::timeout(DRAIN, &mut server).await {
+        ended.context("HTTP")?.context("HTTP")?;
+    } else {
+        tracing::warn!("some requests were still under way after {} s and were cut off", DRAIN.as_secs());
+        server.abort();
     }
     while tasks.join_next().await.is_some() {}
     Ok(())

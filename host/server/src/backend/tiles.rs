@@ -70,25 +70,24 @@ impl Service {
         }
         let landscape = self.landscape();
         let kept = self.states.lock().unwrap_or_else(PoisonError::into_inner).get(&key.0).cloned();
-        let states = match kept.filter(|(at, _)| fresh(*at)) {
-            Some((_, states)) => states,
-            None => {
-                let active = self.scope(viewer)?.active_alarms(ACTIVE_AT_MOST).await.map_err(stored)?;
-                let mut states = HashMap::new();
-                for alarm in active.iter().map(|stored| &stored.alarm) {
-                    if let Some(site) = landscape.site_of(alarm.device) {
-                        let worst: &mut u8 = states.entry(site).or_default();
-                        *worst = (*worst).max(state(alarm.condition, alarm.priority));
-                    }
+        let states = if let Some((_, states)) = kept.filter(|(at, _)| fresh(*at)) {
+            states
+        } else {
+            let active = self.scope(viewer)?.active_alarms(ACTIVE_AT_MOST).await.map_err(stored)?;
+            let mut states = HashMap::new();
+            for alarm in active.iter().map(|stored| &stored.alarm) {
+                if let Some(site) = landscape.site_of(alarm.device) {
+                    let worst: &mut u8 = states.entry(site).or_default();
+                    *worst = (*worst).max(state(alarm.condition, alarm.priority));
                 }
-                let states = Arc::new(states);
-                let mut kept = self.states.lock().unwrap_or_else(PoisonError::into_inner);
-                if kept.len() >= TILES_AT_MOST {
-                    kept.clear();
-                }
-                kept.insert(key.0, (now, Arc::clone(&states)));
-                states
             }
+            let states = Arc::new(states);
+            let mut kept = self.states.lock().unwrap_or_else(PoisonError::into_inner);
+            if kept.len() >= TILES_AT_MOST {
+                kept.clear();
+            }
+            kept.insert(key.0, (now, Arc::clone(&states)));
+            states
         };
         let tile = draw(&landscape, &reach, &states, z, x, y).map_err(|error| {
             tracing::error!(%error, z, x, y, "a tile could not be encoded");

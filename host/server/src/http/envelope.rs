@@ -64,14 +64,12 @@ async fn limited(State(app): State<Arc<App>>, request: Request, next: Next) -> R
         }
     }
     // An event stream answers at once and then goes on for as long as it likes: only the answer's head is timed.
-    match tokio::time::timeout(app.settings.http_timeout.duration(), next.run(request)).await {
-        Ok(response) => response,
-        Err(_) => {
-            let seconds = app.settings.http_timeout.millis() as f64 / 1_000.0;
-            let detail = format!("The request took longer than {seconds} s and was given up; try again.");
-            Refusal(Problem::unavailable(detail)).into_response()
-        }
-    }
+    let answered = tokio::time::timeout(app.settings.http_timeout.duration(), next.run(request)).await;
+    answered.unwrap_or_else(|_| {
+        let seconds = app.settings.http_timeout.millis() as f64 / 1_000.0;
+        let detail = format!("The request took longer than {seconds} s and was given up; try again.");
+        Refusal(Problem::unavailable(detail)).into_response()
+    })
 }
 
 async fn surrounded(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {

@@ -100,7 +100,10 @@ impl Open {
                 next = self.events.next() => next,
                 () = self.stopping.cancelled() => return None,
                 () = tokio::time::sleep(RECHECK) => {
-                    if self.still_signed_in().await { continue } else { return None }
+                    if self.still_signed_in().await {
+                        continue;
+                    }
+                    return None;
                 }
             };
             if !self.still_signed_in().await {

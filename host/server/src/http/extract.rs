@@ -75,9 +75,8 @@ async fn bytes(request: Request, expected: &str, limit: usize) -> Result<axum::b
         return Err(problem::too_large(limit).into());
     }
     axum::body::to_bytes(request.into_body(), limit).await.map_err(|error| {
-        let over =
-            std::error::Error::source(&error).is_some_and(|source| source.is::<http_body_util::LengthLimitError>());
-        if over {
+        let source = std::error::Error::source(&error);
+        if source.and_then(|source| source.downcast_ref::<http_body_util::LengthLimitError>()).is_some() {
             problem::too_large(limit).into()
         } else {
             problem::malformed("The body ended before it was complete.").into()

@@ -103,8 +103,8 @@ impl Client {
     /// Reads it off a request's headers and extensions.
     pub fn of(headers: &HeaderMap, extensions: &axum::http::Extensions, behind_proxy: bool) -> Self {
         let forwarded = || {
-            let all = headers.get_all("x-forwarded-for").iter().filter_map(|value| value.to_str().ok());
-            all.last()?.rsplit(',').next()?.trim().parse().ok()
+            let mut all = headers.get_all("x-forwarded-for").iter().filter_map(|value| value.to_str().ok());
+            all.next_back()?.rsplit(',').next()?.trim().parse().ok()
         };
         let told = if behind_proxy { forwarded() } else { None };
         let connected = || extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());

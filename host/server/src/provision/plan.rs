@@ -213,10 +213,11 @@ impl Planner<'_> {
     }
 
     fn tenant(&mut self, place: &str, key: &str) -> TenantId {
-        self.tenants.get(key).map(|(id, _)| *id).unwrap_or_else(|| {
-            self.faults.push(format!("{place}.tenant: there is no tenant `{key}` in this manifest"));
-            TenantId::from_raw(0)
-        })
+        if let Some((id, _)) = self.tenants.get(key) {
+            return *id;
+        }
+        self.faults.push(format!("{place}.tenant: there is no tenant `{key}` in this manifest"));
+        TenantId::from_raw(0)
     }
 
     fn premises(&mut self) -> Vec<Premises> {

@@ -36,7 +36,7 @@ async fn call(browser: &Browser, method: &Method, path: &str) -> (StatusCode, ax
     (response.status(), response.headers().clone())
 }
 
-pub async fn first_alarm(browser: &mut Browser) -> String {
+pub(crate) async fn first_alarm(browser: &mut Browser) -> String {
     browser.get("/api/v1/alarms").await.json()["items"][0]["id"].as_str().unwrap().to_owned()
 }
 

@@ -28,20 +28,20 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 /// Everybody's password.
-pub const PASSWORD: &str = "correct horse battery";
+pub(crate) const PASSWORD: &str = "correct horse battery";
 /// The two companies' keys.
-pub const COMPANIES: [&str; 2] = ["a", "b"];
+pub(crate) const COMPANIES: [&str; 2] = ["a", "b"];
 
 /// A city with a running server.
-pub struct City {
-    pub router: Router,
-    pub app: Arc<App>,
-    pub store: Store,
-    pub operate: SharedOperate,
-    pub stopping: CancellationToken,
+pub(crate) struct City {
+    pub(crate) router: Router,
+    pub(crate) app: Arc<App>,
+    pub(crate) store: Store,
+    pub(crate) operate: SharedOperate,
+    pub(crate) stopping: CancellationToken,
     /// Ids by the words of the manifest: `a-home`, `a-D1`, …
-    pub premises: HashMap<String, PremisesId>,
-    pub devices: HashMap<String, DeviceId>,
+    pub(crate) premises: HashMap<String, PremisesId>,
+    pub(crate) devices: HashMap<String, DeviceId>,
     folder: tempfile::TempDir,
 }
 
@@ -87,18 +87,18 @@ fn manifest() -> Value {
 }
 
 /// On SQLite.
-pub async fn city() -> City {
+pub(crate) async fn city() -> City {
     city_with(|_| {}).await
 }
 
-pub async fn city_with(change: impl FnOnce(&mut Settings)) -> City {
+pub(crate) async fn city_with(change: impl FnOnce(&mut Settings)) -> City {
     let folder = tempfile::tempdir().unwrap();
     let url = format!("sqlite://{}", folder.path().join("davy.db").display());
     city_in(folder, &url, change).await
 }
 
 /// In an empty database.
-pub async fn city_in(folder: tempfile::TempDir, url: &str, change: impl FnOnce(&mut Settings)) -> City {
+pub(crate) async fn city_in(folder: tempfile::TempDir, url: &str, change: impl FnOnce(&mut Settings)) -> City {
     let store = Store::connect(url, &StoreOptions::default()).await.unwrap();
     store.migrate().await.unwrap();
     let clock: SharedClock = Arc::new(SystemClock);
@@ -224,12 +224,12 @@ async fn leak(store: &Store, devices: &HashMap<String, DeviceId>, key: &str, mut
 
 impl City {
     /// A browser that nobody has signed in with.
-    pub fn browser(&self) -> Browser {
+    pub(crate) fn browser(&self) -> Browser {
         Browser { router: self.router.clone(), cookies: HashMap::new(), csrf: None }
     }
 
     /// A browser after signing in.
-    pub async fn signed_in(&self, email: &str) -> Browser {
+    pub(crate) async fn signed_in(&self, email: &str) -> Browser {
         let mut browser = self.browser();
         let answer = browser.post("/api/v1/session", &json!({"email": email, "password": PASSWORD})).await;
         assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
@@ -237,20 +237,20 @@ impl City {
         browser
     }
 
-    pub async fn operator(&self, company: &str) -> Browser {
+    pub(crate) async fn operator(&self, company: &str) -> Browser {
         self.signed_in(&format!("operator@{company}.example")).await
     }
 
-    pub async fn resident(&self, company: &str) -> Browser {
+    pub(crate) async fn resident(&self, company: &str) -> Browser {
         self.signed_in(&format!("home@{company}.example")).await
     }
 
-    pub async fn regulator(&self) -> Browser {
+    pub(crate) async fn regulator(&self) -> Browser {
         self.signed_in("regulator@city.example").await
     }
 
     /// Stops ingest; what is still in the folder can be looked at.
-    pub async fn stop(self) -> tempfile::TempDir {
+    pub(crate) async fn stop(self) -> tempfile::TempDir {
         self.stopping.cancel();
         self.operate.shutdown().await.unwrap();
         self.store.close().await;
@@ -260,31 +260,31 @@ impl City {
 
 /// Keeps cookies and the CSRF token, as a page does.
 #[derive(Clone)]
-pub struct Browser {
+pub(crate) struct Browser {
     router: Router,
-    pub cookies: HashMap<String, String>,
-    pub csrf: Option<String>,
+    pub(crate) cookies: HashMap<String, String>,
+    pub(crate) csrf: Option<String>,
 }
 
 /// An answer, read whole.
 #[derive(Debug)]
-pub struct Answer {
-    pub status: StatusCode,
-    pub headers: HeaderMap,
-    pub body: Vec<u8>,
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Answer {
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.text()))
     }
 
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 
     /// The problem's kind, after checking that it is one.
-    pub fn problem(&self) -> String {
+    pub(crate) fn problem(&self) -> String {
         assert_eq!(self.headers[header::CONTENT_TYPE], "application/problem+json", "{}", self.text());
         let json = self.json();
         assert_eq!(json["status"], self.status.as_u16());
@@ -292,13 +292,13 @@ impl Answer {
         json["type"].as_str().unwrap().strip_prefix("/problems/").unwrap().to_owned()
     }
 
-    pub fn location(&self) -> &str {
+    pub(crate) fn location(&self) -> &str {
         self.headers[header::LOCATION].to_str().unwrap()
     }
 }
 
 impl Browser {
-    pub fn request(&self, method: Method, path: &str) -> axum::http::request::Builder {
+    pub(crate) fn request(&self, method: Method, path: &str) -> axum::http::request::Builder {
         let cookies: Vec<String> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
         let request = Request::builder().method(method).uri(path);
         let request = if cookies.is_empty() { request } else { request.header(header::COOKIE, cookies.join("; ")) };
@@ -308,11 +308,11 @@ impl Browser {
         }
     }
 
-    pub async fn raw(&self, request: Request<Body>) -> Response<Body> {
+    pub(crate) async fn raw(&self, request: Request<Body>) -> Response<Body> {
         self.router.clone().oneshot(request).await.unwrap()
     }
 
-    pub async fn send(&mut self, request: Request<Body>) -> Answer {
+    pub(crate) async fn send(&mut self, request: Request<Body>) -> Answer {
         let response = self.raw(request).await;
         let (parts, body) = response.into_parts();
         for cookie in parts.headers.get_all(header::SET_COOKIE) {
@@ -328,17 +328,17 @@ impl Browser {
         Answer { status: parts.status, headers: parts.headers, body }
     }
 
-    pub async fn get(&mut self, path: &str) -> Answer {
+    pub(crate) async fn get(&mut self, path: &str) -> Answer {
         let request = self.request(Method::GET, path).body(Body::empty()).unwrap();
         self.send(request).await
     }
 
-    pub async fn post(&mut self, path: &str, body: &Value) -> Answer {
+    pub(crate) async fn post(&mut self, path: &str, body: &Value) -> Answer {
         let request = self.request(Method::POST, path).header(header::CONTENT_TYPE, "application/json");
         self.send(request.body(Body::from(body.to_string())).unwrap()).await
     }
 
-    pub async fn form(&mut self, path: &str, fields: &[(&str, &str)]) -> Answer {
+    pub(crate) async fn form(&mut self, path: &str, fields: &[(&str, &str)]) -> Answer {
         let body: String = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
         let mut plain = self.clone();
         plain.csrf = None;

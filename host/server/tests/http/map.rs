@@ -62,7 +62,7 @@ fn sites(tile: &[u8]) -> Vec<Feature> {
     layer.iter().filter(|it| it.0 == 2).map(|it| tags(it.2)).collect()
 }
 
-fn get<'a>(feature: &'a Feature, name: &str) -> Option<&'a str> {
+fn get<'a>(feature: &'a [(String, String)], name: &str) -> Option<&'a str> {
     feature.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
 }
 
