@@ -59,6 +59,9 @@ impl Pages {
 }
 
 /// Every page, the static files below `/static/`, and the 404 page as the fallback (so the server sets none of its own).
+///
+/// Call it once, before the first request: listing the routes renders the app with its resources held back, process-wide, and a
+/// page that is being rendered meanwhile would wait for ever.
 pub fn routes(pages: Pages) -> Router {
     let options = LeptosOptions::builder().output_name("davy").build();
     let listing = generate_route_list(App);

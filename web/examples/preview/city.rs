@@ -308,7 +308,7 @@ fn populate(state: &mut State, now: Timestamp) {
                 1 + dice.below(6),
                 1 + dice.below(3)
             );
-            let tenant = (dice.below(3) == 0) as usize;
+            let tenant = usize::from(dice.below(3) == 0);
             for (n, kind) in [DeviceKind::Detector, DeviceKind::Valve, DeviceKind::Meter].into_iter().enumerate() {
                 let place = Place {
                     premises: Some(PremisesId::from_raw(premises)),

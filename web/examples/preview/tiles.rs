@@ -1,4 +1,4 @@
-//! Vector tiles of the made-up sites: clustered on a grid of 64 units, a cluster for each level so that a leak stays
+//! Vector tiles of the made-up sites: clustered on a grid of 20 by 20 cells, a cluster for each level so that a leak stays
 //! visible among many quiet sites.
 
 use mvt::{GeomEncoder, GeomType, Tile};
@@ -18,9 +18,9 @@ pub(crate) fn make(sites: &[Site], z: u8, x: u32, y: u32) -> Result<Vec<u8>, mvt
         if !(0.0..EXTENT).contains(&px) || !(0.0..EXTENT).contains(&py) {
             continue;
         }
-        let grid = EXTENT / GRID;
-        let kind = u8::from(z < 15) * if site.2 >= 2 { 10 + site.2 } else { site.2 };
-        let own = if z < 15 { ((px / grid) as i64, (py / grid) as i64, kind) } else { (px as i64, py as i64, site.2) };
+        // Far away one cluster a cell and level, close up one a place.
+        let grid = if z < 15 { EXTENT / GRID } else { 1.0 };
+        let own = ((px / grid) as i64, (py / grid) as i64, site.2);
         let cell = cells.entry(own).or_default();
         cell.0 += px;
         cell.1 += py;
