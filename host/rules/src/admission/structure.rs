@@ -9,10 +9,17 @@ use wasmparser::{Encoding, FunctionBody, Operator, Parser, Payload, Validator, W
 const MAX_FUNCTIONS: u32 = 10_000;
 /// Bytes of one function's body.
 const MAX_BODY: u64 = 128 << 10;
-/// Locals of one function.
-const MAX_LOCALS: u64 = 2_000;
-/// Nested blocks of one function. The compiler's work grows faster than linearly with it.
+/// Bytes of all functions' bodies together.
+const MAX_CODE: u64 = 512 << 10;
+/// Locals of one function, its parameters included.
+const MAX_LOCALS: u64 = 1_000;
+/// Nested blocks of one function: the compiler recurses over them.
 const MAX_BLOCK_DEPTH: usize = 200;
+/// Nested loops of one function: every local that a loop changes costs the compiler at every level.
+const MAX_LOOP_DEPTH: usize = 24;
+/// Locals times branches, over all functions. The compiler joins every local at every branch, so time and memory grow with
+/// the product: 94 KB of code with 14 million of it took half a minute and 582 MiB to compile.
+const MAX_JOINS: u64 = 1_000_000;
 /// Entries of all type sections together.
 const MAX_TYPES: u32 = 10_000;
 /// Nested components, instances, aliases and the like together.
@@ -33,6 +40,10 @@ struct Counts {
     items: u32,
     nesting: usize,
     function_in_module: u32,
+    /// The most parameters of any function type of the component: an upper bound for each of its functions.
+    parameters: u64,
+    code: u64,
+    joins: u64,
 }
 
 /// Counts everything, refuses at the first cap that is passed.
@@ -105,6 +116,10 @@ impl Counts {
             Payload::TypeSection(section) => {
                 self.types = self.types.saturating_add(section.count());
                 cap("core types", MAX_TYPES, self.types)?;
+                for ty in section.into_iter_err_on_gc_types() {
+                    let ty = ty.map_err(|error| malformed(&error))?;
+                    self.parameters = self.parameters.max(ty.params().len() as u64);
+                }
             }
             Payload::ImportSection(section) => self.count_items(section.count())?,
             Payload::ExportSection(section) => self.count_items(section.count())?,
@@ -149,7 +164,7 @@ impl Counts {
                 let place =
                     format!("core module {}, function {} of its own", self.modules - 1, self.function_in_module);
                 self.function_in_module += 1;
-                check_body(&body).map_err(|refusal| {
+                self.body(&body).map_err(|refusal| {
                     let byte = body.range().start;
                     refusal.at(format!("{place}, byte {byte}"))
                 })?;
@@ -163,33 +178,52 @@ impl Counts {
         self.items = self.items.saturating_add(count);
         cap("imports, exports, types and aliases", MAX_COMPONENT_ITEMS, self.items)
     }
-}
 
-fn check_body(body: &FunctionBody<'_>) -> Result<(), Refusal> {
-    let size = body.range().end.saturating_sub(body.range().start);
-    if size > MAX_BODY {
-        return Err(too_many("bytes in a function", MAX_BODY, size));
-    }
-    let mut locals = 0_u64;
-    for group in body.get_locals_reader().map_err(|error| malformed(&error))? {
-        let (count, _) = group.map_err(|error| malformed(&error))?;
-        locals += u64::from(count);
-        if locals > MAX_LOCALS {
-            return Err(too_many("locals in a function", MAX_LOCALS, locals));
+    fn body(&mut self, body: &FunctionBody<'_>) -> Result<(), Refusal> {
+        let size = body.range().end.saturating_sub(body.range().start);
+        if size > MAX_BODY {
+            return Err(too_many("bytes in a function", MAX_BODY, size));
         }
-    }
-    let mut depth = 0_usize;
-    for operator in body.get_operators_reader().map_err(|error| malformed(&error))? {
-        match operator.map_err(|error| malformed(&error))? {
-            Operator::Block { .. } | Operator::Loop { .. } | Operator::If { .. } | Operator::TryTable { .. } => {
-                depth += 1;
-                if depth > MAX_BLOCK_DEPTH {
-                    return Err(too_many("nested blocks in a function", MAX_BLOCK_DEPTH as u64, depth as u64));
-                }
+        self.code += size;
+        if self.code > MAX_CODE {
+            return Err(too_many("bytes of code", MAX_CODE, self.code));
+        }
+        let mut locals = self.parameters;
+        for group in body.get_locals_reader().map_err(|error| malformed(&error))? {
+            let (count, _) = group.map_err(|error| malformed(&error))?;
+            locals += u64::from(count);
+            if locals > MAX_LOCALS {
+                return Err(too_many("parameters and locals in a function", MAX_LOCALS, locals));
             }
-            Operator::End => depth = depth.saturating_sub(1),
-            _ => {}
         }
+        // For each open block, whether it is a loop.
+        let (mut open, mut loops) = (Vec::new(), 0);
+        for operator in body.get_operators_reader().map_err(|error| malformed(&error))? {
+            match operator.map_err(|error| malformed(&error))? {
+                Operator::Loop { .. } => {
+                    open.push(true);
+                    loops += 1;
+                    self.joins += locals;
+                }
+                Operator::Block { .. } | Operator::If { .. } | Operator::TryTable { .. } => {
+                    open.push(false);
+                    self.joins += locals;
+                }
+                Operator::Else | Operator::Br { .. } | Operator::BrIf { .. } => self.joins += locals,
+                Operator::BrTable { targets } => self.joins += locals.saturating_mul(u64::from(targets.len())),
+                Operator::End => loops -= usize::from(open.pop() == Some(true)),
+                _ => {}
+            }
+            if open.len() > MAX_BLOCK_DEPTH {
+                return Err(too_many("nested blocks in a function", MAX_BLOCK_DEPTH as u64, open.len() as u64));
+            }
+            if loops > MAX_LOOP_DEPTH {
+                return Err(too_many("nested loops in a function", MAX_LOOP_DEPTH as u64, loops as u64));
+            }
+            if self.joins > MAX_JOINS {
+                return Err(too_many("locals times branches", MAX_JOINS, self.joins));
+            }
+        }
+        Ok(())
     }
-    Ok(())
 }

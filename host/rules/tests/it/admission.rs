@@ -112,16 +112,25 @@ fn a_description_that_traps_or_breaks_the_contract_is_refused() {
 
 #[test]
 fn what_would_blow_up_the_compiler_is_refused_before_compiling() {
-    let depth = 5_000;
-    let nested = format!("(func {} {})", "(loop ".repeat(depth), ")".repeat(depth));
-    let refusal = refused(&hostile(&nested, "unreachable"), Stage::Structure, "nested blocks");
+    let nested = |what: &str, depth| format!("(func {} {})", format!("({what} ").repeat(depth), ")".repeat(depth));
+    let refusal = refused(&hostile(&nested("loop", 5_000), "unreachable"), Stage::Structure, "nested loops");
     assert!(refusal.place.as_ref().unwrap().contains("function"), "{refusal}");
+    refused(&hostile(&nested("block", 5_000), "unreachable"), Stage::Structure, "nested blocks");
+
+    let branch = "(if (i32.eqz (i32.const 1)) (then (local.set 0 (local.get 1))))";
+    let joins = format!("(func (local {}) {})", "i64 ".repeat(900), branch.repeat(4_000));
+    refused(&hostile(&joins, "unreachable"), Stage::Structure, "locals times branches");
+    let joins = format!("(func (param {}) {})", "i64 ".repeat(900), branch.repeat(4_000));
+    refused(&hostile(&joins, "unreachable"), Stage::Structure, "locals times branches");
 
     let locals = format!("(func (local {}))", "i64 ".repeat(5_000));
     refused(&hostile(&locals, "unreachable"), Stage::Structure, "locals");
 
     let long = format!("(func {})", "(drop (i32.const 1))".repeat(60_000));
     refused(&hostile(&long, "unreachable"), Stage::Structure, "bytes in a function");
+
+    let straight = format!("(func {})", "(drop (i32.const 1))".repeat(25_000)).repeat(8);
+    refused(&hostile(&straight, "unreachable"), Stage::Structure, "bytes of code");
 
     let many = "(func)".repeat(12_000);
     refused(&hostile(&many, "unreachable"), Stage::Structure, "functions");
