@@ -61,7 +61,13 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<ExitCo
     let data = Data::open(workspace, &arguments.data, arguments.seed)?;
     let before = report::audit(workspace, &data, 0)?;
     step("5 of 5", "starting");
-    let mut server = start_server(workspace, &data, listen(arguments.port), listen(arguments.coap_port))?;
+    let mut server = start_server(
+        workspace,
+        &data,
+        listen(arguments.port),
+        listen(arguments.coap_port),
+        arguments.seconds.is_some(),
+    )?;
     let begun =
         SystemTime::now().duration_since(UNIX_EPOCH).context("the clock stands before 1970")?.as_millis() as i64;
     let fleet_report = data.folder.join("fleet-report.json");
@@ -107,9 +113,19 @@ fn step(at: &str, what: &str) {
     println!("\n── {at} ── {what}");
 }
 
-fn start_server(workspace: &Workspace, data: &Data, http: SocketAddr, coap: SocketAddr) -> Result<Running> {
+fn start_server(
+    workspace: &Workspace,
+    data: &Data,
+    http: SocketAddr,
+    coap: SocketAddr,
+    counted: bool,
+) -> Result<Running> {
     let mut command = Command::new(bins::program(workspace, Profile::Release, "davy")?);
     data.settings(&mut command, workspace);
+    if counted {
+        // What is still in the journal can be counted one by one; chunks hold other entries too.
+        command.env("DAVY_INGEST_COMPACT_EVERY", "24 h");
+    }
     command.arg("serve").env("DAVY_HTTP_LISTEN", http.to_string()).env("DAVY_COAP_LISTEN", coap.to_string());
     let log = data.folder.join("davy.log");
     let mut server = Running::start(&mut command, &log, true)?;
