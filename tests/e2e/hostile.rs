@@ -93,7 +93,7 @@ fn with_hostile_first_company(name: &str, harm: &str) {
         &report_path,
     ];
     platform.fleet("run", &arguments).unwrap();
-    platform.ended_helper(std::time::Duration::from_secs(120)).unwrap();
+    platform.ended_helper(std::time::Duration::from_mins(2)).unwrap();
     let faults = platform.counter("davy_rule_faults_total").unwrap();
     platform.stop().unwrap();
 

@@ -2,6 +2,9 @@
 //!
 //! Ignored unless asked for, because it needs Chromium: `cargo xtask test --only browser`.
 
+// Test code outside of `#[test]` functions too: a failed expectation is how it speaks.
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
+
 mod browser;
 mod hostile;
 mod pages;

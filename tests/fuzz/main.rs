@@ -3,6 +3,9 @@
 //!
 //! Inputs are half random and half mutations of valid ones: random bytes alone never come past the first check.
 
+// Test code outside of `#[test]` functions too: a failed expectation is how it speaks.
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
+
 use davy_coap::oscore::{Algorithm, OscoreOption, Params, ReplayState, ReplayWindow, SecurityContext};
 use davy_coap::{Endpoint, EndpointConfig, Event, Request};
 use davy_domain::{Timestamp, senml, wire};

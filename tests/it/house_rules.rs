@@ -27,7 +27,7 @@ fn sources() -> Vec<(String, String)> {
                 if !matches!(name.as_str(), "target" | ".git" | "data" | "node_modules" | "assets") {
                     folders.push(path);
                 }
-            } else if name.ends_with(".rs") {
+            } else if path.extension().is_some_and(|ending| ending == "rs") {
                 let relative = path.strip_prefix(&root).expect("below the root").display().to_string();
                 found.push((relative, std::fs::read_to_string(&path).expect("UTF-8")));
             }

@@ -147,8 +147,11 @@ fn every_crate_imports_only_what_its_layer_may() {
     assert!(found.is_empty(), "\n  {}\n", found.join("\n  "));
 }
 
-/// A small workspace in cargo's words: `(name, folder, ours, [(import, kind)])`.
-fn workspace(packages: &[(&str, &str, bool, &[(&str, Option<&str>)])]) -> Value {
+/// A package: `(name, folder, ours, [(import, kind)])`.
+type Sketch<'a> = (&'a str, &'a str, bool, &'a [(&'a str, Option<&'a str>)]);
+
+/// A small workspace in cargo's words.
+fn workspace(packages: &[Sketch<'_>]) -> Value {
     let list: Vec<Value> = packages
         .iter()
         .map(|(name, folder, ..)| {

@@ -2,6 +2,9 @@
 //!
 //! Ignored unless asked for, because it takes minutes: `cargo xtask test --only kill`.
 
+// Test code outside of `#[test]` functions too: a failed expectation is how it speaks.
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
+
 use davy_city::Plan;
 use davy_coap::oscore::{Algorithm, Params, ReplayState, SecurityContext};
 use davy_coap::{Code, Endpoint, EndpointConfig, Event, Request};
@@ -14,6 +17,7 @@ use nix::unistd::Pid;
 use rand::{Rng, SeedableRng};
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
+use std::fmt::Write as _;
 use std::net::{SocketAddr, UdpSocket};
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -67,7 +71,10 @@ fn stored(url: &str) -> Stored {
             after = Some(*last);
             for (_, row) in page {
                 let serial = serials[&row.device].clone();
-                let digest: String = Sha256::digest(&row.payload).iter().map(|byte| format!("{byte:02x}")).collect();
+                let digest: String = Sha256::digest(&row.payload).iter().fold(String::new(), |mut text, byte| {
+                    let _ = write!(text, "{byte:02x}");
+                    text
+                });
                 if let Some(sequence) = row.sequence {
                     *sequences.entry((serial.clone(), sequence)).or_default() += 1;
                 }

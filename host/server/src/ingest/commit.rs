@@ -71,10 +71,7 @@ impl Committer {
             if batch.is_empty() {
                 break;
             }
-            let error = match self.store.commit(batch).await {
-                Ok(_) => break,
-                Err(error) => error,
-            };
+            let Err(error) = self.store.commit(batch).await else { break };
             counter!("davy_commit_failures_total").increment(1);
             if !self.degraded.swap(true, Ordering::Relaxed) {
                 tracing::error!(%error, "the database does not take commits; commands go out unacknowledged until it does");

@@ -41,7 +41,10 @@ impl Shard {
         }
         for device in self.effects.deliver.drain(..) {
             if self.observers.contains_key(&device) {
-                self.work.release.notifications.push(Delivery { device, payload: state.pending(interlock, device, now) });
+                self.work
+                    .release
+                    .notifications
+                    .push(Delivery { device, payload: state.pending(interlock, device, now) });
             }
         }
         if self.effects.is_empty() {
@@ -81,7 +84,9 @@ impl Shard {
         let Effects { alarms, commands, .. } = &self.effects;
         let alarms = alarms.iter().map(|change| (change.alarm.device, Change::Alarm(change.alarm.clone())));
         let commands = commands.iter().map(|change| (change.command.device, Change::Command(change.command.clone())));
-        self.work.announcements.extend(alarms.chain(commands).filter_map(|(device, change)| state.committed(device, change)));
+        self.work
+            .announcements
+            .extend(alarms.chain(commands).filter_map(|(device, change)| state.committed(device, change)));
         if !self.effects.commands.is_empty() {
             for device in state.devices_of(interlock) {
                 self.announce_valve(state, device);

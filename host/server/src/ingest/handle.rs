@@ -194,14 +194,17 @@ impl Operate for Ingest {
                 let _ = shard.inputs.send(ShardInput::Stop);
             }
             let threads = std::mem::take(&mut *self.threads.lock());
-            let joined = tokio::task::spawn_blocking(move || threads.into_iter().all(|thread| thread.join().is_ok())).await;
+            let joined =
+                tokio::task::spawn_blocking(move || threads.into_iter().all(|thread| thread.join().is_ok())).await;
             let tasks = std::mem::take(&mut *self.tasks.lock());
             for task in tasks {
                 task.await.map_err(|error| OperateError::NotStored { reason: error.to_string() })?;
             }
             match joined {
                 Ok(true) => Ok(()),
-                Ok(false) | Err(_) => Err(OperateError::NotStored { reason: "a shard ended abnormally; see the log".into() }),
+                Ok(false) | Err(_) => {
+                    Err(OperateError::NotStored { reason: "a shard ended abnormally; see the log".into() })
+                }
             }
         })
     }

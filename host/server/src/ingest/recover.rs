@@ -10,9 +10,9 @@ use crate::keys::KeyRing;
 use davy_coap::oscore::{Algorithm, Params, ReplayState, ReplayWindow, SecurityContext};
 use davy_coap::{ContextId, Endpoint};
 use davy_domain::device::DeviceConfig;
-use davy_domain::interlock::{DeviceMemory, Interlock, StoredInterlock};
+use davy_domain::interlock::{Interlock, StoredInterlock};
 use davy_domain::{DeviceId, InterlockId, TenantId, Timestamp, senml};
-use davy_store::{DeviceCredentials, DeviceSnapshot, KeyedDevice, Recovery, RowKind, SequenceWindow, Tenant};
+use davy_store::{DeviceCredentials, KeyedDevice, Recovery, RowKind, SequenceWindow, Tenant};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
@@ -71,7 +71,7 @@ pub async fn rebuild(
         if let Some(interlock) = gathered.of_device.get(&device)
             && let Some(each) = gathered.interlocks.get_mut(interlock)
         {
-            each.stored.memories.push((device, device_memory(memory)));
+            each.stored.memories.push((device, memory.into_memory()));
         }
     }
 
@@ -160,18 +160,6 @@ async fn gather(recovery: &mut Recovery) -> Result<All, IngestError> {
     Ok(All { interlocks, of_device })
 }
 
-fn device_memory(snapshot: DeviceSnapshot) -> DeviceMemory {
-    let last_seen = snapshot.last_received_at;
-    DeviceMemory {
-        last_seen,
-        // When each value arrived is not stored. Its time of measurement stands in, which is never fresher than the truth: a
-        // proof must not look younger than it is.
-        latest: snapshot.latest.into_iter().map(|reading| (reading, last_seen.map_or(reading.at, |seen| seen.min(reading.at)))).collect(),
-        rule_state: snapshot.rule_state.unwrap_or_default(),
-        counters: [0; 3],
-    }
-}
-
 fn derive(
     surroundings: &Surroundings<'_>,
     tenant: TenantId,
@@ -216,7 +204,9 @@ async fn recall_readings(recovery: &mut Recovery, shards: &mut [RecoveredShard])
         after = Some(*last);
         for (_, row) in page.iter().filter(|(_, row)| row.kind == RowKind::Uplink) {
             let Ok(uplink) = senml::decode(&row.payload, row.received_at) else { continue };
-            let Some(shard) = shards.iter_mut().find(|shard| shard.state.interlock_of(row.device).is_some()) else { continue };
+            let Some(shard) = shards.iter_mut().find(|shard| shard.state.interlock_of(row.device).is_some()) else {
+                continue;
+            };
             for part in uplink.parts {
                 let device = match &part.child {
                     None => Some(row.device),

@@ -1,7 +1,7 @@
 //! What a shard says to the outside once the committer has spoken: replies, notifications and answers to people.
 
-use super::socket::Sender;
 use super::shard::{CBOR, RETRY_AFTER, Shard};
+use super::socket::Sender;
 use super::state::ShardState;
 use super::work::{Delivery, Payload, Release, Reply, Work};
 use crate::operate::OperateError;
@@ -21,7 +21,11 @@ impl Shard {
             self.notify(delivery, state);
         }
         for answer in release.answers {
-            answer(if durable { Ok(()) } else { Err(OperateError::NotStored { reason: "the database does not answer".into() }) });
+            answer(if durable {
+                Ok(())
+            } else {
+                Err(OperateError::NotStored { reason: "the database does not answer".into() })
+            });
         }
     }
 

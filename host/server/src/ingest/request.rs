@@ -69,7 +69,11 @@ impl Shard {
             return Ok(());
         }
         let slot = self.slot(context).ok_or_else(|| {
-            Refusal::new(Code::UNAUTHORIZED, "unprotected", "expected a request protected with OSCORE under the device's key")
+            Refusal::new(
+                Code::UNAUTHORIZED,
+                "unprotected",
+                "expected a request protected with OSCORE under the device's key",
+            )
         })?;
         match path {
             "u" => {
@@ -150,9 +154,14 @@ impl Shard {
         request: &mut Request,
     ) -> Result<(), Refusal> {
         expect_format(request, CBOR, "application/cbor (60)")?;
-        let command = id.parse::<u64>().ok().and_then(|id| i64::try_from(id).ok()).map(CommandId::from_raw).ok_or_else(|| {
-            Refusal::new(Code::BAD_REQUEST, "command-id", "expected /c/{id} with the command's id as a decimal number")
-        })?;
+        let command =
+            id.parse::<u64>().ok().and_then(|id| i64::try_from(id).ok()).map(CommandId::from_raw).ok_or_else(|| {
+                Refusal::new(
+                    Code::BAD_REQUEST,
+                    "command-id",
+                    "expected /c/{id} with the command's id as a decimal number",
+                )
+            })?;
         let report = wire::decode_outcome(&request.payload)
             .map_err(|error| Refusal::new(Code::BAD_REQUEST, "outcome", error.to_string()))?;
         let now = self.clock.now();
@@ -195,7 +204,14 @@ impl Shard {
     fn wait(&mut self, state: &ShardState, slot: DeviceSlot, exchange: ExchangeId, sequence: Option<u64>, kind: Kind) {
         let delivery = state.pending(slot.interlock, slot.device, self.clock.now());
         let quiet = kind == Kind::Report { quiet: true };
-        self.work.release.replies.push(Reply { exchange, device: slot.device, sequence, read: kind == Kind::Read, quiet, delivery });
+        self.work.release.replies.push(Reply {
+            exchange,
+            device: slot.device,
+            sequence,
+            read: kind == Kind::Read,
+            quiet,
+            delivery,
+        });
     }
 }
 
@@ -216,7 +232,10 @@ fn expect_format(request: &Request, format: u16, name: &str) -> Result<(), Refus
         got => Err(Refusal::new(
             Code::UNSUPPORTED_CONTENT_FORMAT,
             "content-format",
-            format!("expected content-format {name}, got {}", got.map_or_else(|| "none".to_owned(), |got| got.to_string())),
+            format!(
+                "expected content-format {name}, got {}",
+                got.map_or_else(|| "none".to_owned(), |got| got.to_string())
+            ),
         )),
     }
 }

@@ -212,9 +212,9 @@ impl Shard {
         }
         let longest = Duration::from_millis(250);
         let protocol = self.endpoint.poll_timeout().map(|at| at.saturating_duration_since(self.clock.instant()));
-        let due = state.next_due().map(|at| {
-            Duration::from_millis(u64::try_from(at.since(self.clock.now()).as_millis()).unwrap_or(0))
-        });
+        let due = state
+            .next_due()
+            .map(|at| Duration::from_millis(u64::try_from(at.since(self.clock.now()).as_millis()).unwrap_or(0)));
         longest.min(protocol.unwrap_or(longest)).min(due.unwrap_or(longest))
     }
 

@@ -3,7 +3,9 @@
 //! Must never look into a datagram.
 
 use nix::errno::Errno;
-use nix::sys::socket::{MsgFlags, MultiHeaders, SockaddrLike, SockaddrStorage, recvmmsg, sendmmsg, setsockopt, sockopt};
+use nix::sys::socket::{
+    MsgFlags, MultiHeaders, SockaddrLike, SockaddrStorage, recvmmsg, sendmmsg, setsockopt, sockopt,
+};
 use std::io::{self, IoSlice, IoSliceMut};
 use std::net::{SocketAddr, SocketAddrV4, SocketAddrV6, UdpSocket};
 use std::os::fd::AsRawFd;
@@ -83,7 +85,8 @@ impl Receiver {
     pub fn receive(&mut self, socket: &UdpSocket, mut take: impl FnMut(SocketAddr, &[u8])) -> io::Result<usize> {
         let mut lengths = [(None, 0_usize); BATCH];
         let count = {
-            let mut slices: Vec<[IoSliceMut<'_>; 1]> = self.slots.iter_mut().map(|slot| [IoSliceMut::new(slot)]).collect();
+            let mut slices: Vec<[IoSliceMut<'_>; 1]> =
+                self.slots.iter_mut().map(|slot| [IoSliceMut::new(slot)]).collect();
             match recvmmsg(socket.as_raw_fd(), &mut self.headers, slices.iter_mut(), MsgFlags::MSG_WAITFORONE, None) {
                 Ok(results) => results
                     .zip(&mut lengths)
@@ -117,7 +120,11 @@ impl Default for Sender {
 
 impl Sender {
     /// Sends every datagram; returns how many the system did not take. CoAP's retransmission covers those.
-    pub fn send<'a>(&mut self, socket: &UdpSocket, datagrams: impl IntoIterator<Item = (SocketAddr, &'a [u8])>) -> usize {
+    pub fn send<'a>(
+        &mut self,
+        socket: &UdpSocket,
+        datagrams: impl IntoIterator<Item = (SocketAddr, &'a [u8])>,
+    ) -> usize {
         let mut refused = 0;
         let mut slices: Vec<[IoSlice<'a>; 1]> = Vec::with_capacity(BATCH);
         self.addresses.clear();

@@ -7,11 +7,11 @@ use super::work::Payload;
 use crate::live::{Change, Committed};
 use crate::operate::DeviceView;
 use davy_api::Sample;
-use davy_store::DivisionCode;
 use davy_domain::interlock::{Effects, Input, Interlock};
 use davy_domain::{
     DeviceId, IdSource, InterlockId, PremisesId, Quantity, Reading, TenantId, Timestamp, ValveState, wire,
 };
+use davy_store::DivisionCode;
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, VecDeque};
 use std::sync::Arc;
@@ -82,8 +82,8 @@ impl ShardState {
             let kept = Kept {
                 interlock: index,
                 place,
-                valve: view.map_or(ValveState::Unknown, |view| view.valve()),
-                last_seen: view.and_then(|view| view.last_seen()),
+                valve: view.map_or(ValveState::Unknown, davy_domain::interlock::DeviceView::valve),
+                last_seen: view.and_then(davy_domain::interlock::DeviceView::last_seen),
                 readings: VecDeque::new(),
             };
             self.devices.insert(device, kept);
@@ -94,7 +94,14 @@ impl ShardState {
     }
 
     /// Folds one input.
-    pub fn step(&mut self, interlock: u32, input: Input<'_>, now: Timestamp, ids: &mut IdSource, effects: &mut Effects) {
+    pub fn step(
+        &mut self,
+        interlock: u32,
+        input: Input<'_>,
+        now: Timestamp,
+        ids: &mut IdSource,
+        effects: &mut Effects,
+    ) {
         let Some(group) = self.groups.get_mut(interlock as usize) else { return };
         group.interlock.step_into(input, now, &group.world.world(), ids, effects);
         self.schedule(interlock);
@@ -174,7 +181,9 @@ impl ShardState {
 
     /// The devices of an interlock.
     pub fn devices_of(&self, interlock: u32) -> Vec<DeviceId> {
-        self.look(interlock).map(|interlock| interlock.devices().map(|view| view.config().id).collect()).unwrap_or_default()
+        self.look(interlock)
+            .map(|interlock| interlock.devices().map(|view| view.config().id).collect())
+            .unwrap_or_default()
     }
 
     /// The commands that a device (a gateway: its children too) has not obeyed yet, as they travel.

@@ -4,8 +4,8 @@ use super::route::ShardIndex;
 use crate::live::Committed;
 use crate::operate::OperateError;
 use davy_coap::ExchangeId;
-use davy_domain::{CommandId, DeviceId, InterlockId, TenantId};
 use davy_domain::interlock::Effects;
+use davy_domain::{CommandId, DeviceId, InterlockId, TenantId};
 use davy_store::{Batch, JournalRow};
 
 /// Decisions of one shard that become durable together, and what may be said to the outside only then.

@@ -134,7 +134,7 @@ pub(crate) async fn city_in(folder: tempfile::TempDir, url: &str, change: impl F
     let config = IngestConfig {
         listen: SocketAddr::from(([127, 0, 0, 1], 0)),
         shards: 2,
-        compact_every: std::time::Duration::from_secs(3_600),
+        compact_every: std::time::Duration::from_hours(1),
     };
     let parts = IngestParts {
         store: store.clone(),
