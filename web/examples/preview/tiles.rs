@@ -14,6 +14,14 @@ type Cell = (i64, i64, u8);
 /// The sum of the members' positions, and the members.
 type Heap<'a> = (f64, f64, Vec<&'a Site>);
 
+/// Sites of one level that are drawn as one; `x` and `y` are sums.
+#[derive(Default)]
+struct Cell<'a> {
+    x: f64,
+    y: f64,
+    members: Vec<&'a Site>,
+}
+
 pub(crate) fn make(sites: &[Site], z: u8, x: u32, y: u32) -> Result<Vec<u8>, mvt::Error> {
     let mut cells: BTreeMap<Cell, Heap<'_>> = BTreeMap::new();
     for site in sites {
@@ -26,15 +34,15 @@ pub(crate) fn make(sites: &[Site], z: u8, x: u32, y: u32) -> Result<Vec<u8>, mvt
         let grid = if z < 15 { EXTENT / GRID } else { 1.0 };
         let own = ((px / grid) as i64, (py / grid) as i64, site.2);
         let cell = cells.entry(own).or_default();
-        cell.0 += px;
-        cell.1 += py;
-        cell.2.push(site);
+        cell.x += px;
+        cell.y += py;
+        cell.members.push(site);
     }
     let mut tile = Tile::new(EXTENT as u32);
     let mut layer = tile.create_layer("sites");
-    for (px, py, members) in cells.values() {
+    for Cell { x, y, members } in cells.values() {
         let count = members.len();
-        let place = GeomEncoder::new(GeomType::Point).point(px / count as f64, py / count as f64)?.encode()?;
+        let place = GeomEncoder::new(GeomType::Point).point(x / count as f64, y / count as f64)?.encode()?;
         let mut feature = layer.into_feature(place);
         feature.add_tag_uint("state", u64::from(members[0].2));
         feature.add_tag_uint("count", count as u64);
