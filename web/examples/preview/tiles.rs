@@ -9,10 +9,6 @@ const GRID: f64 = 20.0;
 
 /// A site: id, name, level, longitude, latitude.
 type Site = (String, String, u8, f64, f64);
-/// A grid cell and a level.
-type Cell = (i64, i64, u8);
-/// The sum of the members' positions, and the members.
-type Heap<'a> = (f64, f64, Vec<&'a Site>);
 
 /// Sites of one level that are drawn as one; `x` and `y` are sums.
 #[derive(Default)]
@@ -23,7 +19,7 @@ struct Cell<'a> {
 }
 
 pub(crate) fn make(sites: &[Site], z: u8, x: u32, y: u32) -> Result<Vec<u8>, mvt::Error> {
-    let mut cells: BTreeMap<Cell, Heap<'_>> = BTreeMap::new();
+    let mut cells: BTreeMap<(i64, i64, u8), Cell<'_>> = BTreeMap::new();
     for site in sites {
         let (px, py) = project(site.3, site.4, z);
         let (px, py) = ((px - f64::from(x)) * EXTENT, (py - f64::from(y)) * EXTENT);
