@@ -16,7 +16,7 @@ use davy_server::http::{App, Parts, router};
 use davy_server::ingest::{Ingest, IngestConfig, IngestParts};
 use davy_server::keys::KeyRing;
 use davy_server::live::LiveBus;
-use davy_server::operate::{Operate, SharedOperate};
+use davy_server::operate::SharedOperate;
 use davy_server::provision::{Manifest, Tools, provision};
 use davy_store::{Batch, JournalRow, RowKind, Store, StoreOptions};
 use http_body_util::BodyExt;
@@ -35,7 +35,6 @@ pub(crate) const COMPANIES: [&str; 2] = ["a", "b"];
 /// A city with a running server.
 pub(crate) struct City {
     pub(crate) router: Router,
-    pub(crate) app: Arc<App>,
     pub(crate) store: Store,
     pub(crate) operate: SharedOperate,
     pub(crate) stopping: CancellationToken,
@@ -171,7 +170,7 @@ pub(crate) async fn city_in(folder: tempfile::TempDir, url: &str, change: impl F
         .unwrap(),
     );
     let router = router(&app, Some(davy_web::ssr::routes(pages)));
-    City { router, app, store, operate, stopping, premises, devices, folder }
+    City { router, store, operate, stopping, premises, devices, folder }
 }
 
 /// A reading of 60 %LEL in the first home of a company, folded by the real fold and committed as ingest would.

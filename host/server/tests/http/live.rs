@@ -30,7 +30,7 @@ impl Stream {
                 let field =
                     |name: &str| event.lines().find_map(|line| line.strip_prefix(name)).unwrap_or("").trim().to_owned();
                 let (name, data) = (field("event:"), field("data:"));
-                self.text = rest.to_owned();
+                self.text.drain(..self.text.len() - rest.len());
                 if name != "ping" {
                     return Some((name, serde_json::from_str(&data).unwrap()));
                 }
