@@ -35,17 +35,18 @@ pub struct Stored {
 pub struct AtPremises {
     /// The premises' id as stored.
     pub premises: i64,
-    /// Leak alarms raised.
+    /// Leak alarms that were active: raised since, or still standing from an earlier leak, which a new one finds latched.
     pub leak_alarms: i64,
     /// Close commands for a leak that ended verified.
     pub closes_verified: i64,
 }
 
-/// Leaks and closes by premises, of alarms raised and commands asked for at or after a time.
+/// Leaks and closes by premises: alarms that were active, and commands that were asked for, at or after a time.
 const BY_PREMISES: &str = "SELECT d.premises_id AS premises, \
      CAST(COUNT(DISTINCT a.id) AS BIGINT) AS leak_alarms, CAST(COUNT(DISTINCT c.id) AS BIGINT) AS closes_verified \
      FROM devices d \
-     LEFT JOIN alarms a ON a.device_id = d.id AND a.condition IN (1, 2, 4, 5) AND a.raised_at >= $1 \
+     LEFT JOIN alarms a ON a.device_id = d.id AND a.condition IN (1, 2, 4, 5) \
+     AND (a.changed_at >= $1 OR a.state <> 0) \
      LEFT JOIN commands c ON c.device_id = d.id AND c.action = 1 AND c.state = 7 AND c.requested_at >= $1 \
      WHERE d.premises_id IS NOT NULL GROUP BY d.premises_id \
      HAVING COUNT(a.id) > 0 OR COUNT(c.id) > 0 ORDER BY d.premises_id";
