@@ -7,6 +7,15 @@ const here = (file) => new URL(file, import.meta.url).href;
 const maps = new WeakMap();
 const STATES = ["normal", "event", "alarm", "leak"];
 
+/**
+ * MapLibre's worker fetches the tiles, under the policy that its own script came with; files come with one that lets
+ * nothing be fetched. A blob has the page's policy: the site and the base map's host, and nothing else.
+ */
+const worker = () => {
+  const script = `import ${JSON.stringify(here("./vendor/maplibre/maplibre-gl-worker.mjs"))};`;
+  return URL.createObjectURL(new Blob([script], { type: "text/javascript" }));
+};
+
 let library;
 const maplibre = () =>
   (library ??= (async () => {
@@ -18,6 +27,7 @@ const maplibre = () =>
     });
     document.head.append(css);
     const [module] = await Promise.all([import(here("./vendor/maplibre/maplibre-gl.mjs")), styled]);
+    module.setWorkerUrl(worker());
     return module;
   })());
 
@@ -141,10 +151,9 @@ function addOurs(map, spec, colour, revision, districts) {
       "text-font": ["sans-serif"],
       "text-size": 13,
       "text-padding": 4,
-      // Beside the sites rather than under them; left out where there is no room.
+      // Beside the sites rather than under them, but never as far as the next district; left out where there is no room.
       "text-variable-anchor-offset": [
-        "center", [0, 0], "top", [0, 1.6], "bottom", [0, -1.6], "left", [2.4, 0], "right", [-2.4, 0],
-        "top", [0, 3.6], "bottom", [0, -3.6], "left", [5, 0], "right", [-5, 0], "top", [0, 6], "bottom", [0, -6],
+        "center", [0, 0], "top", [0, 1], "bottom", [0, -1], "top", [0, 1.8], "bottom", [0, -1.8], "left", [0.6, 0], "right", [-0.6, 0],
       ],
     },
     paint: { "text-color": colour.label, "text-halo-color": colour.land, "text-halo-width": 1.5 },
