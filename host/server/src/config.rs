@@ -160,7 +160,7 @@ settings! {
     /// Shards (threads) that devices are spread over; 0 is one per core.
     "ingest.shards" ingest_shards: usize = "0";
     /// How often the journal is compacted into chunks.
-    "ingest.compact-every" ingest_compact_every: Length = "60 s";
+    "ingest.compact-every" ingest_compact_every: Length = "1 min";
     /// Events that a page's event stream may fall behind before it is told to load anew.
     "live.queue" live_queue: usize = "4096";
     /// How long a sign-in lasts.

@@ -84,6 +84,9 @@ fn run(command: Command, settings: Settings) -> anyhow::Result<()> {
             log(&settings)?;
             let metrics = PrometheusBuilder::new()
                 .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &SECONDS)
+                .and_then(|builder| {
+                    builder.set_buckets_for_metric(Matcher::Full("davy_rule_call_seconds".to_owned()), &RULE_CALL_SECONDS)
+                })
                 .and_then(PrometheusBuilder::install_recorder)
                 .context("metrics")?;
             let world = World {
@@ -99,6 +102,10 @@ fn run(command: Command, settings: Settings) -> anyhow::Result<()> {
         }
     }
 }
+
+/// Buckets of the one histogram whose values are microseconds.
+const RULE_CALL_SECONDS: [f64; 14] =
+    [2e-6, 5e-6, 8e-6, 1e-5, 1.25e-5, 1.5e-5, 2e-5, 3e-5, 5e-5, 1e-4, 2.5e-4, 1e-3, 1e-2, 1e-1];
 
 /// Buckets of histograms in seconds.
 const SECONDS: [f64; 14] = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];

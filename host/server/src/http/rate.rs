@@ -39,6 +39,10 @@ impl<K: Hash + Eq> RateLimit<K> {
         let own = Some(key);
         let key = if full && !at_rest.contains_key(&own) { None } else { own };
         let rest = at_rest.entry(key).or_insert(now);
+        // No key earns a longer wait than its burst: a longer one was earned on a clock that has stepped back since.
+        if *rest > now + self.interval_us * self.burst {
+            *rest = now;
+        }
         let start = (*rest).max(now);
         if start - now > self.interval_us * (self.burst - 1) {
             return false;
