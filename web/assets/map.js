@@ -119,29 +119,15 @@ const tiles = (revision) => [`${location.origin}/tiles/{z}/{x}/{y}.mvt?r=${revis
 
 const shapes = async () => (await fetch(here("./map/tianjin.geojson"))).json();
 
-/** Where the districts' names stand, and whether the district is wide enough for its name to step well aside. */
+/** Where the districts' names stand. */
 const names = ({ features }) => ({
   type: "FeatureCollection",
-  features: features.map(({ properties, geometry }) => ({
+  features: features.map(({ properties }) => ({
     type: "Feature",
-    properties: { ...properties, wide: narrowest(geometry) > 0.2 },
+    properties,
     geometry: { type: "Point", coordinates: properties.centre },
   })),
 });
-
-/** The lesser of a polygon's width and height, in degrees. */
-function narrowest({ coordinates }) {
-  const flat = coordinates.flat(Infinity);
-  const extents = [0, 1].map((axis) => {
-    const along = flat.filter((_, index) => index % 2 === axis);
-    return along.reduce((most, it) => Math.max(most, it)) - along.reduce((least, it) => Math.min(least, it));
-  });
-  return Math.min(...extents);
-}
-
-/** Places for a district's name, nearest first: anchors with offsets in ems. */
-const NEAR = ["center", [0, 0], "top", [0, 1], "bottom", [0, -1], "top", [0, 1.8], "bottom", [0, -1.8], "left", [0.6, 0], "right", [-0.6, 0]];
-const FAR = [...NEAR, "top", [0, 3], "bottom", [0, -3], "left", [1.8, 0], "right", [-1.8, 0], "top", [0, 4.2], "bottom", [0, -4.2], "left", [3, 0], "right", [-3, 0]];
 
 function addOurs(map, spec, colour, revision, districts) {
   const own = !spec.style;
@@ -166,7 +152,9 @@ function addOurs(map, spec, colour, revision, districts) {
       "text-size": 13,
       "text-padding": 4,
       // Beside the sites rather than under them, but never as far as the next district; left out where there is no room.
-      "text-variable-anchor-offset": ["case", ["get", "wide"], ["literal", FAR], ["literal", NEAR]],
+      "text-variable-anchor-offset": [
+        "center", [0, 0], "top", [0, 1], "bottom", [0, -1], "top", [0, 1.8], "bottom", [0, -1.8], "left", [0.6, 0], "right", [-0.6, 0],
+      ],
     },
     paint: { "text-color": colour.label, "text-halo-color": colour.land, "text-halo-width": 1.5 },
   });
