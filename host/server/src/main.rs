@@ -85,7 +85,8 @@ fn run(command: Command, settings: Settings) -> anyhow::Result<()> {
             let metrics = PrometheusBuilder::new()
                 .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &SECONDS)
                 .and_then(|builder| {
-                    builder.set_buckets_for_metric(Matcher::Full("davy_rule_call_seconds".to_owned()), &RULE_CALL_SECONDS)
+                    builder
+                        .set_buckets_for_metric(Matcher::Full("davy_rule_call_seconds".to_owned()), &RULE_CALL_SECONDS)
                 })
                 .and_then(PrometheusBuilder::install_recorder)
                 .context("metrics")?;
