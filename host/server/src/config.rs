@@ -161,6 +161,9 @@ settings! {
     "ingest.shards" ingest_shards: usize = "0";
     /// How often the journal is compacted into chunks.
     "ingest.compact-every" ingest_compact_every: Length = "1 min";
+    /// Whether a rule that says what it waits for is left alone until then. Off puts every reading to it: that decides nothing else and
+    /// costs a call an uplink; for measuring, and for a rule whose promise is in doubt.
+    "rules.wake-conditions" rules_wake_conditions: bool = "true";
     /// Events that a page's event stream may fall behind before it is told to load anew.
     "live.queue" live_queue: usize = "4096";
     /// How long a sign-in lasts.

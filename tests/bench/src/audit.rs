@@ -2,7 +2,8 @@
 //! the store, because nobody else knows their form: uplinks stand there between outcomes of commands and memories of rules.
 
 use anyhow::{Context, Result};
-use davy_store::{RowKind, Store, StoreOptions};
+use davy_domain::Timestamp;
+use davy_store::{CompactOptions, RowKind, Store, StoreOptions};
 use serde::{Deserialize, Serialize};
 use sqlx::postgres::PgConnection;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
@@ -105,6 +106,19 @@ impl Stored {
             closes_unverified,
         })
     }
+}
+
+/// Moves the whole journal at `sqlite:PATH` or `postgres://…` into chunks, as the server does with what is ten minutes old.
+pub fn compact(url: &str) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("no runtime")?;
+    runtime
+        .block_on(async {
+            let store = Store::connect(url, &StoreOptions { connections: 2, ..StoreOptions::default() }).await?;
+            store.compact(Timestamp::from_millis(i64::MAX), &CompactOptions::default()).await?;
+            store.close().await;
+            Ok::<_, davy_store::StoreError>(())
+        })
+        .with_context(|| format!("cannot compact {url}"))
 }
 
 async fn journal(url: &str) -> Result<i64> {

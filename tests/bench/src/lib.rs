@@ -3,5 +3,6 @@
 //! Must never be part of the product.
 
 pub mod audit;
+pub mod calls;
 pub mod lean;
 pub mod ledger;

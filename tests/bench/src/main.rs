@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
-use davy_bench::audit::{AtPremises, Stored};
+use davy_bench::audit::{self, AtPremises, Stored};
 use davy_bench::lean::{self, Append, Counters, Identity, Peer};
 use davy_bench::ledger::Ledger;
 use std::io::Read;
@@ -29,6 +29,20 @@ enum Commands {
         #[arg(long, default_value_t = 0)]
         since: i64,
     },
+    /// Compacts a database that no server has open, down to the last uplink
+    Compact {
+        /// `sqlite:PATH` or `postgres://…`
+        #[arg(long)]
+        database: String,
+    },
+    /// Prints what one call of the household's leak rule costs, beside native code and bare wasmtime, as JSON
+    Calls {
+        /// The component
+        component: PathBuf,
+        /// Rounds of 2,000 calls each; the best counts
+        #[arg(long, default_value_t = 15)]
+        rounds: u32,
+    },
     /// Receives, decrypts, appends, commits and acknowledges, and nothing else, until standard input ends
     Ceiling {
         /// Where the rows go: `sqlite:PATH` or `postgres://…`
@@ -52,6 +66,12 @@ fn main() -> Result<()> {
             let mut all = serde_json::to_value(Stored::read(&database)?)?;
             all["premises"] = serde_json::to_value(AtPremises::read(&database, since)?)?;
             println!("{}", serde_json::to_string_pretty(&all)?);
+            Ok(())
+        }
+        Commands::Compact { database } => audit::compact(&database),
+        Commands::Calls { component, rounds } => {
+            let bytes = std::fs::read(&component).with_context(|| format!("cannot read {}", component.display()))?;
+            println!("{}", davy_bench::calls::measure(&bytes, rounds));
             Ok(())
         }
         Commands::Ceiling { database, listen, credentials, committers } => {

@@ -13,9 +13,9 @@ use crate::{bins, process, rules};
 use anyhow::{Context, Result};
 use clap::Args;
 use serde_json::{Value, json};
-use site::{Database, Site};
+use site::{BUSY, Database, QUIET, Site, Wake};
 use std::path::PathBuf;
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 use std::time::Duration;
 
 /// Options of `cargo xtask bench`.
@@ -49,7 +49,7 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<ExitCo
     databases.extend(postgres.as_ref().map(|server| Database::Postgres(server.url())));
     let mut figures = json!({
         "machine": machine::facts(workspace)?,
-        "commit": process::output(std::process::Command::new("git").args(["rev-parse", "--short", "HEAD"]).current_dir(&workspace.root))
+        "commit": process::output(Command::new("git").args(["rev-parse", "--short", "HEAD"]).current_dir(&workspace.root))
             .map_or_else(|_| "unknown".to_owned(), |text| text.trim().to_owned()),
         "seconds": arguments.seconds,
     });
@@ -57,20 +57,21 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<ExitCo
     figures["rule_call"] = rule_call(workspace)?;
     for database in &databases {
         let name = database.name();
-        println!("── {name}: ceiling");
+        println!("── {name}: ceiling, full and at the leaks' rates");
         let ceiling = Site::new(workspace, database, "ceiling")?.ceiling(arguments.seconds)?;
-        println!("── {name}: uplinks");
+        println!("── {name}: uplinks, a rule call for each");
         let mut site = Site::new(workspace, database, "uplinks")?;
-        let uplinks = site.uplinks(arguments.seconds)?;
-        let ratio = uplinks["acked_per_s"].as_f64().zip(ceiling["acked_per_s"].as_f64()).map(|(own, top)| own / top);
-        println!("── {name}: leak to close, idle and under load");
-        let idle = site.leaks(50, arguments.seconds * 2)?;
-        let loaded = site.leaks(10_000, arguments.seconds * 2)?;
+        let uplinks = site.uplinks(arguments.seconds, Wake::Ignored)?;
         println!("── {name}: bytes per stored reading");
         let stored = site.stored()?;
         drop(site);
+        println!("── {name}: uplinks, rules at rest left alone");
+        let resting = Site::new(workspace, database, "resting")?.uplinks(arguments.seconds, Wake::Honoured)?;
+        println!("── {name}: leak to close, idle and under load");
+        let idle = Site::new(workspace, database, "idle")?.leaks(QUIET, arguments.seconds * 2)?;
+        let loaded = Site::new(workspace, database, "loaded")?.leaks(BUSY, arguments.seconds * 2)?;
         figures[name] = json!({
-            "ceiling": ceiling, "uplinks": uplinks, "ratio": ratio,
+            "ceiling": ceiling, "uplinks": uplinks, "resting": resting,
             "leak_to_close_idle": idle, "leak_to_close_loaded": loaded, "stored": stored,
         });
         println!("── {name}: restart with {} uncompacted uplinks", arguments.restart_uplinks);
@@ -89,15 +90,11 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<ExitCo
     Ok(ExitCode::SUCCESS)
 }
 
-/// The rules crate measures this itself, beside native code and bare wasmtime.
+/// One call beside native code and bare wasmtime.
 fn rule_call(workspace: &Workspace) -> Result<Value> {
-    let component = workspace.rules().join("household-leak.wasm");
-    let mut cargo = workspace.cargo();
-    cargo.args(["run", "--release", "--locked", "--quiet", "--package", "davy-rules", "--example", "speed", "--"]);
-    cargo.arg(component).arg("--json");
-    let said = process::output(&mut cargo)?;
-    let json = said.lines().rev().find(|line| line.starts_with('{')).unwrap_or(&said);
-    serde_json::from_str(json).context("the speed of rules is not JSON")
+    let mut command = Command::new(bins::program(workspace, Profile::Release, "davy-bench")?);
+    command.arg("calls").arg(workspace.rules().join("household-leak.wasm"));
+    serde_json::from_str(&process::output(&mut command)?).context("what a rule call costs is not JSON")
 }
 
 /// Waits while nothing was asked to end.

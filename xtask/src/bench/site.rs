@@ -44,6 +44,22 @@ pub(super) struct Site {
     folder: TempDir,
 }
 
+/// Whether rules that say what they wait for are left alone until then.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wake {
+    /// As in production.
+    Honoured,
+    /// A call for every uplink.
+    Ignored,
+}
+
+/// Other uplinks a second while leaks are measured in a quiet system.
+pub(super) const QUIET: u64 = 50;
+/// Other uplinks a second while leaks are measured under load.
+pub(super) const BUSY: u64 = 10_000;
+/// Leaks in one measurement, each at a premises of its own.
+const LEAKS: u64 = 200;
+
 /// Enough devices that no single one's order of messages is what is measured.
 const PLAN: Plan = Plan {
     seed: 1,
@@ -108,9 +124,11 @@ impl Site {
     }
 
     /// Starts the server and returns how long it took until it was ready.
-    fn start(&mut self, compact_every: &str) -> Result<Duration> {
+    fn start(&mut self, wake: Wake) -> Result<Duration> {
         let mut command = self.davy()?;
-        command.arg("serve").env("DAVY_INGEST_COMPACT_EVERY", compact_every);
+        // What is measured must not depend on when compaction comes by.
+        command.arg("serve").env("DAVY_INGEST_COMPACT_EVERY", "24 h");
+        command.env("DAVY_RULES_WAKE_CONDITIONS", (wake == Wake::Honoured).to_string());
         let begun = Instant::now();
         let mut server = Running::start(&mut command, &self.path("davy.log"), true)?;
         while !metrics::is_ready(self.http) {
@@ -148,7 +166,13 @@ impl Site {
         self.load(name, &arguments.map(str::to_owned))
     }
 
-    /// The same load against the loop that does only what physics asks.
+    fn paced_load(&self, name: &str, rate: u64, leaks: u64, seconds: u64) -> Result<Value> {
+        let (rate, leaks, seconds) = (rate.to_string(), leaks.to_string(), seconds.to_string());
+        let arguments = ["--rate", &rate, "--probe-leaks", &leaks, "--window", "2048", "--seconds", &seconds];
+        self.load(name, &arguments.map(str::to_owned))
+    }
+
+    /// The same load against the loop that does only what physics asks: full, and at the rates at which leaks are measured.
     pub(super) fn ceiling(&self, seconds: u64) -> Result<Value> {
         let mut command = Command::new(bins::program(&self.workspace, Profile::Release, "davy-bench")?);
         command.args(["ceiling", "--listen", &self.coap.to_string(), "--database", &self.url]);
@@ -161,14 +185,19 @@ impl Site {
             }
             pause(Duration::from_millis(10))?;
         }
-        let report = self.full_load("ceiling", seconds);
+        let report = (|| {
+            let mut report = self.full_load("ceiling", seconds)?;
+            report["quiet"] = self.paced_load("ceiling-quiet", QUIET, 0, seconds)?["latency_ms"].take();
+            report["busy"] = self.paced_load("ceiling-busy", BUSY, 0, seconds)?["latency_ms"].take();
+            Ok(report)
+        })();
         ceiling.end(Signal::SIGINT);
         report
     }
 
-    /// Durable acknowledged uplinks a second, a rule call for each.
-    pub(super) fn uplinks(&mut self, seconds: u64) -> Result<Value> {
-        self.start("24 h")?;
+    /// Durable acknowledged uplinks a second.
+    pub(super) fn uplinks(&mut self, seconds: u64, wake: Wake) -> Result<Value> {
+        self.start(wake)?;
         let mut report = self.full_load("uplinks", seconds)?;
         let scraped = metrics::scrape(self.http)?;
         let (calls, uplinks) = (scraped.counter("davy_rule_calls_total"), scraped.counter("davy_uplinks_total"));
@@ -177,10 +206,9 @@ impl Site {
     }
 
     /// From the datagram with the reading to the close on the wire, beside so many other uplinks a second.
-    pub(super) fn leaks(&self, rate: u64, seconds: u64) -> Result<Value> {
-        let arguments =
-            ["--rate", &rate.to_string(), "--probe-leaks", "20", "--window", "2048", "--seconds", &seconds.to_string()];
-        let report = self.load(&format!("leaks-{rate}"), &arguments.map(str::to_owned))?;
+    pub(super) fn leaks(&mut self, rate: u64, seconds: u64) -> Result<Value> {
+        self.start(Wake::Ignored)?;
+        let report = self.paced_load(&format!("leaks-{rate}"), rate, LEAKS, seconds)?;
         Ok(
             json!({"rate": report["acked_per_s"], "close": report["probe"]["leak_to_close_ms"], "leaks": report["probe"]["leaks_injected"]}),
         )
@@ -189,26 +217,22 @@ impl Site {
     /// Compacts what the loads left behind and asks the database for its bytes.
     pub(super) fn stored(&mut self) -> Result<Value> {
         self.stop()?;
-        self.start("1 s")?;
         let begun = Instant::now();
-        loop {
-            let stored = self.audit()?;
-            let left = stored["uplinks_in_journal"].as_i64().unwrap_or(0);
-            if left == 0 || begun.elapsed() > Duration::from_mins(5) {
-                let bytes = stored["bytes_in_chunks"].as_f64().zip(stored["readings_in_chunks"].as_f64());
-                return Ok(json!({
-                    "uplinks": stored["uplinks_in_chunks"], "readings": stored["readings_in_chunks"], "left_in_journal": left,
-                    "bytes_per_reading": bytes.filter(|(_, readings)| *readings > 0.0).map(|(bytes, readings)| bytes / readings),
-                    "seconds": begun.elapsed().as_secs_f64(),
-                }));
-            }
-            pause(Duration::from_millis(500))?;
-        }
+        let mut command = Command::new(bins::program(&self.workspace, Profile::Release, "davy-bench")?);
+        process::output(command.args(["compact", "--database", &self.url]))?;
+        let seconds = begun.elapsed().as_secs_f64();
+        let stored = self.audit()?;
+        let bytes = stored["bytes_in_chunks"].as_f64().zip(stored["readings_in_chunks"].as_f64());
+        Ok(json!({
+            "uplinks": stored["uplinks_in_chunks"], "readings": stored["readings_in_chunks"], "left_in_journal": stored["uplinks_in_journal"],
+            "bytes_per_reading": bytes.filter(|(_, readings)| *readings > 0.0).map(|(bytes, readings)| bytes / readings),
+            "seconds": seconds,
+        }))
     }
 
     /// Fills the journal, kills the server and measures the way back.
     pub(super) fn restart(&mut self, uplinks: u64) -> Result<Value> {
-        self.start("24 h")?;
+        self.start(Wake::Honoured)?;
         let begun = Instant::now();
         let mut journal = 0;
         while journal < uplinks {
@@ -221,7 +245,7 @@ impl Site {
         if let Some(mut server) = self.server.take() {
             server.end(Signal::SIGKILL);
         }
-        let took = self.start("24 h")?;
+        let took = self.start(Wake::Honoured)?;
         Ok(json!({"uplinks": journal, "seconds": took.as_secs_f64()}))
     }
 

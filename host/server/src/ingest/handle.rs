@@ -61,7 +61,7 @@ impl Ingest {
         let boot = store.next_boot(now).await?;
         let floor = statutory_floor(&store).await?;
         let tenants = store.tenants().await?;
-        let worlds = tenants::load(&store, &engine, &floor, &tenants).await?;
+        let worlds = tenants::load(&store, &engine, &floor, &tenants, config.wake_conditions).await?;
         let endpoints = (0..config.shards.max(1))
             .map(|_| {
                 let mut seed = [0; 32];

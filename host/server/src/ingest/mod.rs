@@ -98,6 +98,8 @@ pub struct IngestConfig {
     pub shards: usize,
     /// How often the journal is compacted.
     pub compact_every: std::time::Duration,
+    /// Whether what a rule waits for is honoured; otherwise it is asked about every reading.
+    pub wake_conditions: bool,
 }
 
 /// What ingest works with.

@@ -56,6 +56,7 @@ pub async fn load(
     engine: &Engine,
     floor: &Floor,
     tenants: &[Tenant],
+    wake_conditions: bool,
 ) -> Result<HashMap<TenantId, Arc<TenantWorld>>, IngestError> {
     let mut active: HashMap<TenantId, ActiveRule> =
         store.active_rules().await?.into_iter().map(|rule| (rule.tenant, rule)).collect();
@@ -66,7 +67,7 @@ pub async fn load(
             None => "CN".to_owned(),
         };
         let rule = match active.remove(&tenant.id) {
-            Some(rule) => Some(load_rule(store, engine, tenant.id, rule).await?),
+            Some(rule) => Some(load_rule(store, engine, tenant.id, rule, wake_conditions).await?),
             None => None,
         };
         let world = TenantWorld { floor: floor.for_jurisdiction(&jurisdiction)?, rule, limits: Limits::default() };
@@ -80,6 +81,7 @@ async fn load_rule(
     engine: &Engine,
     tenant: TenantId,
     active: ActiveRule,
+    wake_conditions: bool,
 ) -> Result<LoadedRule, IngestError> {
     let component = store.tenant(tenant).rule_component(&active.digest).await?;
     let engine = engine.clone();
@@ -90,6 +92,7 @@ async fn load_rule(
     let policy: Box<dyn AlarmPolicy + Send + Sync> = match bound {
         Ok(rule) => Box::new(Sandboxed {
             rule,
+            wake_conditions,
             calls: counter!("davy_rule_calls_total", "tenant" => tenant.to_string()),
             faults: counter!("davy_rule_faults_total", "tenant" => tenant.to_string()),
             seconds: histogram!("davy_rule_call_seconds"),
@@ -113,6 +116,8 @@ fn bind(engine: &Engine, component: Option<&[u8]>, settings: &str) -> Result<Bou
 /// A component with its settings, counted and timed.
 struct Sandboxed {
     rule: BoundRule,
+    /// Whether what it waits for is passed on.
+    wake_conditions: bool,
     calls: Counter,
     faults: Counter,
     seconds: Histogram,
@@ -121,11 +126,13 @@ struct Sandboxed {
 impl AlarmPolicy for Sandboxed {
     fn evaluate(&self, state: &[u8], event: &PolicyEvent) -> Evaluation {
         let begun = Instant::now();
-        let evaluation = self.rule.evaluate(state, event);
+        let mut evaluation = self.rule.evaluate(state, event);
         self.seconds.record(begun.elapsed().as_secs_f64());
         self.calls.increment(1);
-        if evaluation.result.is_err() {
-            self.faults.increment(1);
+        match &mut evaluation.result {
+            Ok(outcome) if !self.wake_conditions => outcome.wake = None,
+            Ok(_) => {}
+            Err(_) => self.faults.increment(1),
         }
         evaluation
     }

@@ -1,4 +1,4 @@
-//! How long the hot path takes: one core, virtual peers, no sockets. Run with `cargo run --release -p davy-coap --example speed`.
+//! How long the hot path takes: one core, virtual peers, no sockets. Run with `cargo run --release -p davy-coap --example coap_speed`.
 //!
 //! Each device sends confirmable OSCORE uplinks of 64 bytes to `/u` and gets 16 bytes back in the acknowledgement. What is timed is the
 //! server's side alone: `handle_datagram` up to the event (parse, deduplicate, find the context, check the window, open, dispatch), and

@@ -1,4 +1,4 @@
-//! How fast the store is on this machine: `cargo run --release -p davy-store --example speed -- [URL …]`.
+//! How fast the store is on this machine: `cargo run --release -p davy-store --example store_speed -- [URL …]`.
 //!
 //! Without a URL it measures SQLite in a temporary folder of the current one. A PostgreSQL URL must name an empty database.
 //! Every commit waits for the disk. The last line of the first table is the road not taken: one row of a table per uplink.
