@@ -312,7 +312,7 @@ impl Settings {
         refuse(self.http_burst == 0, "`http.burst` must be at least 1");
         refuse(self.http_timeout.millis() < 100, "`http.timeout` must be at least 100 ms");
         refuse(self.http_body_limit.0 < 1024, "`http.body-limit` must be at least 1 KiB");
-        refuse(self.ingest_shards > 256, "`ingest.shards` must be at most 256");
+        refuse(self.ingest_shards > 62, "`ingest.shards` must be at most 62: ids tell no more apart");
         refuse(self.live_queue < 16, "`live.queue` must be at least 16");
         refuse(self.database_connections == 0, "`database.connections` must be at least 1");
         refuse(self.session_lifetime.millis() < 60_000, "`session.lifetime` must be at least 1 min");

@@ -9,6 +9,7 @@ use davy_domain::{AlarmId, ConditionSet, DeviceId, InterlockId, Quantity, Readin
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
 
 /// An answer that arrives when the change is durable.
 pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, OperateError>> + Send + 'a>>;
@@ -78,6 +79,9 @@ pub trait Operate: Send + Sync + 'static {
 
     /// Whether every shard has rebuilt its state and takes uplinks.
     fn ready(&self) -> bool;
+
+    /// Cancelled when ingest cannot go on: the process should end and start anew from what is durable.
+    fn failed(&self) -> CancellationToken;
 
     /// Stops taking uplinks, drains the shards and the committer. When it is done, everything acknowledged is durable.
     fn shutdown(&self) -> Answer<'_, ()>;

@@ -24,6 +24,8 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+/// Ids of alarms and commands tell 62 shards apart.
+const MOST_SHARDS: usize = 62;
 /// How long requests under way may take once the server stops.
 const DRAIN: Duration = Duration::from_secs(10);
 /// How often expired sessions are removed.
@@ -68,6 +70,7 @@ fn shards(settings: &Settings) -> usize {
         0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
         shards => shards,
     }
+    .min(MOST_SHARDS)
 }
 
 /// Serves until `stop`, then stops in order.
@@ -144,6 +147,7 @@ async fn run(
         .with_context(|| format!("cannot listen for HTTP on {}: choose another `http.listen`", settings.http_listen))?;
     let http = listener.local_addr()?;
     let mut tasks = tokio::task::JoinSet::new();
+    let failed = operate.failed();
     tasks.spawn(relay.run(Arc::clone(&service), stopping.clone()));
     tasks.spawn(sweep_sessions(store.clone(), clock, stopping.clone()));
     tasks.spawn(look_for_new(store.clone(), service, stopping.clone()));
@@ -168,6 +172,7 @@ async fn run(
     println!("davy ready http=http://{http} coap=coap://{coap}");
     tokio::select! {
         () = stop => {}
+        () = failed.cancelled() => anyhow::bail!("ingest has failed (see the log above): start the server again; nothing acknowledged is lost"),
         ended = &mut server => {
             ended.context("HTTP")?.context("HTTP")?;
             anyhow::bail!("HTTP ended by itself");

@@ -4,9 +4,10 @@
 
 use crate::batch::{Batch, CommitReceipt, RowKind};
 use crate::codes::{stored_u64, to_json};
-use crate::connection::{Store, Tx, fetch_all};
+use crate::connection::{On, Store};
 use crate::engine::{self, Column};
 use crate::error::StoreError;
+use crate::script::{Runner, Script};
 use crate::segment::{RowRef, SegmentWriter};
 use davy_domain::alarm::Alarm;
 use davy_domain::command::Command;
@@ -22,74 +23,43 @@ impl Store {
     /// error of the database. Nothing of the batch is stored then.
     pub async fn commit(&self, batch: &Batch) -> Result<CommitReceipt, StoreError> {
         let segments = segments(batch)?;
-        let changes = batch.effects.iter().any(|(.., effects)| writes_rows(effects));
-        if !changes && segments.len() <= MOST_AT_ONCE {
+        let mut script = Script::new(self.kind());
+        // Pages are written whole, and each table that changes has some.
+        self.log_grew(segments.iter().map(SegmentWriter::size).sum::<usize>() + 4096 + batch.effects.len() * 65_536);
+        if !batch.effects.iter().any(|(.., effects)| writes_rows(effects)) {
             // One statement is a transaction of its own.
-            let last_seq = insert_segments!(self.writer(), segments)?;
+            let last_seq = script.run(Runner::Pool(self.writer()), segments).await?;
             return Ok(CommitReceipt { last_seq });
         }
-        let mut tx = self.begin().await?;
-        let last_seq = if segments.len() <= MOST_AT_ONCE {
-            insert_segments!(tx.on(), segments)?
-        } else {
-            let tenants: Vec<i64> = segments.iter().map(|segment| segment.tenant.raw()).collect();
-            let times: Vec<i64> = segments.iter().map(|segment| segment.last_received_at).collect();
-            let rows: Vec<i64> = segments.iter().map(|segment| segment.rows).collect();
-            let bodies: Vec<Vec<u8>> = segments.into_iter().map(SegmentWriter::into_body).collect();
-            let columns = [Column::Int(&tenants), Column::Int(&times), Column::Int(&rows), Column::Bytes(&bodies)];
-            highest(engine::INSERT_JOURNAL.fetch(tx.on(), &columns).await?)
+        let decisions = batch.effects.iter().map(|(.., effects)| effects.decisions.len()).sum();
+        let last_seq = match self.writer() {
+            On::Postgres(pool) => {
+                let ids = self.decision_numbers(decisions).await?;
+                if let Some(ended) = ended_before_begun(&batch.effects) {
+                    let mut tx = self.begin().await?;
+                    let mut first = Script::new(self.kind());
+                    add_alarms(&mut first, &ended)?;
+                    first.run(Runner::Connection(tx.on()), Vec::new()).await?;
+                    add_effects(&mut script, &batch.effects, &ids)?;
+                    let last_seq = script.run(Runner::Connection(tx.on()), segments).await?;
+                    tx.commit().await?;
+                    last_seq
+                } else {
+                    add_effects(&mut script, &batch.effects, &ids)?;
+                    script.run(Runner::Pool(On::Postgres(pool)), segments).await?
+                }
+            }
+            On::Sqlite(_) => {
+                let mut tx = self.begin().await?;
+                let ids = engine::next_decisions(tx.on(), decisions).await?;
+                add_effects(&mut script, &batch.effects, &ids)?;
+                let last_seq = script.run(Runner::Connection(tx.on()), segments).await?;
+                tx.commit().await?;
+                last_seq
+            }
         };
-        if changes {
-            write_effects(&mut tx, &batch.effects).await?;
-        }
-        tx.commit().await?;
         Ok(CommitReceipt { last_seq })
     }
-}
-
-/// Up to so many segments go in one plain statement, their bytes as they are. Above, the bulk statement is cheaper.
-const MOST_AT_ONCE: usize = 4;
-
-/// Inserts up to [`MOST_AT_ONCE`] segments with one statement and says the highest number that they got.
-macro_rules! insert_segments {
-    ($on:expr, $segments:expr) => {{
-        let mut segments = $segments.into_iter();
-        match (segments.next(), segments.next(), segments.next(), segments.next()) {
-            (None, ..) => Ok(0),
-            (Some(a), None, ..) => insert_segments!(
-                @rows $on,
-                "INSERT INTO journal (tenant_id, last_received_at, uplinks, body) VALUES ($1, $2, $3, $4) RETURNING seq",
-                a
-            ),
-            (Some(a), Some(b), None, _) => insert_segments!(
-                @rows $on,
-                "INSERT INTO journal (tenant_id, last_received_at, uplinks, body) VALUES ($1, $2, $3, $4), ($5, $6, $7, $8) \
-                 RETURNING seq",
-                a b
-            ),
-            (Some(a), Some(b), Some(c), None) => insert_segments!(
-                @rows $on,
-                "INSERT INTO journal (tenant_id, last_received_at, uplinks, body) VALUES ($1, $2, $3, $4), ($5, $6, $7, $8), \
-                 ($9, $10, $11, $12) RETURNING seq",
-                a b c
-            ),
-            (Some(a), Some(b), Some(c), Some(d)) => insert_segments!(
-                @rows $on,
-                "INSERT INTO journal (tenant_id, last_received_at, uplinks, body) VALUES ($1, $2, $3, $4), ($5, $6, $7, $8), \
-                 ($9, $10, $11, $12), ($13, $14, $15, $16) RETURNING seq",
-                a b c d
-            ),
-        }
-    }};
-    (@rows $on:expr, $sql:expr, $($segment:ident)+) => {
-        fetch_all!($on, (i64,), $sql $(, $segment.tenant.raw(), $segment.last_received_at, $segment.rows, $segment.into_body())+)
-            .map(highest)
-    };
-}
-use insert_segments;
-
-fn highest(seqs: Vec<(i64,)>) -> i64 {
-    seqs.into_iter().map(|(seq,)| seq).max().unwrap_or(0)
 }
 
 /// Whether anything beside journal rows follows from these effects.
@@ -147,22 +117,63 @@ fn segments(batch: &Batch) -> Result<Vec<SegmentWriter>, StoreError> {
 
 type Owned<'a, T> = (TenantId, InterlockId, &'a T);
 
-async fn write_effects(tx: &mut Tx, all: &[(TenantId, InterlockId, Effects)]) -> Result<(), StoreError> {
-    write_alarms(tx, all).await?;
-    write_commands(tx, all).await?;
-    write_timers(tx, all).await?;
-    write_notices(tx, all).await?;
-    write_decisions(tx, all).await
+fn add_effects(script: &mut Script, all: &[(TenantId, InterlockId, Effects)], ids: &[i64]) -> Result<(), StoreError> {
+    // An alarm may change more than once in a batch: its row gets the last state, its log every one. Ended occurrences come
+    // first, because the next one of the same condition may begin in the same batch.
+    let (active, ended): (Vec<_>, Vec<_>) =
+        last_alarms(all).into_iter().partition(|(.., alarm)| alarm.state.is_active());
+    add_alarms(script, &ended)?;
+    add_alarms(script, &active)?;
+    add_alarm_log(script, all)?;
+    add_commands(script, all)?;
+    add_timers(script, all)?;
+    add_notices(script, all)?;
+    add_decisions(script, all, ids)
 }
 
-async fn write_alarms(tx: &mut Tx, all: &[(TenantId, InterlockId, Effects)]) -> Result<(), StoreError> {
-    let mut log = (Vec::new(), Vec::new(), Vec::new(), Vec::new(), Vec::new(), Vec::new(), Vec::new());
-    // An alarm may change more than once in a batch: its row gets the last state, its log every one.
+/// Each changed alarm as it is at the end of the batch.
+fn last_alarms(all: &[(TenantId, InterlockId, Effects)]) -> Vec<Owned<'_, Alarm>> {
     let mut last: BTreeMap<i64, Owned<'_, Alarm>> = BTreeMap::new();
     for (tenant, interlock, effects) in all {
         for change in &effects.alarms {
+            last.insert(change.alarm.id.raw(), (*tenant, *interlock, &change.alarm));
+        }
+    }
+    last.into_values().collect()
+}
+
+/// The ended alarms, if one of them must be out of the way before another of its condition can begin.
+fn ended_before_begun(all: &[(TenantId, InterlockId, Effects)]) -> Option<Vec<Owned<'_, Alarm>>> {
+    let (active, ended): (Vec<_>, Vec<_>) =
+        last_alarms(all).into_iter().partition(|(.., alarm)| alarm.state.is_active());
+    let key = |(.., alarm): &Owned<'_, Alarm>| (alarm.device, alarm.condition);
+    let begun: HashSet<_> = active.iter().map(key).collect();
+    ended.iter().any(|alarm| begun.contains(&key(alarm))).then_some(ended)
+}
+
+fn add_alarms(script: &mut Script, some: &[Owned<'_, Alarm>]) -> Result<(), StoreError> {
+    let columns = [
+        Column::Int(&ints(some, |a| a.2.id.raw())),
+        Column::Int(&ints(some, |a| a.0.raw())),
+        Column::Int(&ints(some, |a| a.1.raw())),
+        Column::Int(&ints(some, |a| a.2.device.raw())),
+        Column::Int(&ints(some, |a| i64::from(a.2.condition.code()))),
+        Column::Int(&ints(some, |a| i64::from(a.2.priority.code()))),
+        Column::Int(&ints(some, |a| i64::from(a.2.origin.code()))),
+        Column::Int(&ints(some, |a| i64::from(a.2.state.code()))),
+        Column::Int(&ints(some, |a| i64::from(a.2.asserted.bits()))),
+        Column::MaybeInt(&maybe_ints(some, |a| a.2.shelved_until.map(Timestamp::as_millis))),
+        Column::Int(&ints(some, |a| a.2.raised_at.as_millis())),
+        Column::Int(&ints(some, |a| a.2.changed_at.as_millis())),
+    ];
+    script.add(&engine::UPSERT_ALARMS, &columns)
+}
+
+fn add_alarm_log(script: &mut Script, all: &[(TenantId, InterlockId, Effects)]) -> Result<(), StoreError> {
+    let mut log = (Vec::new(), Vec::new(), Vec::new(), Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    for (tenant, _, effects) in all {
+        for change in &effects.alarms {
             let alarm = &change.alarm;
-            last.insert(alarm.id.raw(), (*tenant, *interlock, alarm));
             log.0.push(tenant.raw());
             log.1.push(alarm.id.raw());
             log.2.push(alarm.changed_at.as_millis());
@@ -171,28 +182,6 @@ async fn write_alarms(tx: &mut Tx, all: &[(TenantId, InterlockId, Effects)]) -> 
             log.5.push(i64::from(alarm.priority.code()));
             log.6.push(to_json("alarm event", &change.event)?);
         }
-    }
-    if last.is_empty() {
-        return Ok(());
-    }
-    // Ended occurrences first: the next one of the same condition may begin in the same batch.
-    let (active, ended): (Vec<_>, Vec<_>) = last.into_values().partition(|(.., alarm)| alarm.state.is_active());
-    for some in [ended, active] {
-        let columns = [
-            Column::Int(&ints(&some, |a| a.2.id.raw())),
-            Column::Int(&ints(&some, |a| a.0.raw())),
-            Column::Int(&ints(&some, |a| a.1.raw())),
-            Column::Int(&ints(&some, |a| a.2.device.raw())),
-            Column::Int(&ints(&some, |a| i64::from(a.2.condition.code()))),
-            Column::Int(&ints(&some, |a| i64::from(a.2.priority.code()))),
-            Column::Int(&ints(&some, |a| i64::from(a.2.origin.code()))),
-            Column::Int(&ints(&some, |a| i64::from(a.2.state.code()))),
-            Column::Int(&ints(&some, |a| i64::from(a.2.asserted.bits()))),
-            Column::MaybeInt(&maybe_ints(&some, |a| a.2.shelved_until.map(Timestamp::as_millis))),
-            Column::Int(&ints(&some, |a| a.2.raised_at.as_millis())),
-            Column::Int(&ints(&some, |a| a.2.changed_at.as_millis())),
-        ];
-        engine::UPSERT_ALARMS.execute(tx.on(), &columns).await?;
     }
     let columns = [
         Column::Int(&log.0),
@@ -203,11 +192,10 @@ async fn write_alarms(tx: &mut Tx, all: &[(TenantId, InterlockId, Effects)]) -> 
         Column::Int(&log.5),
         Column::Text(&log.6),
     ];
-    engine::INSERT_ALARM_LOG.execute(tx.on(), &columns).await?;
-    Ok(())
+    script.add(&engine::INSERT_ALARM_LOG, &columns)
 }
 
-async fn write_commands(tx: &mut Tx, all: &[(TenantId, InterlockId, Effects)]) -> Result<(), StoreError> {
+fn add_commands(script: &mut Script, all: &[(TenantId, InterlockId, Effects)]) -> Result<(), StoreError> {
     let mut log = (Vec::new(), Vec::new(), Vec::new(), Vec::new(), Vec::new());
     let mut last: BTreeMap<i64, Owned<'_, Command>> = BTreeMap::new();
     for (tenant, interlock, effects) in all {
@@ -246,14 +234,13 @@ async fn write_commands(tx: &mut Tx, all: &[(TenantId, InterlockId, Effects)]) -
         Column::Int(&ints(&some, |c| c.2.changed_at.as_millis())),
         Column::Int(&ints(&some, |c| c.2.deadline.as_millis())),
     ];
-    engine::UPSERT_COMMANDS.execute(tx.on(), &columns).await?;
+    script.add(&engine::UPSERT_COMMANDS, &columns)?;
     let columns =
         [Column::Int(&log.0), Column::Int(&log.1), Column::Int(&log.2), Column::MaybeInt(&log.3), Column::Int(&log.4)];
-    engine::INSERT_COMMAND_LOG.execute(tx.on(), &columns).await?;
-    Ok(())
+    script.add(&engine::INSERT_COMMAND_LOG, &columns)
 }
 
-async fn write_timers(tx: &mut Tx, all: &[(TenantId, InterlockId, Effects)]) -> Result<(), StoreError> {
+fn add_timers(script: &mut Script, all: &[(TenantId, InterlockId, Effects)]) -> Result<(), StoreError> {
     // Only the last word on each timer counts.
     let mut last: BTreeMap<(i64, i64), Option<[i64; 3]>> = BTreeMap::new();
     for (tenant, interlock, effects) in all {
@@ -270,7 +257,7 @@ async fn write_timers(tx: &mut Tx, all: &[(TenantId, InterlockId, Effects)]) -> 
     let (set, gone): (Vec<_>, Vec<_>) = last.into_iter().partition(|(_, timer)| timer.is_some());
     let columns =
         [Column::Int(&ints(&gone, |((device, _), _)| *device)), Column::Int(&ints(&gone, |((_, name), _)| *name))];
-    engine::DELETE_TIMERS.execute(tx.on(), &columns).await?;
+    script.add(&engine::DELETE_TIMERS, &columns)?;
     let set: Vec<_> = set.into_iter().filter_map(|(key, timer)| timer.map(|timer| (key, timer))).collect();
     let columns = [
         Column::Int(&ints(&set, |((device, _), _)| *device)),
@@ -279,11 +266,10 @@ async fn write_timers(tx: &mut Tx, all: &[(TenantId, InterlockId, Effects)]) -> 
         Column::Int(&ints(&set, |(_, timer)| timer[1])),
         Column::Int(&ints(&set, |(_, timer)| timer[2])),
     ];
-    engine::UPSERT_TIMERS.execute(tx.on(), &columns).await?;
-    Ok(())
+    script.add(&engine::UPSERT_TIMERS, &columns)
 }
 
-async fn write_notices(tx: &mut Tx, all: &[(TenantId, InterlockId, Effects)]) -> Result<(), StoreError> {
+fn add_notices(script: &mut Script, all: &[(TenantId, InterlockId, Effects)]) -> Result<(), StoreError> {
     let some: Vec<_> = all
         .iter()
         .flat_map(|(tenant, _, effects)| effects.notices.iter().map(move |notice| (*tenant, notice)))
@@ -298,21 +284,19 @@ async fn write_notices(tx: &mut Tx, all: &[(TenantId, InterlockId, Effects)]) ->
         Column::Text(&bodies),
         Column::Int(&ints(&some, |n| n.1.at.as_millis())),
     ];
-    engine::INSERT_OUTBOX.execute(tx.on(), &columns).await?;
-    Ok(())
+    script.add(&engine::INSERT_OUTBOX, &columns)
 }
 
-async fn write_decisions(tx: &mut Tx, all: &[(TenantId, InterlockId, Effects)]) -> Result<(), StoreError> {
+fn add_decisions(script: &mut Script, all: &[(TenantId, InterlockId, Effects)], ids: &[i64]) -> Result<(), StoreError> {
     let some: Vec<(TenantId, &Decision)> =
         all.iter().flat_map(|(tenant, _, effects)| effects.decisions.iter().map(move |d| (*tenant, d))).collect();
     if some.is_empty() {
         return Ok(());
     }
-    let ids = engine::decision_ids(tx.on(), some.len()).await?;
     let mut inputs = Vec::with_capacity(some.len());
     let mut results = Vec::with_capacity(some.len());
     let mut links = HashSet::new();
-    for ((tenant, decision), id) in some.iter().zip(&ids) {
+    for ((tenant, decision), id) in some.iter().zip(ids) {
         inputs.push(to_json("decision input", &decision.input)?);
         results.push(to_json("decision result", &crate::decisions::StoredResult::of(decision))?);
         links.extend(decision.alarms.iter().map(|alarm| (alarm.raw(), *id, tenant.raw())));
@@ -320,7 +304,7 @@ async fn write_decisions(tx: &mut Tx, all: &[(TenantId, InterlockId, Effects)]) 
     let digests: Vec<Option<Vec<u8>>> = some.iter().map(|(_, d)| d.rule.map(|rule| rule.digest.to_vec())).collect();
     let states: Vec<Vec<u8>> = some.iter().map(|(_, d)| d.state_before.clone()).collect();
     let columns = [
-        Column::Int(&ids),
+        Column::Int(ids),
         Column::Int(&ints(&some, |d| d.0.raw())),
         Column::Int(&ints(&some, |d| d.1.device.raw())),
         Column::Int(&ints(&some, |d| d.1.at.as_millis())),
@@ -330,15 +314,14 @@ async fn write_decisions(tx: &mut Tx, all: &[(TenantId, InterlockId, Effects)]) 
         Column::Bytes(&states),
         Column::Text(&results),
     ];
-    engine::INSERT_DECISIONS.execute(tx.on(), &columns).await?;
+    script.add(&engine::INSERT_DECISIONS, &columns)?;
     let links: Vec<_> = links.into_iter().collect();
     let columns = [
         Column::Int(&ints(&links, |link| link.0)),
         Column::Int(&ints(&links, |link| link.1)),
         Column::Int(&ints(&links, |link| link.2)),
     ];
-    engine::INSERT_DECISION_ALARMS.execute(tx.on(), &columns).await?;
-    Ok(())
+    script.add(&engine::INSERT_DECISION_ALARMS, &columns)
 }
 
 fn ints<T>(rows: &[T], value: impl Fn(&T) -> i64) -> Vec<i64> {

@@ -159,6 +159,7 @@ impl Store {
             })
             .map_err(|why| StoreError::corrupt(format!("journal row {seq}"), why))?;
         }
+        let bytes: usize = segments.iter().map(|(.., body)| body.len()).sum();
         let known = self.snapshots_of(&touched.into_iter().collect::<Vec<_>>()).await?;
         let children = std::sync::Arc::clone(children);
         let moved = blocking(move || Moved::of(&segments, known, &children)).await??;
@@ -177,6 +178,8 @@ impl Store {
             return Err(StoreError::Contended);
         }
         tx.commit().await?;
+        // What is deleted passes through the log once, and what takes its place.
+        self.log_grew(bytes * 2);
         report.uplinks += moved.uplinks;
         report.readings += moved.chunks.iter().map(|chunk| chunk.readings as u64).sum::<u64>();
         Ok(())

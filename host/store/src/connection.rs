@@ -11,7 +11,12 @@ use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 use sqlx::{PgConnection, PgPool, Postgres, Sqlite, SqliteConnection, SqlitePool, Transaction};
 use std::str::FromStr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
+use tokio::sync::Mutex;
+
+/// How many numbers of decisions are fetched beyond those that are needed.
+const SPARE_NUMBERS: usize = 256;
 
 /// Which engine a store speaks to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,11 +58,19 @@ impl Default for StoreOptions {
 #[derive(Clone, Debug)]
 pub struct Store {
     pub(crate) pools: Arc<Pools>,
+    /// Numbers of decisions that PostgreSQL's sequence has given out and nobody has used yet.
+    spare_numbers: Arc<Mutex<Vec<i64>>>,
 }
 
 #[derive(Debug)]
 pub(crate) enum Pools {
-    Sqlite { writer: SqlitePool, readers: SqlitePool, checkpointer: SqlitePool },
+    Sqlite {
+        writer: SqlitePool,
+        readers: SqlitePool,
+        checkpointer: SqlitePool,
+        /// About how many bytes the log has grown by since it was last copied into the database file.
+        log: AtomicU64,
+    },
     Postgres(PgPool),
 }
 
@@ -162,7 +175,7 @@ impl Store {
         if matches!(*pools, Pools::Sqlite { .. }) {
             tokio::spawn(engine::checkpoint(Arc::downgrade(&pools)));
         }
-        Ok(Self { pools })
+        Ok(Self { pools, spare_numbers: Arc::default() })
     }
 
     async fn open_sqlite(url: &str, options: &StoreOptions) -> Result<Pools, sqlx::Error> {
@@ -172,7 +185,7 @@ impl Store {
         let writer = pool.clone().max_connections(1).min_connections(1).connect_with(connect.clone()).await?;
         let checkpointer = pool.clone().max_connections(1).connect_with(connect.clone()).await?;
         let readers = pool.max_connections(options.connections.max(2)).connect_with(connect.read_only(true)).await?;
-        Ok(Pools::Sqlite { writer, readers, checkpointer })
+        Ok(Pools::Sqlite { writer, readers, checkpointer, log: AtomicU64::new(0) })
     }
 
     async fn open_postgres(url: &str, options: &StoreOptions) -> Result<Pools, sqlx::Error> {
@@ -216,7 +229,7 @@ impl Store {
     /// Waits for running statements and closes every connection.
     pub async fn close(&self) {
         match &*self.pools {
-            Pools::Sqlite { writer, readers, checkpointer } => {
+            Pools::Sqlite { writer, readers, checkpointer, .. } => {
                 checkpointer.close().await;
                 readers.close().await;
                 writer.close().await;
@@ -249,12 +262,33 @@ impl Store {
         }
     }
 
+    /// Tells the checkpointer of SQLite what has been written, about.
+    pub(crate) fn log_grew(&self, bytes: usize) {
+        if let Pools::Sqlite { log, .. } = &*self.pools {
+            log.fetch_add(bytes as u64, Ordering::Relaxed);
+        }
+    }
+
     /// A writing transaction.
     pub(crate) async fn begin(&self) -> Result<Tx, StoreError> {
         Ok(match &*self.pools {
             Pools::Sqlite { writer, .. } => Tx::Sqlite(writer.begin_with(engine::SQLITE_BEGIN_WRITE).await?),
             Pools::Postgres(pool) => Tx::Postgres(pool.begin().await?),
         })
+    }
+
+    /// Numbers for new decisions, of PostgreSQL's sequence: it is asked for many at once, so that a commit need not wait for it.
+    pub(crate) async fn decision_numbers(&self, count: usize) -> Result<Vec<i64>, StoreError> {
+        let take = |spare: &mut Vec<i64>| (spare.len() >= count).then(|| spare.split_off(spare.len() - count));
+        if let Some(numbers) = take(&mut *self.spare_numbers.lock().await) {
+            return Ok(numbers);
+        }
+        let mut tx = self.begin().await?;
+        let mut fresh = engine::next_decisions(tx.on(), count + SPARE_NUMBERS).await?;
+        tx.commit().await?;
+        let numbers = fresh.split_off(SPARE_NUMBERS);
+        self.spare_numbers.lock().await.append(&mut fresh);
+        Ok(numbers)
     }
 
     /// A reading transaction in which every statement sees the same state.

@@ -5,12 +5,14 @@
 
 use crate::connection::{On, OnConnection, Pools, StoreOptions};
 use crate::error::StoreError;
-use sqlx::FromRow;
+use sqlx::error::BoxDynError;
 use sqlx::migrate::Migrator;
-use sqlx::postgres::{PgConnectOptions, PgRow};
+use sqlx::postgres::{PgArguments, PgConnectOptions, PgRow};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteRow, SqliteSynchronous};
+use sqlx::{Arguments, FromRow};
 use std::fmt::Write as _;
 use std::sync::Weak;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 pub(crate) static SQLITE_MIGRATIONS: Migrator = sqlx::migrate!("../../migrations/sqlite");
@@ -38,20 +40,33 @@ pub(crate) fn sqlite_options(connect: SqliteConnectOptions, options: &StoreOptio
         .pragma("journal_size_limit", "67108864")
 }
 
-/// How often the log is copied into the database file.
-const CHECKPOINT_EVERY: Duration = Duration::from_millis(200);
+/// How often it is looked whether the log has grown enough to be copied into the database file.
+const LOOK_AT_LOG: Duration = Duration::from_millis(200);
+/// So much growth is copied at once. A copy keeps the disk busy for some milliseconds, and commits wait for it: rarely is better
+/// than often, as long as it stays below what makes a commit copy by itself.
+const COPY_LOG_AT: u64 = 6 << 20;
+/// However little the log has grown, it is copied after so many looks: what is left for the next start to read stays short.
+const COPY_LOG_AFTER: u32 = 300;
 
 /// Copies SQLite's log into the database file, beside the commits instead of within them, until the pools are gone.
 pub(crate) async fn checkpoint(pools: Weak<Pools>) {
+    let mut looks = 0;
     loop {
-        tokio::time::sleep(CHECKPOINT_EVERY).await;
+        tokio::time::sleep(LOOK_AT_LOG).await;
+        looks += 1;
         let checkpointer = match pools.upgrade().as_deref() {
-            Some(Pools::Sqlite { checkpointer, .. }) => checkpointer.clone(),
+            Some(Pools::Sqlite { checkpointer, .. }) if checkpointer.is_closed() => return,
+            Some(Pools::Sqlite { checkpointer, log, .. }) => {
+                let grown = log.load(Ordering::Relaxed);
+                if grown < COPY_LOG_AT && (grown == 0 || looks < COPY_LOG_AFTER) {
+                    continue;
+                }
+                log.store(0, Ordering::Relaxed);
+                checkpointer.clone()
+            }
             Some(Pools::Postgres(_)) | None => return,
         };
-        if checkpointer.is_closed() {
-            return;
-        }
+        looks = 0;
         if let Err(error) = sqlx::query("PRAGMA wal_checkpoint(PASSIVE)").execute(&checkpointer).await {
             tracing::warn!(%error, "could not copy the log into the database file; trying again");
         }
@@ -74,7 +89,20 @@ pub(crate) enum Column<'a> {
 }
 
 impl Column<'_> {
-    fn len(&self) -> usize {
+    /// Its values as one array.
+    pub(crate) fn bind(&self, arguments: &mut PgArguments) -> Result<(), BoxDynError> {
+        match self {
+            Self::Int(values) => arguments.add(*values),
+            Self::MaybeInt(values) => arguments.add(*values),
+            Self::Real(values) => arguments.add(*values),
+            Self::Text(values) => arguments.add(*values),
+            Self::MaybeText(values) => arguments.add(*values),
+            Self::Bytes(values) => arguments.add(*values),
+            Self::MaybeBytes(values) => arguments.add(*values),
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
         match self {
             Self::Int(values) => values.len(),
             Self::MaybeInt(values) => values.len(),
@@ -141,8 +169,16 @@ fn write_hex(value: &[u8], out: &mut String) {
     out.push('"');
 }
 
+fn arguments(columns: &[Column<'_>]) -> Result<PgArguments, StoreError> {
+    let mut arguments = PgArguments::default();
+    for column in columns {
+        column.bind(&mut arguments).map_err(sqlx::Error::Encode)?;
+    }
+    Ok(arguments)
+}
+
 /// The rows as one JSON array of arrays.
-fn to_json(columns: &[Column<'_>]) -> String {
+pub(crate) fn to_json(columns: &[Column<'_>]) -> String {
     let rows = columns.first().map_or(0, Column::len);
     let mut out = String::with_capacity(rows * columns.len() * 12 + 2);
     out.push('[');
@@ -362,9 +398,12 @@ bulk!(
      ON CONFLICT (device_id) DO UPDATE SET last_seq = excluded.last_seq, body = excluded.body"
 );
 
-/// Numbers for `count` new decisions. On SQLite the transaction holds the only write lock, so counting on from the highest
-/// is safe; on PostgreSQL the sequence gives each committer its own.
-pub(crate) async fn decision_ids(on: OnConnection<'_>, count: usize) -> Result<Vec<i64>, StoreError> {
+/// Numbers for `count` new decisions, within a transaction that writes: on SQLite it holds the only write lock, so counting
+/// on from the highest is safe; on PostgreSQL the sequence gives each committer its own.
+pub(crate) async fn next_decisions(on: OnConnection<'_>, count: usize) -> Result<Vec<i64>, StoreError> {
+    if count == 0 {
+        return Ok(Vec::new());
+    }
     Ok(match on {
         On::Sqlite(on) => {
             let sql = "SELECT COALESCE(MAX(id), 0) FROM decisions";
@@ -388,21 +427,7 @@ impl Bulk {
         debug_assert!(columns.windows(2).all(|pair| pair[0].len() == pair[1].len()), "columns of one length");
         Ok(match on {
             On::Sqlite(on) => sqlx::query(self.sqlite).bind(to_json(columns)).execute(on).await?.rows_affected(),
-            On::Postgres(on) => {
-                let mut query = sqlx::query(self.postgres);
-                for column in columns {
-                    query = match column {
-                        Column::Int(values) => query.bind(*values),
-                        Column::MaybeInt(values) => query.bind(*values),
-                        Column::Real(values) => query.bind(*values),
-                        Column::Text(values) => query.bind(*values),
-                        Column::MaybeText(values) => query.bind(*values),
-                        Column::Bytes(values) => query.bind(*values),
-                        Column::MaybeBytes(values) => query.bind(*values),
-                    };
-                }
-                query.execute(on).await?.rows_affected()
-            }
+            On::Postgres(on) => sqlx::query_with(self.postgres, arguments(columns)?).execute(on).await?.rows_affected(),
         })
     }
 
@@ -417,19 +442,7 @@ impl Bulk {
         Ok(match on {
             On::Sqlite(on) => sqlx::query_as::<_, R>(self.sqlite).bind(to_json(columns)).fetch_all(on).await?,
             On::Postgres(on) => {
-                let mut query = sqlx::query_as::<_, R>(self.postgres);
-                for column in columns {
-                    query = match column {
-                        Column::Int(values) => query.bind(*values),
-                        Column::MaybeInt(values) => query.bind(*values),
-                        Column::Real(values) => query.bind(*values),
-                        Column::Text(values) => query.bind(*values),
-                        Column::MaybeText(values) => query.bind(*values),
-                        Column::Bytes(values) => query.bind(*values),
-                        Column::MaybeBytes(values) => query.bind(*values),
-                    };
-                }
-                query.fetch_all(on).await?
+                sqlx::query_as_with::<_, R, _>(self.postgres, arguments(columns)?).fetch_all(on).await?
             }
         })
     }

@@ -11,6 +11,12 @@ pub enum StoreError {
         /// The scheme of what came; never the whole URL, which may hold a password.
         got: String,
     },
+    /// The database took a statement and did not answer.
+    #[error("the database has not answered for {seconds} s; look at its load, its disk and the network")]
+    NoAnswer {
+        /// How long it was waited for.
+        seconds: u64,
+    },
     /// The database could not be opened.
     #[error(
         "could not open the {engine} database: {source}; check that it runs, that the path or address is right and that this user may use it"
@@ -75,7 +81,7 @@ impl StoreError {
     /// Whether the same call may succeed when it is repeated a little later.
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::Contended => true,
+            Self::Contended | Self::NoAnswer { .. } => true,
             Self::Database(error) | Self::Connect { source: error, .. } => match error {
                 sqlx::Error::Io(_)
                 | sqlx::Error::PoolTimedOut

@@ -34,6 +34,7 @@ mod provision;
 mod recover;
 mod rules;
 mod scope;
+mod script;
 mod segment;
 mod series;
 

@@ -81,6 +81,11 @@ impl SegmentWriter {
         self.rows += 1;
     }
 
+    /// Bytes so far.
+    pub(crate) fn size(&self) -> usize {
+        self.body.len()
+    }
+
     pub(crate) fn into_body(self) -> Vec<u8> {
         self.body
     }

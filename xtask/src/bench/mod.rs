@@ -13,7 +13,7 @@ use crate::{bins, process, rules};
 use anyhow::{Context, Result};
 use clap::Args;
 use serde_json::{Value, json};
-use site::{BUSY, Database, QUIET, Site, Wake};
+use site::{BUSY, Database, FEW_HOUSEHOLDS, HOUSEHOLDS, QUIET, Site, Wake};
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 use std::time::Duration;
@@ -36,6 +36,34 @@ pub(crate) struct Arguments {
     /// Only SQLite
     #[arg(long)]
     sqlite_only: bool,
+    /// Only these parts; `--write` needs all of them
+    #[arg(long, value_enum, value_delimiter = ',', conflicts_with = "write")]
+    only: Vec<Part>,
+}
+
+/// What can be measured by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Part {
+    /// One rule call beside native code and bare wasmtime.
+    RuleCalls,
+    /// The loop that does only what physics asks.
+    Ceiling,
+    /// Uplinks a second with a rule call for each.
+    Uplinks,
+    /// Bytes per reading after compaction.
+    Stored,
+    /// Uplinks a second as in production.
+    Resting,
+    /// Leak to close.
+    Leaks,
+    /// From a kill to ready.
+    Restart,
+}
+
+impl Arguments {
+    fn wants(&self, part: Part) -> bool {
+        self.only.is_empty() || self.only.contains(&part)
+    }
 }
 
 /// Measures everything in turn.
@@ -53,29 +81,45 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<ExitCo
             .map_or_else(|_| "unknown".to_owned(), |text| text.trim().to_owned()),
         "seconds": arguments.seconds,
     });
-    println!("── rule calls");
-    figures["rule_call"] = rule_call(workspace)?;
+    if arguments.wants(Part::RuleCalls) {
+        println!("── rule calls");
+        figures["rule_call"] = rule_call(workspace)?;
+    }
     for database in &databases {
         let name = database.name();
-        println!("── {name}: ceiling, full and at the leaks' rates");
-        let ceiling = Site::new(workspace, database, "ceiling")?.ceiling(arguments.seconds)?;
-        println!("── {name}: uplinks, a rule call for each");
-        let mut site = Site::new(workspace, database, "uplinks")?;
-        let uplinks = site.uplinks(arguments.seconds, Wake::Ignored)?;
-        println!("── {name}: bytes per stored reading");
-        let stored = site.stored()?;
-        drop(site);
-        println!("── {name}: uplinks, rules at rest left alone");
-        let resting = Site::new(workspace, database, "resting")?.uplinks(arguments.seconds, Wake::Honoured)?;
-        println!("── {name}: leak to close, idle and under load");
-        let idle = Site::new(workspace, database, "idle")?.leaks(QUIET, arguments.seconds * 2)?;
-        let loaded = Site::new(workspace, database, "loaded")?.leaks(BUSY, arguments.seconds * 2)?;
-        figures[name] = json!({
-            "ceiling": ceiling, "uplinks": uplinks, "resting": resting,
-            "leak_to_close_idle": idle, "leak_to_close_loaded": loaded, "stored": stored,
-        });
-        println!("── {name}: restart with {} uncompacted uplinks", arguments.restart_uplinks);
-        figures[name]["restart"] = Site::new(workspace, database, "restart")?.restart(arguments.restart_uplinks)?;
+        let site = |purpose: &str| Site::new(workspace, database, purpose, HOUSEHOLDS);
+        figures[name] = json!({});
+        let mut measure = |part: Part, what: &str, run: &dyn Fn() -> Result<Value>| {
+            if arguments.wants(part) {
+                println!("── {name}: {what}");
+                for (key, value) in run()?.as_object().into_iter().flatten() {
+                    figures[name][key] = value.clone();
+                }
+            }
+            anyhow::Ok(())
+        };
+        let seconds = arguments.seconds;
+        measure(Part::Ceiling, "ceiling, full and at the leaks' rates", &|| {
+            Ok(json!({"ceiling": site("ceiling")?.ceiling(seconds)?}))
+        })?;
+        measure(Part::Uplinks, "uplinks, a rule call for each", &|| {
+            Ok(json!({"uplinks": site("uplinks")?.uplinks(seconds, Wake::Ignored)?}))
+        })?;
+        measure(Part::Stored, "bytes per stored reading", &|| {
+            let mut site = Site::new(workspace, database, "stored", FEW_HOUSEHOLDS)?;
+            site.uplinks(seconds, Wake::Honoured)?;
+            Ok(json!({"stored": site.stored()?}))
+        })?;
+        measure(Part::Resting, "uplinks, rules at rest left alone", &|| {
+            Ok(json!({"resting": site("resting")?.uplinks(seconds, Wake::Honoured)?}))
+        })?;
+        measure(Part::Leaks, "leak to close, idle and under load", &|| {
+            let idle = site("idle")?.leaks(QUIET, seconds * 2)?;
+            Ok(json!({"leak_to_close_idle": idle, "leak_to_close_loaded": site("loaded")?.leaks(BUSY, seconds * 2)?}))
+        })?;
+        measure(Part::Restart, "restart with a long journal", &|| {
+            Ok(json!({"restart": site("restart")?.restart(arguments.restart_uplinks)?}))
+        })?;
     }
     drop(postgres);
     let text = table::markdown(&figures);

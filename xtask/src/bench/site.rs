@@ -57,13 +57,19 @@ pub(super) enum Wake {
 pub(super) const QUIET: u64 = 50;
 /// Other uplinks a second while leaks are measured under load.
 pub(super) const BUSY: u64 = 10_000;
+/// Uplinks a second that fill a journal: what every machine of this class takes.
+const FILL_RATE: u64 = 25_000;
 /// Leaks in one measurement, each at a premises of its own.
 const LEAKS: u64 = 200;
 
-/// Enough devices that no single one's order of messages is what is measured.
+/// Households of each company: enough devices that no single one's order of messages is what is measured.
+pub(super) const HOUSEHOLDS: usize = 1_000;
+/// Households of each company where each device's history should be long: some thousand uplinks, as in half a year.
+pub(super) const FEW_HOUSEHOLDS: usize = 50;
+
 const PLAN: Plan = Plan {
     seed: 1,
-    households: 1_000,
+    households: HOUSEHOLDS,
     wells: 0,
     gateways: 0,
     children: 0,
@@ -74,7 +80,7 @@ const PLAN: Plan = Plan {
 
 impl Site {
     /// Provisions the city, with the example rule for both companies.
-    pub(super) fn new(workspace: &Workspace, database: &Database, name: &str) -> Result<Self> {
+    pub(super) fn new(workspace: &Workspace, database: &Database, name: &str, households: usize) -> Result<Self> {
         // Beside what is built and not in /tmp: that may be in memory, and what is measured is a disk.
         let parent = workspace.target.join("bench");
         std::fs::create_dir_all(&parent).with_context(|| format!("cannot create {}", parent.display()))?;
@@ -87,14 +93,15 @@ impl Site {
         let http = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
         let coap = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
         let site = Self { workspace: workspace.clone(), server: None, url, http, coap, committers, folder };
-        site.provision()?;
+        site.provision(households)?;
         Ok(site)
     }
 
-    fn provision(&self) -> Result<()> {
+    fn provision(&self, households: usize) -> Result<()> {
         let map = self.workspace.root.join("web/assets/map/tianjin.geojson");
         let map = std::fs::read_to_string(&map).with_context(|| format!("cannot read {}", map.display()))?;
-        let city = City::plan(&PLAN, &Districts::read(&map)?, |_| "only for this bench".to_owned())?;
+        let city =
+            City::plan(&Plan { households, ..PLAN }, &Districts::read(&map)?, |_| "only for this bench".to_owned())?;
         let mut manifest = city.manifest();
         for tenant in manifest["tenants"].as_array_mut().into_iter().flatten() {
             tenant["rule"] = json!({"component": self.workspace.rules().join("household-leak.wasm")});
@@ -236,7 +243,8 @@ impl Site {
         let begun = Instant::now();
         let mut journal = 0;
         while journal < uplinks {
-            self.full_load("fill", 10)?;
+            let missing = (uplinks - journal).max(FILL_RATE);
+            self.paced_load("fill", FILL_RATE, 0, missing.div_ceil(FILL_RATE))?;
             journal = self.audit()?["uplinks_in_journal"].as_u64().unwrap_or(0);
             if begun.elapsed() > Duration::from_mins(15) {
                 bail!("only {journal} uplinks after {} s", begun.elapsed().as_secs());

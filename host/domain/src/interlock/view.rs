@@ -1,9 +1,9 @@
 //! Reading an interlock: for pages, for the live bus, for what goes out to devices.
 
-use super::Interlock;
+use super::{Interlock, Limits};
 use super::device::Device;
 use crate::alarm::Alarm;
-use crate::command::{Action, Command};
+use crate::command::{Action, Command, CommandState};
 use crate::device::{ConditionSet, DeviceConfig, ValveState};
 use crate::id::{AlarmId, CommandId, DeviceId};
 use crate::policy::PolicyTimer;
@@ -61,6 +61,11 @@ impl<'a> DeviceView<'a> {
     /// Whether it may hold a permission to open.
     pub const fn armed(self) -> bool {
         self.device.armed()
+    }
+
+    /// Whether its valve needs no close at `now`: fresh reports prove it closed, and it cannot hold a permission to open.
+    pub fn proven_closed(self, now: Timestamp, limits: &Limits) -> bool {
+        self.device.proven_closed(now, limits)
     }
 
     /// The open timers of the tenant's rule.
@@ -128,8 +133,16 @@ impl Interlock {
             .flat_map(|(_, each)| &each.commands)
             .filter(|command| command.state.wants_sending() && command.deadline > now)
             .collect();
-        open.sort_by_key(|command| (command.counter, command.action == Action::Arm, command.id));
+        // What has not been delivered comes first: one message holds only so many.
+        open.sort_by_key(|command| {
+            (command.state == CommandState::Acknowledged, command.counter, command.action == Action::Arm, command.id)
+        });
         open.into_iter()
+    }
+
+    /// Whether a command is pending for a device that has not been delivered to it.
+    pub fn has_undelivered(&self, device: DeviceId, now: Timestamp) -> bool {
+        self.pending_for(device, now).any(|command| command.state != CommandState::Acknowledged)
     }
 
     /// The same, ready for [`crate::wire::encode_pending`].

@@ -1,26 +1,65 @@
 //! The committer: gathers what the shards have decided, makes it durable in one transaction, and only then lets them answer.
 //!
-//! While the database does not answer it keeps every decision and tries again. Commands go out meanwhile, unacknowledged;
-//! of quiet telemetry, which nobody was promised anything about, only so much is kept as fits.
+//! A database that is slow, away or refuses never holds up a close: commands go out unacknowledged as soon as a commit takes
+//! longer than it should. Of quiet telemetry, which nobody was promised anything about, only so much is kept as fits.
 
 use super::shard::ShardInput;
 use super::work::{Release, Work};
-use crate::live::{Committed, LiveBus};
+use crate::live::LiveBus;
 use crossbeam_channel::Sender;
-use davy_store::{Batch, RowKind, Store};
+use davy_domain::InterlockId;
+use davy_store::{Batch, RowKind, Store, StoreError};
 use metrics::{counter, gauge, histogram};
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::future::Future;
+use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
 /// The most journal rows in one transaction: past it a bigger commit is no cheaper per row.
 const MOST_ROWS: usize = 4096;
-/// How long quiet telemetry waits for the database before the devices are told to send it again later.
+/// After so long without an answer commands go out without waiting for the commit.
+const PROMPT: Duration = Duration::from_millis(250);
+/// After so long quiet telemetry is no longer kept waiting: its devices are told to send it again later.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// A commit without an answer for so long is given up and tried anew, on another connection.
+const GIVE_UP: Duration = Duration::from_secs(30);
 /// The longest pause between two tries.
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+/// How many works are taken from the shards while the database does not answer; the rest wait with their shards.
+const MOST_LATE: usize = 1024;
+
+/// How well the database answers: set by the committer, looked at by the shards.
+#[derive(Debug, Default)]
+pub struct DatabaseHealth(AtomicU8);
+
+impl DatabaseHealth {
+    const PROMPT: u8 = 0;
+    const SLOW: u8 = 1;
+    const AWAY: u8 = 2;
+
+    /// Whether commands are to go out without waiting for their commit.
+    pub fn is_slow(&self) -> bool {
+        self.0.load(Ordering::Relaxed) >= Self::SLOW
+    }
+
+    /// Whether quiet telemetry is to be turned away.
+    pub fn is_away(&self) -> bool {
+        self.0.load(Ordering::Relaxed) >= Self::AWAY
+    }
+
+    /// Makes it no better than `health`; returns whether that changed anything.
+    fn worsen(&self, health: u8) -> bool {
+        self.0.fetch_max(health, Ordering::Relaxed) < health
+    }
+
+    /// Prompt again; returns whether it was not.
+    fn recover(&self) -> bool {
+        self.0.swap(Self::PROMPT, Ordering::Relaxed) != Self::PROMPT
+    }
+}
 
 /// The committer's ends.
 pub struct Committer {
@@ -32,8 +71,10 @@ pub struct Committer {
     pub shards: Vec<Sender<ShardInput>>,
     /// For what has become durable.
     pub live: LiveBus,
-    /// Tells the shards that the database does not answer.
-    pub degraded: Arc<AtomicBool>,
+    /// Tells the shards how well the database answers.
+    pub database: Arc<DatabaseHealth>,
+    /// What the shards handed over while the database did not answer.
+    pub late: VecDeque<Work>,
 }
 
 impl Committer {
@@ -41,11 +82,18 @@ impl Committer {
     pub async fn run(mut self) {
         let mut gathered: Vec<Work> = Vec::new();
         let mut batch = Batch::default();
-        while let Some(first) = self.work.recv().await {
+        loop {
+            let first = match self.late.pop_front() {
+                Some(first) => first,
+                None => match self.work.recv().await {
+                    Some(first) => first,
+                    None => return,
+                },
+            };
             let mut rows = first.rows.len();
             gathered.push(first);
             while rows < MOST_ROWS
-                && let Ok(next) = self.work.try_recv()
+                && let Some(next) = self.late.pop_front().or_else(|| self.work.try_recv().ok())
             {
                 rows += next.rows.len();
                 gathered.push(next);
@@ -54,45 +102,124 @@ impl Committer {
                 work.move_into(&mut batch);
             }
             self.commit(&mut batch, &mut gathered).await;
-            counter!("davy_journal_rows_total").increment(batch.uplinks.len() as u64);
             batch.clear();
             for work in gathered.drain(..) {
-                self.publish(work.announcements);
+                for committed in work.announcements {
+                    self.live.publish(committed);
+                }
                 self.tell(work.shard, ShardInput::Durable(work.release));
             }
         }
     }
 
-    async fn commit(&self, batch: &mut Batch, gathered: &mut [Work]) {
+    async fn commit(&mut self, batch: &mut Batch, gathered: &mut [Work]) {
+        if batch.is_empty() {
+            return;
+        }
         let begun = Instant::now();
+        let store = self.store.clone();
         let mut pause = Duration::from_millis(50);
-        let mut shed = false;
         loop {
-            if batch.is_empty() {
+            let attempt = async {
+                let given_up = || StoreError::NoAnswer { seconds: GIVE_UP.as_secs() };
+                tokio::time::timeout(GIVE_UP, store.commit(batch)).await.map_err(|_| given_up())?
+            };
+            let Err(error) = self.meanwhile(attempt, begun, gathered).await else { break };
+            counter!("davy_commit_failures_total").increment(1);
+            if !error.is_transient() {
+                tracing::error!(%error, "the database refuses a commit for what it says: trying interlock by interlock");
+                self.one_by_one(batch, gathered, begun).await;
                 break;
             }
-            let Err(error) = self.store.commit(batch).await else { break };
-            counter!("davy_commit_failures_total").increment(1);
-            if !self.degraded.swap(true, Ordering::Relaxed) {
+            if self.worsen(DatabaseHealth::SLOW) {
                 tracing::error!(%error, "the database does not take commits; commands go out unacknowledged until it does");
             }
-            gauge!("davy_database_away").set(1.0);
-            for work in gathered.iter_mut() {
-                let commands = work.release.take_commands();
-                self.tell(work.shard, ShardInput::Undurable(commands));
-            }
-            if !shed && begun.elapsed() >= PATIENCE {
-                shed = true;
+            self.go_ahead(gathered);
+            if self.database.is_away() {
                 self.shed(batch, gathered);
             }
-            tokio::time::sleep(pause).await;
+            self.meanwhile(tokio::time::sleep(pause), begun, gathered).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
-        if self.degraded.swap(false, Ordering::Relaxed) {
+        if self.database.recover() {
             gauge!("davy_database_away").set(0.0);
-            tracing::info!(seconds = begun.elapsed().as_secs(), "the database takes commits again");
+            tracing::info!(seconds = begun.elapsed().as_secs_f64(), "the database takes commits again");
         }
+        counter!("davy_journal_rows_total").increment(batch.uplinks.len() as u64);
         histogram!("davy_commit_seconds").record(begun.elapsed().as_secs_f64());
+    }
+
+    /// Waits for something that has to do with the database; when that takes long, commands go out meanwhile.
+    async fn meanwhile<T>(&mut self, what: impl Future<Output = T>, begun: Instant, gathered: &mut [Work]) -> T {
+        let mut what = pin!(what);
+        if !self.database.is_slow() {
+            if let Ok(done) = tokio::time::timeout(PROMPT, &mut what).await {
+                return done;
+            }
+            self.worsen(DatabaseHealth::SLOW);
+            tracing::warn!("a commit takes longer than {} ms; commands go ahead of it", PROMPT.as_millis());
+        }
+        self.go_ahead(gathered);
+        loop {
+            let patience = PATIENCE.saturating_sub(begun.elapsed());
+            tokio::select! {
+                biased;
+                done = &mut what => return done,
+                Some(mut work) = self.work.recv(), if self.late.len() < MOST_LATE => {
+                    let commands = work.release.take_commands();
+                    self.tell(work.shard, ShardInput::Undurable(commands));
+                    self.late.push_back(work);
+                }
+                () = tokio::time::sleep(patience), if !self.database.is_away() => {
+                    self.worsen(DatabaseHealth::AWAY);
+                    tracing::error!("the database has not answered for {} s; quiet telemetry is turned away", PATIENCE.as_secs());
+                }
+            }
+        }
+    }
+
+    fn worsen(&self, health: u8) -> bool {
+        gauge!("davy_database_away").set(f64::from(health));
+        self.database.worsen(health)
+    }
+
+    /// Sends the commands without waiting.
+    fn go_ahead(&self, gathered: &mut [Work]) {
+        for work in gathered {
+            let commands = work.release.take_commands();
+            if !commands.is_empty() {
+                self.tell(work.shard, ShardInput::Undurable(commands));
+            }
+        }
+    }
+
+    /// Stores what can be stored when the whole was refused: what one interlock decided must not hold up all others. What the
+    /// database refuses even so is not acknowledged, and a person must look.
+    async fn one_by_one(&mut self, batch: &Batch, gathered: &mut [Work], begun: Instant) {
+        let store = self.store.clone();
+        let mut refused = HashSet::new();
+        for (interlock, part) in split(batch, gathered) {
+            let mut pause = Duration::from_millis(50);
+            while let Err(error) = self.meanwhile(store.commit(&part), begun, gathered).await {
+                if error.is_transient() {
+                    self.meanwhile(tokio::time::sleep(pause), begun, gathered).await;
+                    pause = (pause * 2).min(LONGEST_PAUSE);
+                    continue;
+                }
+                counter!("davy_decisions_refused_total").increment(1);
+                tracing::error!(%interlock, %error, effects = ?part.effects, "the database refuses what an interlock decided; it is not stored");
+                refused.insert(interlock);
+                break;
+            }
+        }
+        for work in gathered {
+            let release = Release {
+                replies: work.release.replies.extract_if(.., |reply| refused.contains(&reply.interlock)).collect(),
+                answers: work.release.answers.extract_if(.., |(interlock, _)| refused.contains(interlock)).collect(),
+                notifications: Vec::new(),
+            };
+            self.tell(work.shard, ShardInput::Undurable(release));
+        }
     }
 
     /// Refuses quiet telemetry: its devices keep it and send it again. Everything that decided something stays.
@@ -104,15 +231,31 @@ impl Committer {
             let release = Release { replies: quiet, ..Release::default() };
             self.tell(work.shard, ShardInput::Undurable(release));
         }
-        let before = batch.uplinks.len();
-        batch.uplinks.retain(|row| row.kind != RowKind::Uplink || !refused.contains(&(row.device, row.sequence)));
-        counter!("davy_uplinks_shed_total").increment((before - batch.uplinks.len()) as u64);
-    }
-
-    fn publish(&self, announcements: Vec<Committed>) {
-        for committed in announcements {
-            self.live.publish(committed);
+        if refused.is_empty() {
+            return;
         }
+        let is_refused =
+            |row: &davy_store::JournalRow| row.kind == RowKind::Uplink && refused.contains(&(row.device, row.sequence));
+        let before = batch.uplinks.len();
+        let mut shed = Vec::with_capacity(before);
+        for row in &mut batch.uplinks {
+            let gone = is_refused(row);
+            shed.push(gone && row.rule_state.is_none());
+            if gone && row.rule_state.is_some() {
+                // The rule's memory is in what later rows follow from: it stays.
+                row.kind = RowKind::RuleState;
+                row.sequence = None;
+                row.format = 0;
+                row.payload = row.rule_state.take().unwrap_or_default();
+            }
+        }
+        let mut each = shed.iter();
+        batch.uplinks.retain(|_| !each.next().is_some_and(|gone| *gone));
+        let mut each = shed.iter();
+        for work in gathered {
+            work.interlocks.retain(|_| !each.next().is_some_and(|gone| *gone));
+        }
+        counter!("davy_uplinks_shed_total").increment(refused.len() as u64);
     }
 
     fn tell(&self, shard: u16, input: ShardInput) {
@@ -121,4 +264,17 @@ impl Committer {
             let _ = shard.send(input);
         }
     }
+}
+
+/// A batch for each interlock, in no order that matters between them.
+fn split(batch: &Batch, gathered: &[Work]) -> BTreeMap<InterlockId, Batch> {
+    let mut parts: BTreeMap<InterlockId, Batch> = BTreeMap::new();
+    let interlocks = gathered.iter().flat_map(|work| &work.interlocks);
+    for (row, interlock) in batch.uplinks.iter().zip(interlocks) {
+        parts.entry(*interlock).or_default().uplinks.push(row.clone());
+    }
+    for each in &batch.effects {
+        parts.entry(each.1).or_default().effects.push(each.clone());
+    }
+    parts
 }

@@ -5,7 +5,8 @@ use super::state::ShardState;
 use super::work::Delivery;
 use crate::live::Change;
 use davy_domain::interlock::{Effects, Input, RejectReason};
-use davy_domain::{DeviceId, Quantity, Timestamp};
+use davy_domain::{DeviceId, InterlockId, Quantity, Timestamp};
+use davy_store::{JournalRow, RowKind};
 
 /// What became of a step, for whoever caused it.
 #[derive(Debug, Default)]
@@ -36,6 +37,23 @@ impl Shard {
         let rejected = self.effects.rejected.take();
         let spoken = self.effects.rule_state.iter().position(|(device, _)| Some(*device) == speaker);
         let rule_state = spoken.map(|at| self.effects.rule_state.swap_remove(at).1);
+        // A memory without an uplink to carry it is a row of its own, in the order in which it came about.
+        let memories = std::mem::take(&mut self.effects.rule_state);
+        if let Some((tenant, id)) = state.name_of(interlock) {
+            for (device, memory) in memories {
+                let row = JournalRow {
+                    tenant,
+                    device,
+                    sequence: None,
+                    received_at: now,
+                    payload: memory,
+                    format: 0,
+                    rule_state: None,
+                    kind: RowKind::RuleState,
+                };
+                self.journal(id, row);
+            }
+        }
         for (gateway, serial) in self.effects.unknown_children.drain(..) {
             tracing::warn!(device.id = %gateway, serial, "a gateway reports for a device that is not provisioned behind it");
         }
@@ -51,13 +69,18 @@ impl Shard {
             return Stepped { changed: false, rule_state, rejected };
         }
         self.announce(state, interlock);
-        let memory_only = std::mem::take(&mut self.effects.rule_state);
-        let changed = !self.effects.is_empty();
-        self.effects.rule_state = memory_only;
         if let Some((tenant, id)) = state.name_of(interlock) {
             self.work.effects.push((tenant, id, std::mem::take(&mut self.effects)));
         }
-        Stepped { changed, rule_state, rejected }
+        Stepped { changed: true, rule_state, rejected }
+    }
+
+    /// Puts a row among those to be stored.
+    pub(super) fn journal(&mut self, interlock: InterlockId, row: JournalRow) {
+        if row.kind == RowKind::RuleState || row.rule_state.is_some() {
+            self.memories.remove(&row.device);
+        }
+        self.work.push(interlock, row);
     }
 
     /// Keeps the readings for pages and tells whoever watches the device.

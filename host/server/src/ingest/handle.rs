@@ -1,6 +1,6 @@
 //! Starting ingest, asking it something, and stopping it without losing anything.
 
-use super::commit::Committer;
+use super::commit::{Committer, DatabaseHealth};
 use super::recover::{self, RecoveredShard, Surroundings};
 use super::route::{Routes, ShardIndex};
 use super::shard::{Operation, Shard, ShardInput, ShardParts};
@@ -9,7 +9,7 @@ use super::state::ShardState;
 use super::tenants;
 use super::{IngestConfig, IngestError, IngestParts};
 use crate::operate::{Answer, DeviceView, Operate, OperateError};
-use crossbeam_channel::Sender;
+use crossbeam_channel::{Sender, TrySendError};
 use davy_api::Sample;
 use davy_coap::{Endpoint, EndpointConfig};
 use davy_domain::alarm::{Alarm, AlarmEvent};
@@ -17,6 +17,7 @@ use davy_domain::command::{Cause, Command};
 use davy_domain::floor::Floor;
 use davy_domain::{AlarmId, DeviceId, IdSource, InterlockId, Quantity, Timestamp};
 use davy_store::{CompactOptions, Store};
+use metrics::counter;
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::net::{SocketAddr, UdpSocket};
@@ -25,11 +26,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
 
 /// How many works may wait for the committer before the shards keep theirs back.
 const COMMIT_QUEUE: usize = 256;
 /// How many batches of datagrams may wait for one shard; past it the socket's own buffer fills.
 const SHARD_QUEUE: usize = 256;
+
+/// How many datagrams are held for a shard that does not keep up.
+const MOST_HELD: usize = 16_384;
 
 /// A running ingest.
 pub struct Ingest {
@@ -39,9 +44,11 @@ pub struct Ingest {
     shard_of: HashMap<InterlockId, ShardIndex>,
     state_of: HashMap<DeviceId, ShardIndex>,
     receiving: Arc<AtomicBool>,
+    /// Cancelled when a thread or task that must never end has ended.
+    failed: CancellationToken,
     threads: Mutex<Vec<JoinHandle<()>>>,
     tasks: Mutex<Vec<tokio::task::JoinHandle<()>>>,
-    compacting: tokio_util::sync::CancellationToken,
+    compacting: CancellationToken,
 }
 
 struct ShardLink {
@@ -76,7 +83,7 @@ impl Ingest {
         let listen = |source| IngestError::Listen { listen: config.listen, source };
         let socket = Arc::new(socket::bind(config.listen).map_err(listen)?);
         let local = socket.local_addr().map_err(listen)?;
-        let degraded = Arc::new(AtomicBool::new(false));
+        let database = Arc::new(DatabaseHealth::default());
         let receiving = Arc::new(AtomicBool::new(true));
         let (committer, work) = mpsc::channel(COMMIT_QUEUE);
         let mut this = Self {
@@ -85,9 +92,10 @@ impl Ingest {
             shard_of: HashMap::new(),
             state_of: HashMap::new(),
             receiving: Arc::clone(&receiving),
+            failed: CancellationToken::new(),
             threads: Mutex::default(),
             tasks: Mutex::default(),
-            compacting: tokio_util::sync::CancellationToken::new(),
+            compacting: CancellationToken::new(),
         };
         let mut datagrams = Vec::new();
         for (index, RecoveredShard { state, contexts, endpoint }) in recovered.into_iter().enumerate() {
@@ -105,7 +113,7 @@ impl Ingest {
                 state: Arc::clone(&state),
                 ids: IdSource::new(index as u8, highest),
                 committer: committer.clone(),
-                degraded: Arc::clone(&degraded),
+                database: Arc::clone(&database),
                 live: live.clone(),
                 clock: Arc::clone(&clock),
             });
@@ -119,9 +127,14 @@ impl Ingest {
             work,
             shards: this.shards.iter().map(|shard| shard.inputs.clone()).collect(),
             live,
-            degraded,
+            database,
+            late: std::collections::VecDeque::new(),
         };
-        this.tasks.lock().push(tokio::spawn(committer.run()));
+        let vital = this.vital("the committer");
+        this.tasks.lock().push(tokio::spawn(async move {
+            committer.run().await;
+            drop(vital);
+        }));
         let routes = Routes::new(contexts);
         this.spawn("receive".to_owned(), move || receive(&socket, routes, &datagrams, &receiving))?;
         let compaction = compact(
@@ -141,9 +154,18 @@ impl Ingest {
     }
 
     fn spawn(&self, name: String, run: impl FnOnce() + Send + 'static) -> Result<(), IngestError> {
-        let thread = std::thread::Builder::new().name(name).spawn(run);
+        let vital = self.vital(&name);
+        let thread = std::thread::Builder::new().name(name).spawn(move || {
+            run();
+            drop(vital);
+        });
         self.threads.lock().push(thread.map_err(|source| IngestError::System { what: "a thread", source })?);
         Ok(())
+    }
+
+    /// To be held by whatever must not end before a shutdown.
+    fn vital(&self, name: &str) -> Vital {
+        Vital { name: name.to_owned(), receiving: Arc::clone(&self.receiving), failed: self.failed.clone() }
     }
 
     async fn ask<T>(
@@ -185,6 +207,10 @@ impl Operate for Ingest {
         self.receiving.load(Ordering::Relaxed)
     }
 
+    fn failed(&self) -> CancellationToken {
+        self.failed.clone()
+    }
+
     fn shutdown(&self) -> Answer<'_, ()> {
         Box::pin(async move {
             self.receiving.store(false, Ordering::Relaxed);
@@ -207,6 +233,22 @@ impl Operate for Ingest {
                 }
             }
         })
+    }
+}
+
+/// Tells when its holder ends, also by a panic, while it should be running: nothing that is left could answer for the whole.
+struct Vital {
+    name: String,
+    receiving: Arc<AtomicBool>,
+    failed: CancellationToken,
+}
+
+impl Drop for Vital {
+    fn drop(&mut self) {
+        if self.receiving.swap(false, Ordering::Relaxed) {
+            tracing::error!(part = self.name, "a part of ingest that must not end has ended; the server stops");
+            self.failed.cancel();
+        }
     }
 }
 
@@ -237,8 +279,19 @@ fn receive(socket: &UdpSocket, mut routes: Routes, shards: &[Sender<Datagrams>],
             std::thread::sleep(Duration::from_millis(100));
         }
         for (sorted, shard) in sorted.iter_mut().zip(shards) {
-            if !sorted.is_empty() && shard.send(std::mem::take(sorted)).is_err() {
-                return;
+            if sorted.is_empty() {
+                continue;
+            }
+            // A shard that does not keep up holds up no other: what it cannot take waits here, and beyond that is lost as on any
+            // network, and sent again by its device.
+            match shard.try_send(std::mem::take(sorted)) {
+                Ok(()) => {}
+                Err(TrySendError::Full(back)) => *sorted = back,
+                Err(TrySendError::Disconnected(_)) => return,
+            }
+            let dropped = sorted.keep(MOST_HELD);
+            if dropped > 0 {
+                counter!("davy_datagrams_dropped_total").increment(dropped as u64);
             }
         }
     }
@@ -249,7 +302,7 @@ async fn compact(
     store: Store,
     shards: Vec<Sender<ShardInput>>,
     every: Duration,
-    stop: tokio_util::sync::CancellationToken,
+    stop: CancellationToken,
     clock: crate::clock::SharedClock,
 ) {
     let options = CompactOptions { slices: 64, ..CompactOptions::default() };

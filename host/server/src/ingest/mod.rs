@@ -7,6 +7,8 @@ mod commit;
 mod fold;
 mod handle;
 mod operate;
+mod protocol;
+mod ration;
 mod recover;
 mod release;
 mod request;
@@ -79,6 +81,14 @@ pub enum IngestError {
         device: DeviceId,
         /// What is stored.
         got: i64,
+    },
+    /// The endpoint refused a device's context.
+    #[error("{device}: {source}")]
+    Endpoint {
+        /// Whose.
+        device: DeviceId,
+        /// Why.
+        source: davy_coap::EndpointError,
     },
     /// A device's OSCORE context cannot be derived.
     #[error("{device}: {source}")]

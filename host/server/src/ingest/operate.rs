@@ -6,7 +6,7 @@ use crate::operate::OperateError;
 use davy_domain::alarm::{Alarm, AlarmEvent};
 use davy_domain::command::{Action, Cause, Command};
 use davy_domain::interlock::{Input, RejectReason};
-use davy_domain::{AlarmId, CommandId, DeviceId, InterlockId, ValveState};
+use davy_domain::{AlarmId, CommandId, DeviceId, InterlockId};
 use tokio::sync::oneshot;
 
 impl Shard {
@@ -14,11 +14,11 @@ impl Shard {
         match operation {
             Operation::Close { interlock, device, cause, answer } => {
                 let result = self.close(state, interlock, device, cause);
-                self.answer_when_durable(result, answer);
+                self.answer_when_durable(interlock, result, answer);
             }
             Operation::Person { interlock, alarm, event, answer } => {
                 let result = self.person(state, interlock, alarm, event);
-                self.answer_when_durable(result, answer);
+                self.answer_when_durable(interlock, result, answer);
             }
         }
     }
@@ -31,12 +31,13 @@ impl Shard {
         cause: Cause,
     ) -> Result<Vec<Command>, OperateError> {
         let index = find(state, interlock)?;
-        let view = state.look(index).and_then(|interlock| interlock.device(device));
-        let view = view.ok_or_else(|| OperateError::Unknown { what: device.to_string() })?;
-        if view.valve() == ValveState::Closed {
+        let now = self.clock.now();
+        // "It is closed already" must be as good a proof as that of a close: an old report, or a valve that may be opened by hand
+        // at any time, is none.
+        let proven = state.proven_closed(index, device, now);
+        if proven.ok_or_else(|| OperateError::Unknown { what: device.to_string() })? {
             return Ok(Vec::new());
         }
-        let now = self.clock.now();
         let command = CommandId::from_raw(self.ids.next_raw(now));
         let input = Input::Request { device, command, action: Action::Close, cause };
         let open = match self.step(state, index, None, input, now).rejected {
@@ -72,15 +73,17 @@ impl Shard {
 
     fn answer_when_durable<T: Send + 'static>(
         &mut self,
+        interlock: InterlockId,
         result: Result<T, OperateError>,
         answer: oneshot::Sender<Result<T, OperateError>>,
     ) {
         // A person who no longer waits is not told; what they asked for happens all the same.
         match result {
             Err(error) => drop(answer.send(Err(error))),
-            Ok(value) => self.work.release.answers.push(Box::new(move |stored: Result<(), OperateError>| {
-                drop(answer.send(stored.map(|()| value)));
-            })),
+            Ok(value) => {
+                let tell = move |stored: Result<(), OperateError>| drop(answer.send(stored.map(|()| value)));
+                self.work.release.answers.push((interlock, Box::new(tell)));
+            }
         }
     }
 }

@@ -8,7 +8,7 @@ use super::state::{DevicePlace, DeviceSlot, ShardState};
 use super::tenants::TenantWorld;
 use crate::keys::KeyRing;
 use davy_coap::oscore::{Algorithm, Params, ReplayState, ReplayWindow, SecurityContext};
-use davy_coap::{ContextId, Endpoint};
+use davy_coap::{ContextId, Endpoint, Timing};
 use davy_domain::device::DeviceConfig;
 use davy_domain::interlock::{Interlock, StoredInterlock};
 use davy_domain::{DeviceId, InterlockId, TenantId, Timestamp, senml};
@@ -36,7 +36,8 @@ struct Gathered {
     tenant: TenantId,
     stored: StoredInterlock,
     places: Vec<(DeviceId, DevicePlace)>,
-    keyed: Vec<(DeviceId, DeviceCredentials)>,
+    /// With whether the device sleeps.
+    keyed: Vec<(DeviceId, DeviceCredentials, bool)>,
 }
 
 /// What recovery needs beside the database.
@@ -92,13 +93,20 @@ pub async fn rebuild(
         let RecoveredShard { state, contexts, endpoint } = &mut shards[shard];
         let index = state.add(interlock, Arc::clone(world), each.places);
         let id_context = context_ids.get(&each.tenant).copied().unwrap_or_default();
-        for (device, credentials) in each.keyed {
+        for (device, credentials, sleepy) in each.keyed {
             let context = derive(surroundings, each.tenant, device, id_context, &credentials, windows.get(&device))?;
             if let Some(key) = ContextKey::new(id_context, &credentials.kid) {
                 routes.insert(key, shard as ShardIndex);
             }
-            let slot = DeviceSlot { device, tenant: each.tenant, interlock: index };
-            contexts.push((endpoint.add_context(context), slot));
+            let slot = DeviceSlot { device, tenant: each.tenant, interlock: index, interlock_id: id };
+            let context = endpoint.add_context(context);
+            if sleepy {
+                // Behind NB-IoT an answer takes seconds: sent again sooner, it would only be in the way of itself.
+                endpoint
+                    .set_context_timing(context, Timing::NB_IOT)
+                    .map_err(|source| IngestError::Endpoint { device, source })?;
+            }
+            contexts.push((context, slot));
         }
     }
     recall_readings(recovery, &mut shards).await?;
@@ -128,7 +136,7 @@ async fn gather(recovery: &mut Recovery) -> Result<All, IngestError> {
             });
             let place = DevicePlace { division: device.division, premises: device.premises };
             each.places.push((device.id, place));
-            each.keyed.extend(credentials.map(|credentials| (device.id, credentials)));
+            each.keyed.extend(credentials.map(|credentials| (device.id, credentials, device.sleepy)));
             each.stored.devices.push(DeviceConfig {
                 id: device.id,
                 serial: device.serial,

@@ -8,7 +8,6 @@ use crate::operate::OperateError;
 use davy_coap::{Code, EndpointError, ExchangeId, NotificationId, ObservationId, Response};
 use davy_domain::interlock::{Input, Transport};
 use davy_domain::{CommandId, DeviceId};
-use std::sync::atomic::Ordering;
 use tokio::sync::mpsc::error::TrySendError;
 
 impl Shard {
@@ -20,7 +19,7 @@ impl Shard {
         for delivery in release.notifications {
             self.notify(delivery, state);
         }
-        for answer in release.answers {
+        for (_, answer) in release.answers {
             answer(if durable {
                 Ok(())
             } else {
@@ -29,7 +28,7 @@ impl Shard {
         }
     }
 
-    fn reply(&mut self, reply: Reply, durable: bool, state: &mut ShardState) {
+    pub(super) fn reply(&mut self, reply: Reply, durable: bool, state: &mut ShardState) {
         let Payload { bytes, commands } = reply.delivery;
         let response = match (durable, reply.read) {
             (true, true) => Response::content(CBOR, bytes),
@@ -60,17 +59,27 @@ impl Shard {
         }
     }
 
-    /// A notification has an end.
+    /// Tells a device that observes what is pending for it and has not been delivered.
+    pub(super) fn notify_pending(&mut self, device: DeviceId, state: &mut ShardState) {
+        let Some(interlock) = state.interlock_of(device) else { return };
+        let now = self.clock.now();
+        if state.look(interlock).is_some_and(|interlock| interlock.has_undelivered(device, now)) {
+            let payload = state.pending(interlock, device, now);
+            self.work.release.notifications.push(Delivery { device, payload });
+        }
+    }
+
+    /// A notification has an end; returns whose it was.
     pub(super) fn notified(
         &mut self,
         state: &mut ShardState,
         observation: ObservationId,
         notification: NotificationId,
         event: Transport,
-    ) {
-        if let Some((device, commands)) = self.notified.remove(&(observation, notification)) {
-            self.sent(device, commands, event, state);
-        }
+    ) -> Option<DeviceId> {
+        let (device, commands) = self.notified.remove(&(observation, notification))?;
+        self.sent(device, commands, event, state);
+        Some(device)
     }
 
     fn sent(&mut self, device: DeviceId, commands: Vec<CommandId>, event: Transport, state: &mut ShardState) {
@@ -116,11 +125,16 @@ impl Shard {
     }
 
     /// Hands what has been decided to the committer, if it has room; otherwise it stays and grows until it has.
-    pub(super) fn hand_over(&mut self, state: &mut ShardState) {
+    pub(super) fn hand_over(&mut self, stopping: bool, state: &mut ShardState) {
+        if stopping || !self.database.is_away() {
+            for (_, (interlock, row)) in std::mem::take(&mut self.memories) {
+                self.work.push(interlock, row);
+            }
+        }
         if self.work.is_empty() {
             return;
         }
-        if self.degraded.load(Ordering::Relaxed) {
+        if self.database.is_slow() {
             let commands = self.work.release.take_commands();
             self.release(commands, false, state);
         }

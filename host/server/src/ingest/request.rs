@@ -1,11 +1,11 @@
 //! What devices may ask: `POST /u`, `GET /c`, `POST /c/{id}`, `GET /.well-known/core`. Everything else is refused in words.
 
-use super::shard::{CBOR, LINK_FORMAT, MOST_WAITING, RETRY_AFTER, SENML_CBOR, Shard};
+use super::shard::{CBOR, LINK_FORMAT, MOST_WAITING, SENML_CBOR, Shard};
 use super::state::{DeviceSlot, ShardState};
 use super::work::Reply;
 use davy_coap::{Code, ContextId, ExchangeId, ObservationId, Request, Response};
-use davy_domain::interlock::{Effects, Input};
-use davy_domain::{CommandId, senml, wire};
+use davy_domain::interlock::Input;
+use davy_domain::{CommandId, Timestamp, senml, wire};
 use davy_store::{JournalRow, RowKind};
 use metrics::counter;
 
@@ -123,23 +123,23 @@ impl Shard {
         let input = Input::Uplink { device: slot.device, sequence, parts: &uplink.parts };
         let stepped = self.step(state, slot.interlock, Some(slot.device), input, now);
         let quiet = !stepped.changed;
-        if quiet && self.waiting > MOST_WAITING {
-            self.counters.shed.increment(1);
-            self.keep_rule_state(state, slot, stepped.rule_state);
-            let words = "too much is waiting to be stored; send this again later";
-            self.respond(exchange, Response::error(Code::SERVICE_UNAVAILABLE, words).with_max_age(RETRY_AFTER));
+        if quiet && (self.is_overloaded() || self.database.is_away()) {
+            self.turn_away(state, exchange, slot, stepped.rule_state, now);
             return Ok(());
         }
-        self.work.rows.push(JournalRow {
-            tenant: slot.tenant,
-            device: slot.device,
-            sequence,
-            received_at: now,
-            payload: std::mem::take(&mut request.payload),
-            format: SENML_CBOR,
-            rule_state: stepped.rule_state,
-            kind: RowKind::Uplink,
-        });
+        self.journal(
+            slot.interlock_id,
+            JournalRow {
+                tenant: slot.tenant,
+                device: slot.device,
+                sequence,
+                received_at: now,
+                payload: std::mem::take(&mut request.payload),
+                format: SENML_CBOR,
+                rule_state: stepped.rule_state,
+                kind: RowKind::Uplink,
+            },
+        );
         self.wait(state, slot, exchange, sequence, Kind::Report { quiet });
         Ok(())
     }
@@ -176,28 +176,63 @@ impl Shard {
         if let Some(reason) = stepped.rejected {
             return Err(Refusal::new(Code::NOT_FOUND, "unknown-command", reason.to_string()));
         }
-        self.work.rows.push(JournalRow {
-            tenant: slot.tenant,
-            device: slot.device,
-            sequence,
-            received_at: now,
-            payload: std::mem::take(&mut request.payload),
-            format: CBOR,
-            rule_state: stepped.rule_state,
-            kind: RowKind::Outcome,
-        });
+        self.journal(
+            slot.interlock_id,
+            JournalRow {
+                tenant: slot.tenant,
+                device: slot.device,
+                sequence,
+                received_at: now,
+                payload: std::mem::take(&mut request.payload),
+                format: CBOR,
+                rule_state: stepped.rule_state,
+                kind: RowKind::Outcome,
+            },
+        );
         self.wait(state, slot, exchange, sequence, Kind::Report { quiet: false });
         Ok(())
     }
 
-    /// A refused uplink leaves no journal row that could carry the rule's memory.
-    fn keep_rule_state(&mut self, state: &ShardState, slot: DeviceSlot, rule_state: Option<Vec<u8>>) {
-        if let Some(rule_state) = rule_state
-            && let Some((tenant, interlock)) = state.name_of(slot.interlock)
-        {
-            let effects = Effects { rule_state: vec![(slot.device, rule_state)], ..Effects::default() };
-            self.work.effects.push((tenant, interlock, effects));
+    /// Whether so much waits to be stored that what can wait with its device should. Room is left for what cannot.
+    fn is_overloaded(&self) -> bool {
+        self.waiting + self.work.release.replies.len() > MOST_WAITING
+    }
+
+    /// Lets a device keep a quiet uplink and send it again. What is pending for it goes along, and the rule's memory is kept,
+    /// which no row of the journal carries now.
+    fn turn_away(
+        &mut self,
+        state: &mut ShardState,
+        exchange: ExchangeId,
+        slot: DeviceSlot,
+        rule_state: Option<Vec<u8>>,
+        now: Timestamp,
+    ) {
+        self.counters.shed.increment(1);
+        if let Some(memory) = rule_state {
+            let row = JournalRow {
+                tenant: slot.tenant,
+                device: slot.device,
+                sequence: None,
+                received_at: now,
+                payload: memory,
+                format: 0,
+                rule_state: None,
+                kind: RowKind::RuleState,
+            };
+            self.memories.insert(slot.device, (slot.interlock_id, row));
         }
+        let delivery = state.pending(slot.interlock, slot.device, now);
+        let reply = Reply {
+            exchange,
+            device: slot.device,
+            interlock: slot.interlock_id,
+            sequence: None,
+            read: false,
+            quiet: true,
+            delivery,
+        };
+        self.reply(reply, false, state);
     }
 
     /// The answer goes out when everything decided so far is durable, with the commands that are pending by then.
@@ -207,6 +242,7 @@ impl Shard {
         self.work.release.replies.push(Reply {
             exchange,
             device: slot.device,
+            interlock: slot.interlock_id,
             sequence,
             read: kind == Kind::Read,
             quiet,

@@ -3,6 +3,8 @@
 //! It folds what arrives, hands the result to the committer, and answers when the committer says that it is durable. It
 //! never touches the database, and it never answers an uplink by itself but to refuse it.
 
+use super::commit::DatabaseHealth;
+use super::protocol::ProtocolCounters;
 use super::route::ShardIndex;
 use super::socket::{Datagrams, Sender as DatagramSender};
 use super::state::{DeviceSlot, ShardState};
@@ -16,13 +18,13 @@ use davy_domain::alarm::{Alarm, AlarmEvent};
 use davy_domain::command::{Cause, Command};
 use davy_domain::interlock::{Effects, Input, Transport};
 use davy_domain::{AlarmId, CommandId, DeviceId, IdSource, InterlockId, Timestamp};
+use davy_store::JournalRow;
 use metrics::{Counter, counter};
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::net::UdpSocket;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
 /// SenML-CBOR (RFC 8428 §12.3).
@@ -33,6 +35,8 @@ pub const CBOR: u16 = 60;
 pub const LINK_FORMAT: u16 = 40;
 /// Above so many undecided replies quiet uplinks are refused with 5.03.
 pub(super) const MOST_WAITING: usize = 32_768;
+/// How often the protocol's counters are brought up to date.
+const COUNT_EVERY: Duration = Duration::from_secs(1);
 /// After how many seconds a refused device should try again.
 pub(super) const RETRY_AFTER: u32 = 5;
 
@@ -93,11 +97,14 @@ pub struct Shard {
     /// Replies handed to the committer and not yet released.
     pub(super) waiting: usize,
     pub(super) committer: mpsc::Sender<Work>,
-    /// The database does not answer: commands go out without waiting for it.
-    pub(super) degraded: Arc<AtomicBool>,
+    /// The newest memories of rules whose uplinks were turned away, until the database takes them.
+    pub(super) memories: HashMap<DeviceId, (InterlockId, JournalRow)>,
+    pub(super) database: Arc<DatabaseHealth>,
     pub(super) live: LiveBus,
     pub(super) clock: SharedClock,
     pub(super) counters: Counters,
+    protocol: ProtocolCounters,
+    counted_at: Instant,
 }
 
 pub(super) struct Counters {
@@ -123,8 +130,8 @@ pub struct ShardParts {
     pub ids: IdSource,
     /// The committer's end.
     pub committer: mpsc::Sender<Work>,
-    /// Set while the database does not answer.
-    pub degraded: Arc<AtomicBool>,
+    /// How well the database answers.
+    pub database: Arc<DatabaseHealth>,
     /// For devices that somebody watches.
     pub live: LiveBus,
     /// The time.
@@ -139,6 +146,7 @@ impl Shard {
         for (id, slot) in parts.contexts {
             contexts[id.0 as usize] = Some(slot);
         }
+        let counted_at = parts.clock.instant();
         Self {
             index: parts.index,
             socket: parts.socket,
@@ -153,7 +161,8 @@ impl Shard {
             outgoing: Vec::new(),
             waiting: 0,
             committer: parts.committer,
-            degraded: parts.degraded,
+            memories: HashMap::new(),
+            database: parts.database,
             live: parts.live,
             clock: parts.clock,
             counters: Counters {
@@ -162,6 +171,8 @@ impl Shard {
                 unknown_names: counter!("davy_unknown_names_total"),
                 shed: counter!("davy_uplinks_shed_total"),
             },
+            protocol: ProtocolCounters::default(),
+            counted_at,
         }
     }
 
@@ -196,10 +207,12 @@ impl Shard {
                 self.take_datagrams(&batch, &mut locked);
             }
             self.elapse(&mut locked);
-            self.hand_over(&mut locked);
+            self.hand_over(stopping, &mut locked);
             drop(locked);
+            self.count();
             self.transmit(&mut sender);
-            if stopping && self.work.is_empty() && self.waiting == 0 && datagrams.is_empty() {
+            if stopping && self.work.is_empty() && self.memories.is_empty() && self.waiting == 0 && datagrams.is_empty()
+            {
                 return;
             }
         }
@@ -266,6 +279,7 @@ impl Shard {
                 Event::ObservationRegistered { observation, context, .. } => {
                     if let Some(slot) = self.slot(context) {
                         self.observers.insert(slot.device, observation);
+                        self.notify_pending(slot.device, state);
                     }
                 }
                 Event::ObservationEnded { observation, context, .. } => {
@@ -276,7 +290,10 @@ impl Shard {
                     }
                 }
                 Event::NotificationDelivered { observation, notification } => {
-                    self.notified(state, observation, notification, Transport::Delivered);
+                    // A message holds only so many commands: the others follow.
+                    if let Some(device) = self.notified(state, observation, notification, Transport::Delivered) {
+                        self.notify_pending(device, state);
+                    }
                 }
                 Event::NotificationFailed { observation, notification, reason } => {
                     tracing::debug!(%reason, "a notification was not delivered");
@@ -286,6 +303,15 @@ impl Shard {
                 Event::Response { .. } | Event::RequestFailed { reason: Failure::TimedOut | Failure::Reset, .. } => {}
                 Event::RequestFailed { reason, .. } => tracing::debug!(%reason, "a request failed"),
             }
+        }
+    }
+
+    /// Brings the counters up to what the endpoint has seen, about once a second.
+    fn count(&mut self) {
+        let now = self.clock.instant();
+        if now.saturating_duration_since(self.counted_at) >= COUNT_EVERY {
+            self.counted_at = now;
+            self.protocol.report(&self.endpoint.stats());
         }
     }
 

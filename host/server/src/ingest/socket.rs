@@ -32,6 +32,16 @@ impl Datagrams {
         self.items.push((peer, self.bytes.len() as u32));
     }
 
+    /// Keeps the oldest `most` and returns how many were let go.
+    pub fn keep(&mut self, most: usize) -> usize {
+        let dropped = self.items.len().saturating_sub(most);
+        if dropped > 0 {
+            self.items.truncate(most);
+            self.bytes.truncate(self.items.last().map_or(0, |&(_, end)| end as usize));
+        }
+        dropped
+    }
+
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.items.is_empty()

@@ -25,6 +25,8 @@ pub struct DeviceSlot {
     pub tenant: TenantId,
     /// The interlock's place in the shard.
     pub interlock: u32,
+    /// The interlock.
+    pub interlock_id: InterlockId,
 }
 
 /// What the live bus must know of a device to tell who may hear of it.
@@ -174,6 +176,12 @@ impl ShardState {
         self.groups.get(interlock as usize).map(|group| &group.interlock)
     }
 
+    /// Whether a device's valve is proven closed, by the measure that counts for a leak.
+    pub fn proven_closed(&self, interlock: u32, device: DeviceId, now: Timestamp) -> Option<bool> {
+        let group = self.groups.get(interlock as usize)?;
+        Some(group.interlock.device(device)?.proven_closed(now, group.world.limits()))
+    }
+
     /// Whose an interlock is, and its id.
     pub fn name_of(&self, interlock: u32) -> Option<(TenantId, InterlockId)> {
         self.look(interlock).map(|interlock| (interlock.tenant(), interlock.id()))
@@ -189,7 +197,9 @@ impl ShardState {
     /// The commands that a device (a gateway: its children too) has not obeyed yet, as they travel.
     pub fn pending(&self, interlock: u32, device: DeviceId, now: Timestamp) -> Payload {
         let pending = self.look(interlock).map(|interlock| interlock.pending_messages(device, now)).unwrap_or_default();
-        Payload { bytes: wire::encode_pending(&pending), commands: pending.iter().map(|command| command.id).collect() }
+        // As many as one message holds; the next one brings the rest.
+        let commands = pending.iter().take(wire::MAX_PENDING).map(|command| command.id).collect();
+        Payload { bytes: wire::encode_pending(&pending), commands }
     }
 
     /// Keeps readings until they are in chunks.

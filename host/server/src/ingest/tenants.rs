@@ -3,6 +3,7 @@
 //! A rule that should be there and cannot be loaded becomes one that always faults: the floor stands, and a person is told.
 
 use super::IngestError;
+use super::ration::Ration;
 use davy_domain::TenantId;
 use davy_domain::floor::{Floor, LocalFloor};
 use davy_domain::interlock::{BoundPolicy, Limits, World};
@@ -93,6 +94,8 @@ async fn load_rule(
         Ok(rule) => Box::new(Sandboxed {
             rule,
             wake_conditions,
+            ration: Ration::new(Instant::now()),
+            suspended: counter!("davy_rule_suspended_total", "tenant" => tenant.to_string()),
             calls: counter!("davy_rule_calls_total", "tenant" => tenant.to_string()),
             faults: counter!("davy_rule_faults_total", "tenant" => tenant.to_string()),
             seconds: histogram!("davy_rule_call_seconds"),
@@ -118,6 +121,8 @@ struct Sandboxed {
     rule: BoundRule,
     /// Whether what it waits for is passed on.
     wake_conditions: bool,
+    ration: Ration,
+    suspended: Counter,
     calls: Counter,
     faults: Counter,
     seconds: Histogram,
@@ -126,8 +131,14 @@ struct Sandboxed {
 impl AlarmPolicy for Sandboxed {
     fn evaluate(&self, state: &[u8], event: &PolicyEvent) -> Evaluation {
         let begun = Instant::now();
+        if !self.ration.is_left(begun) {
+            self.suspended.increment(1);
+            return Evaluation { result: Err(PolicyFault::Suspended), fuel: 0 };
+        }
         let mut evaluation = self.rule.evaluate(state, event);
-        self.seconds.record(begun.elapsed().as_secs_f64());
+        let took = begun.elapsed();
+        self.ration.charge(took);
+        self.seconds.record(took.as_secs_f64());
         self.calls.increment(1);
         match &mut evaluation.result {
             Ok(outcome) if !self.wake_conditions => outcome.wake = None,

@@ -13,8 +13,10 @@ use davy_store::{Batch, JournalRow};
 pub struct Work {
     /// Whose decisions.
     pub shard: ShardIndex,
-    /// Uplinks and outcomes.
+    /// Uplinks, outcomes, and memories of rules.
     pub rows: Vec<JournalRow>,
+    /// The interlock of each row.
+    pub interlocks: Vec<InterlockId>,
     /// What they, people and time have changed.
     pub effects: Vec<(TenantId, InterlockId, Effects)>,
     /// For the live bus.
@@ -30,8 +32,8 @@ pub struct Release {
     pub replies: Vec<Reply>,
     /// Commands for devices that are awake and observe.
     pub notifications: Vec<Delivery>,
-    /// Answers to people.
-    pub answers: Vec<Answer>,
+    /// Answers to people, with the interlock that they asked something of.
+    pub answers: Vec<(InterlockId, Answer)>,
 }
 
 /// A device's request waits for this.
@@ -40,6 +42,8 @@ pub struct Reply {
     pub exchange: ExchangeId,
     /// Who asked.
     pub device: DeviceId,
+    /// In which interlock.
+    pub interlock: InterlockId,
     /// The sequence number of its request.
     pub sequence: Option<u64>,
     /// Whether it asked to read its commands (2.05); otherwise it reported (2.04).
@@ -79,6 +83,12 @@ impl Work {
     /// Whether there is nothing to store and nobody to answer.
     pub fn is_empty(&self) -> bool {
         self.rows.is_empty() && self.effects.is_empty() && self.release.is_empty()
+    }
+
+    /// Adds a row of an interlock.
+    pub fn push(&mut self, interlock: InterlockId, row: JournalRow) {
+        self.interlocks.push(interlock);
+        self.rows.push(row);
     }
 
     /// Moves what is to be stored into the commit.
