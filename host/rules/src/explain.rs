@@ -206,6 +206,8 @@ impl DecisionRecord {
 fn differences(stored: &ResultRecord, now: &ResultRecord) -> Vec<Difference> {
     let (stored, now) = match (stored, now) {
         (ResultRecord::Decided(stored), ResultRecord::Decided(now)) => (stored, now),
+        // What the machine's load decided, and not the rule, cannot come about again.
+        (ResultRecord::Failed(PolicyFault::Suspended | PolicyFault::Deadline), _) => return Vec::new(),
         (stored, now) if stored == now => return Vec::new(),
         (stored, now) => {
             return vec![Difference { part: "result", stored: stored.to_string(), now: now.to_string() }];

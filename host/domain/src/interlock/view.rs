@@ -1,7 +1,7 @@
 //! Reading an interlock: for pages, for the live bus, for what goes out to devices.
 
-use super::{Interlock, Limits};
 use super::device::Device;
+use super::{Interlock, Limits};
 use crate::alarm::Alarm;
 use crate::command::{Action, Command, CommandState};
 use crate::device::{ConditionSet, DeviceConfig, ValveState};

@@ -1,0 +1,144 @@
+//! The database is taken away under a running server: leaks are closed all the same, and nothing is acknowledged that is not stored.
+
+// Test code outside of `#[test]` functions too: a failed expectation is how it speaks.
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
+
+use davy_city::Plan;
+use davy_store::{RowKind, Store, StoreOptions};
+use davy_tests::database::Engine;
+use davy_tests::platform::Platform;
+use serde_json::Value;
+use sqlx::postgres::PgConnection;
+use sqlx::sqlite::SqliteConnection;
+use sqlx::{Connection, Executor};
+use std::time::{Duration, Instant};
+
+/// Another user of the database who will not let go.
+enum Holder {
+    Sqlite(SqliteConnection),
+    Postgres(PgConnection),
+}
+
+impl Holder {
+    async fn take(url: &str) -> Self {
+        if url.starts_with("sqlite:") {
+            let mut connection = SqliteConnection::connect(url).await.unwrap();
+            // The server holds the lock for a moment at each commit.
+            connection.execute("PRAGMA busy_timeout = 10000").await.unwrap();
+            connection.execute("BEGIN IMMEDIATE").await.unwrap();
+            Self::Sqlite(connection)
+        } else {
+            let mut connection = PgConnection::connect(url).await.unwrap();
+            connection.execute("BEGIN; LOCK TABLE journal IN ACCESS EXCLUSIVE MODE").await.unwrap();
+            Self::Postgres(connection)
+        }
+    }
+
+    async fn let_go(self) {
+        match self {
+            Self::Sqlite(mut connection) => connection.execute("ROLLBACK").await.map(drop).unwrap(),
+            Self::Postgres(mut connection) => connection.execute("ROLLBACK").await.map(drop).unwrap(),
+        }
+    }
+}
+
+/// The uplinks in the journal, counted one by one.
+async fn uplinks(url: &str) -> usize {
+    let store = Store::connect(url, &StoreOptions::default()).await.unwrap();
+    let mut recovery = store.recover().await.unwrap();
+    let (mut count, mut after) = (0, None);
+    loop {
+        let page = recovery.journal(after).await.unwrap();
+        let Some((last, _)) = page.last() else { break };
+        after = Some(*last);
+        count += page.iter().filter(|(_, row)| row.kind == RowKind::Uplink).count();
+    }
+    drop(recovery);
+    store.close().await;
+    count
+}
+
+/// Waits until a counter of the server is above `more_than`.
+fn wait_for(platform: &Platform, counter: &str, more_than: f64, patience: Duration) {
+    let begun = Instant::now();
+    while platform.counter(counter).unwrap() <= more_than {
+        assert!(begun.elapsed() < patience, "{counter} did not pass {more_than} within {} s", patience.as_secs());
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+fn leaks_are_closed_without_a_database(engine: Engine) {
+    let plan = Plan { households: 10, wells: 0, gateways: 0, ..Plan::small(5) };
+    let Some(platform) = Platform::provision(engine, &plan, |_| {}).unwrap() else {
+        eprintln!("SKIPPED on PostgreSQL: DAVY_TEST_POSTGRES_URL is not set");
+        return;
+    };
+    let mut platform = platform.set("DAVY_INGEST_COMPACT_EVERY", "24 h");
+    platform.start().unwrap();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let report = platform.path("load.json");
+
+    // The first leak comes 12 seconds after the start: the detectors and valves have reported and listen by then.
+    let arguments = ["--rate", "200", "--warm-up", "12", "--seconds", "14", "--window", "4096", "--probe-leaks", "3"];
+    let report_at = report.display().to_string();
+    let arguments: Vec<&str> = arguments.into_iter().chain(["--report", report_at.as_str()]).collect();
+    platform.fleet("load", &arguments).unwrap();
+    let begun = Instant::now();
+    wait_for(&platform, "davy_journal_rows_total", 200.0, Duration::from_secs(30));
+    std::thread::sleep(Duration::from_secs(10).saturating_sub(begun.elapsed()));
+
+    let url = platform.url.clone();
+    let holder = runtime.block_on(Holder::take(&url));
+    std::thread::sleep(Duration::from_millis(500));
+    let stored = platform.counter("davy_journal_rows_total").unwrap();
+    wait_for(&platform, "davy_uplinks_shed_total", 100.0, Duration::from_secs(20));
+    assert!(platform.counter("davy_database_away").unwrap() > 0.0, "the server says that the database is away");
+    assert!(platform.get("/healthz").is_ok(), "the process itself is well");
+    platform.ended_helper(Duration::from_mins(2)).unwrap();
+    let while_away = platform.counter("davy_journal_rows_total").unwrap();
+    assert_eq!(stored.to_bits(), while_away.to_bits(), "nothing could be stored in the meantime");
+
+    let report: Value = serde_json::from_str(&std::fs::read_to_string(&report).unwrap()).unwrap();
+    let probe = &report["probe"];
+    assert_eq!(probe["leaks_injected"], 3, "{report}");
+    assert_eq!(probe["leak_to_close_ms"]["count"], 3, "every leak had its close on the wire: {report}");
+    assert!(report["turned_away"].as_u64().unwrap() > 100, "quiet uplinks were sent back to their devices: {report}");
+
+    runtime.block_on(holder.let_go());
+    let begun = Instant::now();
+    while platform.counter("davy_database_away").unwrap() > 0.0 {
+        assert!(begun.elapsed() < Duration::from_secs(60), "the server did not find its database again");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    platform.stop().unwrap();
+    let acknowledged = report["acked"].as_u64().unwrap() as usize;
+    let there = runtime.block_on(uplinks(&url));
+    assert!(there >= acknowledged, "{acknowledged} were acknowledged, {there} are stored");
+    let (alarms, closes) = runtime.block_on(decided(&url));
+    assert!(alarms >= 3 && closes >= 3, "what was decided meanwhile is stored: {alarms} alarms, {closes} closes");
+}
+
+/// Leak alarms and closes in the database.
+async fn decided(url: &str) -> (i64, i64) {
+    let alarms = "SELECT COUNT(*) FROM alarms WHERE condition IN (1, 2, 4, 5)";
+    let closes = "SELECT COUNT(*) FROM commands WHERE action = 1";
+    if url.starts_with("sqlite:") {
+        let mut on = SqliteConnection::connect(url).await.unwrap();
+        let alarms: i64 = sqlx::query_scalar(alarms).fetch_one(&mut on).await.unwrap();
+        (alarms, sqlx::query_scalar(closes).fetch_one(&mut on).await.unwrap())
+    } else {
+        let mut on = PgConnection::connect(url).await.unwrap();
+        let alarms: i64 = sqlx::query_scalar(alarms).fetch_one(&mut on).await.unwrap();
+        (alarms, sqlx::query_scalar(closes).fetch_one(&mut on).await.unwrap())
+    }
+}
+
+#[test]
+fn leaks_are_closed_while_sqlite_does_not_take_commits() {
+    leaks_are_closed_without_a_database(Engine::Sqlite);
+}
+
+#[test]
+fn leaks_are_closed_while_postgresql_does_not_take_commits() {
+    leaks_are_closed_without_a_database(Engine::Postgres);
+}
