@@ -2,7 +2,6 @@
 //!
 //! The seam is a trait so that neither side knows how the other works. Nothing here decides anything about gas.
 
-use davy_api::Sample;
 use davy_domain::alarm::{Alarm, AlarmEvent};
 use davy_domain::command::{Cause, Command};
 use davy_domain::{AlarmId, ConditionSet, DeviceId, InterlockId, Quantity, Reading, Timestamp, ValveState};
@@ -75,7 +74,7 @@ pub trait Operate: Send + Sync + 'static {
     fn device_view(&self, device: DeviceId) -> Option<DeviceView>;
 
     /// Readings held in memory with `from <= at < to`, in the order of time.
-    fn recent(&self, device: DeviceId, quantity: Quantity, from: Timestamp, to: Timestamp) -> Vec<Sample>;
+    fn recent(&self, device: DeviceId, quantity: Quantity, from: Timestamp, to: Timestamp) -> Vec<Reading>;
 
     /// Whether every shard has rebuilt its state and takes uplinks.
     fn ready(&self) -> bool;

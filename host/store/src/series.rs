@@ -57,6 +57,30 @@ impl ScopedStore {
         Ok(in_order(readings))
     }
 
+    /// The same out of chunks and of `recent`, what the caller still holds of the quantity in memory, without a look at the journal:
+    /// for pages. Whoever asks must have taken `recent` before the call, and keep readings until they are in chunks.
+    pub async fn series_with(
+        &self,
+        device: DeviceId,
+        quantity: Quantity,
+        (from, to): (Timestamp, Timestamp),
+        recent: Vec<Reading>,
+    ) -> Result<Vec<Reading>, StoreError> {
+        if self.device(device).await?.is_none() {
+            return Ok(Vec::new());
+        }
+        let mut tx = self.store.snapshot().await?;
+        let mut readings = Vec::new();
+        for (id, body) in chunks(&mut tx, device, from, to).await? {
+            let some =
+                chunk::decode_series(&body, quantity).map_err(|why| StoreError::corrupt(format!("chunk {id}"), why))?;
+            readings.extend(some);
+        }
+        readings.extend(recent);
+        readings.retain(|reading| reading.quantity == quantity && reading.at >= from && reading.at < to);
+        Ok(in_order(readings))
+    }
+
     /// Everything that a device sent and that arrived with `from <= received_at < to`, in order of arrival. Empty when the
     /// device is not in the scope.
     pub async fn uplinks(

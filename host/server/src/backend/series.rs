@@ -1,4 +1,4 @@
-//! Series: what the store has, thinned to what a chart can show.
+//! Series: what chunks and the shards' memory hold, thinned to what a chart can show.
 
 use super::devices::bad;
 use super::{Service, stored};
@@ -29,7 +29,9 @@ impl Service {
         }
         let scope = self.scope(viewer)?;
         scope.device(id).await.map_err(stored)?.ok_or_else(|| Problem::not_found("device"))?;
-        let readings = scope.series(id, query.quantity, from, to).await.map_err(stored)?;
+        // Memory first: what is compacted in between is then in both, and counts once.
+        let recent = self.operate.recent(id, query.quantity, from, to);
+        let readings = scope.series_with(id, query.quantity, (from, to), recent).await.map_err(stored)?;
         let samples: Vec<_> = readings.iter().map(|reading| Sample { at: reading.at, value: reading.value }).collect();
         let thinned = samples.len() > limit;
         let samples = if thinned { thin(&samples, limit) } else { samples };

@@ -10,12 +10,11 @@ use super::tenants;
 use super::{IngestConfig, IngestError, IngestParts};
 use crate::operate::{Answer, DeviceView, Operate, OperateError};
 use crossbeam_channel::{Sender, TrySendError};
-use davy_api::Sample;
 use davy_coap::{Endpoint, EndpointConfig};
 use davy_domain::alarm::{Alarm, AlarmEvent};
 use davy_domain::command::{Cause, Command};
 use davy_domain::floor::Floor;
-use davy_domain::{AlarmId, DeviceId, IdSource, InterlockId, Quantity, Timestamp};
+use davy_domain::{AlarmId, DeviceId, IdSource, InterlockId, Quantity, Reading, Timestamp};
 use davy_store::{CompactOptions, Store};
 use metrics::counter;
 use parking_lot::Mutex;
@@ -199,7 +198,7 @@ impl Operate for Ingest {
         self.with_state(device, |state| state.view(device)).flatten()
     }
 
-    fn recent(&self, device: DeviceId, quantity: Quantity, from: Timestamp, to: Timestamp) -> Vec<Sample> {
+    fn recent(&self, device: DeviceId, quantity: Quantity, from: Timestamp, to: Timestamp) -> Vec<Reading> {
         self.with_state(device, |state| state.recent(device, quantity, from, to)).unwrap_or_default()
     }
 

@@ -6,7 +6,6 @@ use super::tenants::TenantWorld;
 use super::work::Payload;
 use crate::live::{Change, Committed};
 use crate::operate::DeviceView;
-use davy_api::Sample;
 use davy_domain::interlock::{Effects, Input, Interlock};
 use davy_domain::{
     DeviceId, IdSource, InterlockId, PremisesId, Quantity, Reading, TenantId, Timestamp, ValveState, wire,
@@ -249,17 +248,9 @@ impl ShardState {
         })
     }
 
-    /// Readings that are kept here, with `from <= at < to`, in the order of time.
-    pub fn recent(&self, device: DeviceId, quantity: Quantity, from: Timestamp, to: Timestamp) -> Vec<Sample> {
-        let Some(kept) = self.devices.get(&device) else { return Vec::new() };
-        let mut samples: Vec<Sample> = kept
-            .readings
-            .iter()
-            .map(|kept| kept.reading)
-            .filter(|reading| reading.quantity == quantity && from <= reading.at && reading.at < to)
-            .map(|reading| Sample { at: reading.at, value: reading.value })
-            .collect();
-        samples.sort_by_key(|sample| sample.at);
-        samples
+    /// Readings that are kept here, with `from <= at < to`, in order of arrival.
+    pub fn recent(&self, device: DeviceId, quantity: Quantity, from: Timestamp, to: Timestamp) -> Vec<Reading> {
+        let kept = self.devices.get(&device).into_iter().flat_map(|kept| &kept.readings).map(|kept| kept.reading);
+        kept.filter(|reading| reading.quantity == quantity && from <= reading.at && reading.at < to).collect()
     }
 }
