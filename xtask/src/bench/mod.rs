@@ -55,6 +55,7 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<ExitCo
     });
     println!("── rule calls");
     figures["rule_call"] = rule_call(workspace)?;
+    let endless = endless(workspace)?;
     for database in &databases {
         let name = database.name();
         println!("── {name}: ceiling, full and at the leaks' rates");
@@ -70,7 +71,11 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<ExitCo
         println!("── {name}: leak to close, idle and under load");
         let idle = Site::new(workspace, database, "idle")?.leaks(QUIET, arguments.seconds * 2)?;
         let loaded = Site::new(workspace, database, "loaded")?.leaks(BUSY, arguments.seconds * 2)?;
+        println!("── {name}: leaks of a company beside another one's rule, a good one and one that never ends");
+        let beside_good = Site::new(workspace, database, "good")?.neighbour(arguments.seconds * 2)?;
+        let beside_endless = Site::with(workspace, database, "endless", &endless)?.neighbour(arguments.seconds * 2)?;
         figures[name] = json!({
+            "leak_to_close_beside_good": beside_good, "leak_to_close_beside_endless": beside_endless,
             "ceiling": ceiling, "uplinks": uplinks, "resting": resting,
             "leak_to_close_idle": idle, "leak_to_close_loaded": loaded, "stored": stored,
         });
@@ -95,6 +100,16 @@ fn rule_call(workspace: &Workspace) -> Result<Value> {
     let mut command = Command::new(bins::program(workspace, Profile::Release, "davy-bench")?);
     command.arg("calls").arg(workspace.rules().join("household-leak.wasm"));
     serde_json::from_str(&process::output(&mut command)?).context("what a rule call costs is not JSON")
+}
+
+/// A rule that passes every check and never ends, as a component.
+fn endless(workspace: &Workspace) -> Result<PathBuf> {
+    let folder = workspace.target.join("bench");
+    std::fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
+    let path = folder.join("endless.wasm");
+    let mut command = Command::new(bins::program(workspace, Profile::Release, "davy-bench")?);
+    process::output(command.args(["hostile"]).arg(&path))?;
+    Ok(path)
 }
 
 /// Waits while nothing was asked to end.
