@@ -27,9 +27,22 @@ pub(crate) enum Scripts {
     Off,
 }
 
+/// What a page is looked at with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Screen {
+    pub(crate) width: u32,
+    pub(crate) height: u32,
+    pub(crate) dark: bool,
+}
+
 impl Browser {
-    /// Opens a window of 1440 × 900 on a server.
+    /// Opens a window on a server.
     pub(crate) async fn open(server: SocketAddr, scripts: Scripts) -> Result<Self> {
+        Self::look(server, scripts, None).await
+    }
+
+    /// Opens a window whose pages have exactly this screen.
+    pub(crate) async fn look(server: SocketAddr, scripts: Scripts, screen: Option<Screen>) -> Result<Self> {
         let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
         let mut driver = Command::new("chromedriver")
             .arg(format!("--port={port}"))
@@ -50,7 +63,7 @@ impl Browser {
             Scripts::On => 1,
             Scripts::Off => 2,
         };
-        let capabilities = json!({
+        let mut capabilities = json!({
             "goog:chromeOptions": {
                 "args": [
                     "--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--window-size=1440,900", "--lang=zh-CN",
@@ -61,6 +74,15 @@ impl Browser {
             },
             "goog:loggingPrefs": {"browser": "ALL"},
         });
+        if let Some(Screen { width, height, dark }) = screen {
+            let options = &mut capabilities["goog:chromeOptions"];
+            // A window is never narrower than its own frame; an emulated screen is.
+            options["mobileEmulation"] = json!({"deviceMetrics": {
+                "width": width, "height": height, "pixelRatio": 1, "mobile": false, "touch": width < 600,
+            }});
+            let scheme = format!("--blink-settings=preferredColorScheme={}", u8::from(!dark));
+            options["args"].as_array_mut().into_iter().for_each(|args| args.push(json!(scheme)));
+        }
         let capabilities = capabilities.as_object().cloned().unwrap_or_default();
         let connected = ClientBuilder::new(HttpConnector::new())
             .capabilities(capabilities)

@@ -1,7 +1,7 @@
 //! What people see and do: a leak appears by itself, a resident closes a valve, also without scripts.
 
 use crate::browser::{Browser, Scripts};
-use anyhow::Result;
+use anyhow::{Context, Result};
 use davy_city::Plan;
 use davy_tests::platform::{Platform, intervene};
 use std::time::{Duration, Instant};
@@ -42,7 +42,15 @@ async fn a_leak_appears_on_the_regulators_page_without_a_reload() -> Result<()> 
     browser.sign_in(platform.person("regulator")?).await?;
     browser.hydrated().await?;
     browser.find("[data-testid=live-connection][data-state=live]").await?;
-    browser.find("[data-testid=map] canvas").await?;
+    // Drawn to the end, with sites on it and none of them leaking.
+    browser.find("[data-testid=map][data-map-ready=true][data-map-leak='0'] canvas").await?;
+    let sites = "const map = document.querySelector('[data-testid=map]').dataset; \
+        return ['mapNormal', 'mapEvent', 'mapAlarm'].reduce((sum, state) => sum + Number(map[state]), 0)";
+    let sites = browser.client.execute(sites, vec![]).await?;
+    assert!(
+        sites.as_u64().is_some_and(|sites| sites >= 8),
+        "{sites} sites are on the map: the city has 8 homes and more"
+    );
     let leak_row = "[data-testid=alarm-row][data-condition^=gas-]";
     assert_eq!(browser.count(leak_row).await?, 0);
     // A mark that a reload would wipe.
@@ -50,6 +58,7 @@ async fn a_leak_appears_on_the_regulators_page_without_a_reload() -> Result<()> 
     let premises = home_of_resident(&platform);
     leak_at(&mut platform, &premises);
     browser.find(leak_row).await?;
+    browser.find("[data-testid=map][data-map-leak]:not([data-map-leak='0'])").await.context("no leak is on the map")?;
     let kept = browser.client.execute("return window.notReloaded === true", vec![]).await?;
     assert_eq!(kept, serde_json::json!(true), "the page was loaded anew");
     // And the valve is proven closed, live too.

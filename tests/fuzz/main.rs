@@ -6,6 +6,8 @@
 // Test code outside of `#[test]` functions too: a failed expectation is how it speaks.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
+mod sealed;
+
 use davy_coap::oscore::{Algorithm, OscoreOption, Params, ReplayState, ReplayWindow, SecurityContext};
 use davy_coap::{Endpoint, EndpointConfig, Event, Request};
 use davy_domain::{Timestamp, senml, wire};
@@ -14,8 +16,13 @@ use rand::rngs::StdRng;
 use rand::{Rng, RngCore, SeedableRng};
 use std::time::{Duration, Instant};
 
-/// Calls `door` with inputs until the time is up; the seed is printed, so that a failure can be repeated.
-fn knock(name: &str, seeds: &[Vec<u8>], mut door: impl FnMut(&[u8])) {
+/// Calls `door` with random inputs and with mutations of `seeds`.
+fn knock(name: &str, seeds: &[Vec<u8>], door: impl FnMut(&[u8])) {
+    strike(name, |chance| input(chance, seeds), door);
+}
+
+/// Calls `door` with what `make` makes until the time is up; the seed is printed, so that a failure can be repeated.
+fn strike(name: &str, mut make: impl FnMut(&mut StdRng) -> Vec<u8>, mut door: impl FnMut(&[u8])) {
     let seconds = std::env::var("DAVY_FUZZ_SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(1.0);
     let seed = std::env::var("DAVY_FUZZ_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or_else(rand::random);
     println!("{name}: seed {seed}");
@@ -24,7 +31,7 @@ fn knock(name: &str, seeds: &[Vec<u8>], mut door: impl FnMut(&[u8])) {
     let mut count = 0_u64;
     while begun.elapsed() < Duration::from_secs_f64(seconds) {
         for _ in 0..16 {
-            let input = input(&mut chance, seeds);
+            let input = make(&mut chance);
             door(&input);
             count += 1;
         }

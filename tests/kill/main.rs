@@ -1,175 +1,124 @@
-//! `kill -9` at random moments under load: what a client was told is stored, once.
+//! `kill -9` at random moments under load, with and without compaction: what a client was told is stored, once; an alarm stands where it
+//! stood, with its close, and what was said before is not taken again.
 //!
 //! Ignored unless asked for, because it takes minutes: `cargo xtask test --only kill`.
 
 // Test code outside of `#[test]` functions too: a failed expectation is how it speaks.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
+mod device;
+mod stored;
+
 use davy_city::Plan;
-use davy_coap::oscore::{Algorithm, Params, ReplayState, SecurityContext};
-use davy_coap::{Code, Endpoint, EndpointConfig, Event, Request};
-use davy_store::{Store, StoreOptions};
-use davy_tests::credentials::Credential;
-use davy_tests::database::Engine;
+use davy_domain::Action;
+use davy_domain::wire::decode_pending;
+use davy_tests::api::Api;
+use davy_tests::database::{Engine, numbers};
 use davy_tests::platform::Platform;
+use device::{AWAKE, LEAK, QUIET, exchange, sealed};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use rand::{Rng, SeedableRng};
-use sha2::{Digest, Sha256};
 use std::collections::HashMap;
-use std::fmt::Write as _;
-use std::net::{SocketAddr, UdpSocket};
-use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+use stored::{Said, stored, told};
 
-/// How often the server is killed.
+/// How often the server is killed. In the second half compaction runs every second.
 const KILLS: u32 = 20;
+/// Every how-manieth leak a person acknowledges.
+const ACKNOWLEDGED: u32 = 3;
 
-/// A device and the hash of what it said.
-type Said = (String, String);
+/// What must stand after every kill: each leak's alarm (device, condition, id, state, time) and the close of its sleepy meter (device, id,
+/// counter, deadline), as the database has them.
+const ALARMS: &str = "SELECT a.device_id, a.condition, a.id, a.state, a.raised_at FROM alarms a JOIN devices d ON d.id = a.device_id \
+     WHERE a.condition = 2 AND d.serial LIKE 'LZD%' ORDER BY a.id";
+const CLOSES: &str = "SELECT c.device_id, c.id, c.counter, c.deadline FROM commands c JOIN devices d ON d.id = c.device_id \
+     WHERE c.action = 1 AND c.state <= 6 AND d.serial LIKE 'LZM%' ORDER BY c.id";
 
-/// What the load's log says was acknowledged. A line that was cut off by the end of the process does not count.
-fn told(log: &Path) -> HashMap<Said, u32> {
-    let text = std::fs::read_to_string(log).unwrap();
-    let mut told = HashMap::new();
-    for line in text.lines() {
-        if let [_, _, serial, _, digest, _] = line.split(' ').collect::<Vec<_>>()[..]
-            && digest.len() == 64
-        {
-            *told.entry((serial.to_owned(), digest.to_owned())).or_default() += 1;
-        }
-    }
-    told
-}
-
-/// What is stored, and how often each sequence number of each device is.
-struct Stored {
-    said: HashMap<Said, u32>,
-    twice: Vec<(String, u64)>,
-    uplinks: u64,
-}
-
-fn stored(url: &str) -> Stored {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(async {
-        let store = Store::connect(url, &StoreOptions::default()).await.unwrap();
-        let mut recovery = store.recover().await.unwrap();
-        let mut serials = HashMap::new();
-        let mut after = None;
-        loop {
-            let page = recovery.devices(after).await.unwrap();
-            let Some(last) = page.last() else { break };
-            after = Some(last.device.id);
-            serials.extend(page.into_iter().map(|keyed| (keyed.device.id, keyed.device.serial)));
-        }
-        let mut found = Stored { said: HashMap::new(), twice: Vec::new(), uplinks: 0 };
-        let mut sequences: HashMap<(String, u64), u32> = HashMap::new();
-        let mut after = None;
-        loop {
-            let page = recovery.journal(after).await.unwrap();
-            let Some((last, _)) = page.last() else { break };
-            after = Some(*last);
-            for (_, row) in page {
-                let serial = serials[&row.device].clone();
-                let digest: String = Sha256::digest(&row.payload).iter().fold(String::new(), |mut text, byte| {
-                    let _ = write!(text, "{byte:02x}");
-                    text
-                });
-                if let Some(sequence) = row.sequence {
-                    *sequences.entry((serial.clone(), sequence)).or_default() += 1;
-                }
-                *found.said.entry((serial, digest)).or_default() += 1;
-                found.uplinks += 1;
+/// Twenty homes of the first company leak, one a round; the devices of the second one carry the load.
+fn provisioned(engine: Engine) -> Platform {
+    let plan = Plan { households: KILLS as usize, wells: 0, gateways: 0, ..Plan::small(11) };
+    let platform = Platform::provision(engine, &plan, |manifest| {
+        for device in manifest["devices"].as_array_mut().into_iter().flatten() {
+            // A leak closes the meter too, which sleeps: its close must wait, and survive.
+            if let Some(valve) = device["links"][0].as_str().map(str::to_owned) {
+                device["links"] = serde_json::json!([valve, valve.replacen('V', "M", 1)]);
             }
         }
-        found.twice = sequences.into_iter().filter(|(_, times)| *times > 1).map(|(key, _)| key).collect();
-        drop(recovery);
-        store.close().await;
-        found
-    })
-}
-
-/// A sealed uplink of a device, to be sent as it is.
-fn sealed(device: &Credential, server: SocketAddr, sequence: u64) -> (Endpoint, Vec<u8>) {
-    let mut context = SecurityContext::derive(Params {
-        master_secret: &Credential::bytes(&device.secret),
-        master_salt: &Credential::bytes(&device.salt),
-        id_context: Some(&Credential::bytes(&device.id_context)),
-        sender_id: &Credential::bytes(&device.kid),
-        recipient_id: b"s",
-        algorithm: if device.algorithm == "A128GCM" { Algorithm::A128Gcm } else { Algorithm::AesCcm16_64_128 },
-        replay: ReplayState::default(),
     })
     .unwrap();
-    context.set_sender_sequence(sequence);
-    let mut endpoint = Endpoint::new(EndpointConfig::client(), rand::random());
-    let context = endpoint.add_context(context);
-    // [{0: "gas", 2: 0.5}]
-    let senml = [&[0x81, 0xa2, 0x00, 0x63][..], b"gas", &[0x02, 0xf9, 0x38, 0x00]].concat();
-    endpoint.request(Instant::now(), server, Some(context), Request::post("u", 112, senml)).unwrap();
-    let datagram = endpoint.poll_transmit().unwrap().payload;
-    (endpoint, datagram)
+    platform.expect("no PostgreSQL was given: set DAVY_TEST_POSTGRES_URL, or run `cargo xtask test --only kill`")
 }
 
-/// Sends bytes from a new socket and returns what comes back, if anything.
-fn exchange(server: SocketAddr, datagram: &[u8]) -> Option<(SocketAddr, Vec<u8>)> {
-    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-    socket.set_read_timeout(Some(Duration::from_secs(3))).unwrap();
-    socket.send_to(datagram, server).unwrap();
-    let mut buffer = [0; 2048];
-    let (length, peer) = socket.recv_from(&mut buffer).ok()?;
-    Some((peer, buffer[..length].to_vec()))
+/// The alarms that the running server has, by their ids, with their states.
+fn alarms_of(api: &Api) -> HashMap<String, String> {
+    let page = api.get("/api/v1/alarms?limit=200").unwrap();
+    let items = page["items"].as_array().unwrap().iter();
+    let leaks = items.filter(|alarm| alarm["condition"] == "gas-high");
+    leaks.map(|alarm| (text(&alarm["id"]), text(&alarm["state"]))).collect()
 }
 
-/// Whether an authentic 2.04 comes back to a request of this endpoint.
-fn acknowledged(endpoint: &mut Endpoint, server: SocketAddr, datagram: &[u8]) -> bool {
-    let Some((peer, reply)) = exchange(server, datagram) else { return false };
-    endpoint.handle_datagram(Instant::now(), peer, &reply);
-    while let Some(event) = endpoint.poll_event() {
-        if let Event::Response { response, .. } = event {
-            return response.code == Code::CHANGED;
-        }
-    }
-    false
+fn text(value: &serde_json::Value) -> String {
+    value.as_str().unwrap().to_owned()
 }
 
 fn killed_again_and_again(engine: Engine) {
-    let plan = Plan { households: 20, wells: 0, gateways: 0, ..Plan::small(11) };
-    let Some(platform) = Platform::provision(engine, &plan, |_| {}).unwrap() else {
-        panic!("no PostgreSQL was given: set DAVY_TEST_POSTGRES_URL, or run `cargo xtask test --only kill`")
-    };
-    // What was said must still be there word for word.
-    let mut platform = platform.set("DAVY_INGEST_COMPACT_EVERY", "24 h");
+    // What was said must still be there word for word, in the first half.
+    let mut platform = provisioned(engine).set("DAVY_INGEST_COMPACT_EVERY", "24 h");
     let seed: u64 =
         std::env::var("DAVY_TEST_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or_else(rand::random);
     println!("seed {seed}: set DAVY_TEST_SEED to repeat it");
     let mut chance = rand::rngs::StdRng::seed_from_u64(seed);
-
-    // One device is kept apart: its datagram is recorded, and sent again after every restart.
-    let recorded = platform.devices.iter().position(|device| device.kind == "valve").unwrap();
-    let recorded = platform.devices.remove(recorded);
-    let list: Vec<serde_json::Value> = serde_json::from_slice(&std::fs::read(platform.credentials()).unwrap()).unwrap();
-    let list: Vec<_> = list.into_iter().filter(|device| device["serial"] != recorded.serial).collect();
-    std::fs::write(platform.credentials(), serde_json::to_vec(&list).unwrap()).unwrap();
+    // Kept apart from the load: its datagrams are recorded, and sent again after every restart.
+    let recorded = platform.devices.iter().find(|device| device.serial.starts_with("MXV")).unwrap().clone();
+    let of_load = |serial: &str| serial.starts_with("MX") && serial != recorded.serial;
+    let load = platform.credentials_of("load.json", of_load).unwrap();
 
     let mut all_told: HashMap<Said, u32> = HashMap::new();
     let mut recordings: Vec<Vec<u8>> = Vec::new();
+    let mut api: Option<Api> = None;
+    let (mut alarms, mut closes) = (Vec::new(), Vec::new());
+    let mut acknowledged = Vec::new();
     for round in 0..KILLS {
+        if round == KILLS / 2 {
+            every_word_is_there(&platform.url, &all_told);
+            platform = platform.set("DAVY_INGEST_COMPACT_EVERY", "1 s").set("DAVY_INGEST_COMPACT_AFTER", "0 ms");
+        }
         platform.start().unwrap();
         let server = platform.coap;
         for datagram in &recordings {
             exchange(server, datagram);
         }
-        let (mut endpoint, datagram) = sealed(&recorded, server, (u64::from(round) << 16) + 1);
-        assert!(acknowledged(&mut endpoint, server, &datagram), "round {round}: a fresh uplink is acknowledged");
-        recordings.push(datagram);
+        let api = match &mut api {
+            Some(api) => api,
+            none => none.insert(Api::sign_in(platform.http, platform.person("operator").unwrap()).unwrap()),
+        };
+
+        // What stood before the kill stands.
+        assert_eq!(numbers(&platform.url, ALARMS).unwrap(), alarms, "round {round}: the alarms after the kill");
+        assert_eq!(numbers(&platform.url, CLOSES).unwrap(), closes, "round {round}: the closes after the kill");
+        let seen = alarms_of(api);
+        assert_eq!(seen.len(), alarms.len(), "round {round}: {seen:?}");
+        for id in &acknowledged {
+            assert_eq!(seen[id], "acknowledged", "round {round}: a person has acknowledged {id}");
+        }
+
+        let mut fresh = sealed(&recorded, server, (u64::from(round) << 16) + 1, QUIET);
+        assert!(fresh.acknowledged(server).is_some(), "round {round}: a fresh uplink is acknowledged");
+        recordings.push(fresh.datagram);
+        let mut leak = sealed(platform.device(&format!("LZD{round:06}")).unwrap(), server, 1, LEAK);
+        assert!(leak.acknowledged(server).is_some(), "round {round}: a leak is acknowledged");
+        recordings.push(leak.datagram);
+        if round % ACKNOWLEDGED == 0 {
+            let new = alarms_of(api).into_keys().find(|id| !seen.contains_key(id)).expect("the leak has its alarm");
+            api.post(&format!("/api/v1/alarms/{new}/acknowledge")).unwrap();
+            acknowledged.push(new);
+        }
 
         let log = platform.path(&format!("told-{round}.log"));
         let acked_log = log.display().to_string();
-        let load = platform
-            .fleet("load", &["--rate", "3000", "--seconds", "60", "--warm-up", "0", "--acked-log", &acked_log])
-            .unwrap();
-        let load_id = Pid::from_raw(load.id() as i32);
+        let arguments = ["--rate", "3000", "--seconds", "60", "--warm-up", "0", "--acked-log", &acked_log];
+        let load_id = Pid::from_raw(platform.fleet_of(&load, "load", &arguments).unwrap().id() as i32);
         std::thread::sleep(Duration::from_millis(chance.random_range(300..1800)));
         platform.kill().unwrap();
         // The load must not wait for a server that is gone: its log is complete when it has ended.
@@ -178,21 +127,94 @@ fn killed_again_and_again(engine: Engine) {
         for (said, times) in told(&log) {
             *all_told.entry(said).or_default() += times;
         }
+        // What was told before the kill: nothing of it changes any more, for there is nobody to change it.
+        alarms = numbers(&platform.url, ALARMS).unwrap();
+        closes = numbers(&platform.url, CLOSES).unwrap();
+        assert_eq!(
+            alarms.len(),
+            round as usize + 1,
+            "round {round}: every leak that was told has one alarm: {alarms:?}"
+        );
+        assert_eq!(closes.len(), alarms.len(), "round {round}: and the close of its meter waits: {closes:?}");
     }
-    let stored = stored(&platform.url);
-    let told_in_all: u32 = all_told.values().sum();
-    println!("{KILLS} kills, {told_in_all} uplinks told as stored, {} stored", stored.uplinks);
-    assert!(told_in_all > 1_000, "the load was acknowledged {told_in_all} times in all: too little to prove anything");
+    every_uplink_is_there(&platform.url, &all_told, &recorded.serial);
+    platform.start().unwrap();
+    the_server_knows_its_alarms(&platform, api.as_ref().unwrap(), &alarms);
+    a_meter_that_wakes_is_told_to_close(&platform, &closes);
+    platform.stop().unwrap();
+}
+
+/// By their words: each uplink that was told as stored stands in the journal, and none twice.
+fn every_word_is_there(url: &str, told: &HashMap<Said, u32>) {
+    let stored = stored(url);
+    let in_all: u32 = told.values().sum();
+    println!("first half: {in_all} uplinks told as stored, {} stored", stored.uplinks);
+    assert!(in_all > 1_000, "the load was acknowledged {in_all} times in all: too little to prove anything");
     let lost: Vec<_> =
-        all_told.iter().filter(|(said, times)| stored.said.get(*said).copied().unwrap_or(0) < **times).collect();
+        told.iter().filter(|(said, times)| stored.said.get(*said).copied().unwrap_or(0) < **times).collect();
     assert!(lost.is_empty(), "{} acknowledged uplinks are not stored, such as {:?}", lost.len(), lost[0]);
     assert!(stored.twice.is_empty(), "stored twice under one sequence number: {:?}", stored.twice);
-    let of_recorded: u32 =
-        stored.said.iter().filter(|((serial, _), _)| *serial == recorded.serial).map(|(_, times)| times).sum();
-    assert_eq!(
-        of_recorded, KILLS,
-        "each recorded datagram was sent again after every later restart, and is stored once"
+    assert_eq!(stored.in_chunks, 0, "nothing was to be compacted yet");
+}
+
+/// By their number, because chunks do not keep the words: of each device at least what was told, and of those whose datagrams were
+/// sent again after every restart exactly what was said once.
+fn every_uplink_is_there(url: &str, told: &HashMap<Said, u32>, recorded: &str) {
+    let stored = stored(url);
+    let mut by_device: HashMap<&str, u64> = HashMap::new();
+    for ((serial, _), times) in told {
+        *by_device.entry(serial).or_default() += u64::from(*times);
+    }
+    let in_all: u64 = by_device.values().sum();
+    println!(
+        "{KILLS} kills: {in_all} uplinks told as stored, {} stored, {} of them compacted",
+        stored.uplinks, stored.in_chunks
     );
+    assert!(stored.in_chunks > 1_000, "{} uplinks were compacted: too few to prove anything", stored.in_chunks);
+    for (serial, times) in by_device {
+        let kept = stored.by_device.get(serial).copied().unwrap_or(0);
+        assert!(kept >= times, "{serial} was told {times} times that its uplink is stored; {kept} are");
+    }
+    assert!(stored.twice.is_empty(), "stored twice under one sequence number: {:?}", stored.twice);
+    assert_eq!(stored.by_device[recorded], u64::from(KILLS), "each was sent again after every later restart");
+    for home in 0..KILLS {
+        assert_eq!(stored.by_device[&format!("LZD{home:06}")], 1, "home {home}: so was its leak");
+    }
+}
+
+/// Lists come from the database; these two things only the server's memory can do: take another reading of a leak as the same leak, and
+/// let a person acknowledge.
+fn the_server_knows_its_alarms(platform: &Platform, api: &Api, alarms: &[Vec<i64>]) {
+    for home in 0..KILLS {
+        let detector = platform.device(&format!("LZD{home:06}")).unwrap();
+        let again = sealed(detector, platform.coap, 2, LEAK).acknowledged(platform.coap);
+        assert!(again.is_some(), "home {home}: the leak goes on, and is acknowledged");
+    }
+    assert_eq!(numbers(&platform.url, ALARMS).unwrap(), alarms, "a leak that goes on is the same alarm");
+    let seen = alarms_of(api);
+    let open = seen.iter().filter(|(_, state)| *state == "unacknowledged").map(|(id, _)| id);
+    for id in open {
+        api.post(&format!("/api/v1/alarms/{id}/acknowledge")).unwrap();
+    }
+    let states = numbers(&platform.url, ALARMS).unwrap().into_iter().map(|alarm| alarm[3]);
+    assert_eq!(states.collect::<Vec<_>>(), vec![2; KILLS as usize], "every alarm is acknowledged now");
+}
+
+/// The close that waited through the kills goes out, with the very id and counter.
+fn a_meter_that_wakes_is_told_to_close(platform: &Platform, closes: &[Vec<i64>]) {
+    let server = platform.coap;
+    let mut told = Vec::new();
+    for home in 0..KILLS {
+        let meter = platform.device(&format!("LZM{home:06}")).unwrap();
+        let answer = sealed(meter, server, 1, AWAKE).acknowledged(server).expect("the meter is answered");
+        let pending = decode_pending(&answer).unwrap();
+        let [close] = &pending[..] else { panic!("home {home}: expected one command, got {pending:?}") };
+        assert_eq!(close.action, Action::Close);
+        told.push((close.id.raw(), close.counter as i64, close.deadline.as_millis()));
+    }
+    told.sort_unstable();
+    let expected: Vec<_> = closes.iter().map(|row| (row[1], row[2], row[3])).collect();
+    assert_eq!(told, expected);
 }
 
 #[test]

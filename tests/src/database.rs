@@ -1,8 +1,9 @@
 //! A database of a test's own, on either engine.
 
 use anyhow::{Context, Result};
-use sqlx::Connection;
 use sqlx::postgres::PgConnection;
+use sqlx::sqlite::SqliteConnection;
+use sqlx::{AssertSqlSafe, Connection, Row};
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -32,11 +33,35 @@ pub fn create(engine: Engine, folder: &Path) -> Result<Option<String>> {
                 .block_on(async {
                     let mut connection = PgConnection::connect(&server).await?;
                     // The name is made of digits and letters above.
-                    sqlx::query(sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}"))).execute(&mut connection).await
+                    sqlx::query(AssertSqlSafe(format!("CREATE DATABASE {name}"))).execute(&mut connection).await
                 })
                 .with_context(|| format!("cannot make a database on {server}"))?;
             let (server, _) = server.rsplit_once('/').context("DAVY_TEST_POSTGRES_URL names no database")?;
             Ok(Some(format!("{server}/{name}")))
         }
     }
+}
+
+/// The database's own word, past the product's code: every column of every row must be a `BIGINT` that is not null.
+///
+/// # Errors
+/// When the database does not answer.
+pub fn numbers(url: &str, sql: &str) -> Result<Vec<Vec<i64>>> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let read = async {
+        // A test's own text, written out where it is used.
+        let sql = AssertSqlSafe(sql.to_owned());
+        if url.starts_with("sqlite:") {
+            let mut connection = SqliteConnection::connect(url).await?;
+            let rows = sqlx::query(sql).fetch_all(&mut connection).await?;
+            rows.iter()
+                .map(|row| (0..row.len()).map(|at| row.try_get(at)).collect())
+                .collect::<Result<_, sqlx::Error>>()
+        } else {
+            let mut connection = PgConnection::connect(url).await?;
+            let rows = sqlx::query(sql).fetch_all(&mut connection).await?;
+            rows.iter().map(|row| (0..row.len()).map(|at| row.try_get(at)).collect()).collect()
+        }
+    };
+    runtime.block_on(read).map_err(|error: sqlx::Error| anyhow::anyhow!("{error}: {sql}"))
 }

@@ -2,7 +2,9 @@
 //!
 //! Must never stand in for a part of the product: everything here starts, asks or ends the real thing.
 
+pub mod api;
 pub mod credentials;
 pub mod database;
+pub mod hostile;
 pub mod platform;
 pub mod programs;

@@ -187,12 +187,34 @@ impl Platform {
     /// # Errors
     /// When it cannot be started.
     pub fn fleet(&mut self, what: &str, arguments: &[&str]) -> Result<&mut Child> {
+        self.fleet_of(&self.credentials(), what, arguments)
+    }
+
+    /// The same with the devices of another list of credentials, such as [`Platform::credentials_of`] writes.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn fleet_of(&mut self, credentials: &Path, what: &str, arguments: &[&str]) -> Result<&mut Child> {
         let log = File::options().create(true).append(true).open(self.path("fleet.log")).context("no log")?;
         let mut command = Command::new(programs::program("davy-fleet")?);
-        command.arg(what).arg("--credentials").arg(self.credentials()).arg("--server").arg(self.coap.to_string());
+        command.arg(what).arg("--credentials").arg(credentials).arg("--server").arg(self.coap.to_string());
         command.args(arguments).stdin(Stdio::piped()).stdout(log.try_clone()?).stderr(log);
         self.helpers.push(command.spawn().context("cannot start davy-fleet")?);
         self.helpers.last_mut().context("just pushed")
+    }
+
+    /// Writes the credentials of the devices whose serial is `wanted` into a list of their own.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn credentials_of(&self, name: &str, wanted: impl Fn(&str) -> bool) -> Result<PathBuf> {
+        let text = std::fs::read(self.credentials()).context("no credentials")?;
+        let mut list: Vec<Value> = serde_json::from_slice(&text).context("the credentials are no JSON list")?;
+        list.retain(|device| device["serial"].as_str().is_some_and(&wanted));
+        let path = self.path(name);
+        std::fs::write(&path, serde_json::to_vec(&list)?)
+            .with_context(|| format!("cannot write {}", path.display()))?;
+        Ok(path)
     }
 
     /// The helper that was started last.

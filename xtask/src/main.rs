@@ -7,6 +7,7 @@ mod bins;
 mod demo;
 mod process;
 mod rules;
+mod screenshots;
 mod test;
 mod web;
 mod workspace;
@@ -30,6 +31,10 @@ enum Commands {
     Demo(demo::Arguments),
     /// What the platform costs, each figure beside its ceiling
     Bench(bench::Arguments),
+    /// The browser's files, into target/site
+    Web,
+    /// Pictures of the pages with a living city: those of the README into docs/images, all into target/screenshots
+    Screenshots(screenshots::Arguments),
     /// The rule components
     #[command(subcommand)]
     Rules(RulesCommands),
@@ -58,6 +63,12 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
         Commands::Test(arguments) => test::run(&workspace, &arguments),
         Commands::Demo(arguments) => demo::run(&workspace, &arguments),
         Commands::Bench(arguments) => bench::run(&workspace, &arguments),
+        Commands::Web => {
+            test::machine::prepare_builds(&workspace)?;
+            web::build(&workspace)?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Commands::Screenshots(arguments) => screenshots::run(&workspace, &arguments),
         Commands::Rules(RulesCommands::Build) => {
             bins::build_workspace(&workspace)?;
             rules::build(&workspace, workspace::Profile::Dev)?;

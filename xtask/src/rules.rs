@@ -10,6 +10,7 @@ use std::process::Command;
 ///
 /// `davyctl` must have been built in `profile`.
 pub(crate) fn build(workspace: &Workspace, profile: Profile) -> Result<Vec<PathBuf>> {
+    let _alone = workspace.alone("rules")?;
     let davyctl = bins::program(workspace, profile, "davyctl")?;
     let folder = workspace.rules();
     std::fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;

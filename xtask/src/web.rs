@@ -29,6 +29,7 @@ const INPUTS: [&str; 9] = [
 /// Builds them into [`Workspace::site`], unless they are there already and their inputs have not changed.
 pub(crate) fn build(workspace: &Workspace) -> Result<()> {
     let site = workspace.site();
+    let _alone = workspace.alone("site")?;
     let inputs = fingerprint(&workspace.root)?;
     let note = site.join("inputs");
     if fs::read_to_string(&note).is_ok_and(|it| it == inputs) && site.join("current").is_file() {

@@ -161,6 +161,8 @@ settings! {
     "ingest.shards" ingest_shards: usize = "0";
     /// How often the journal is compacted into chunks.
     "ingest.compact-every" ingest_compact_every: Length = "1 min";
+    /// How long an uplink stays in the journal, as it came, before it may be compacted.
+    "ingest.compact-after" ingest_compact_after: Length = "10 min";
     /// Whether a rule that says what it waits for is left alone until then. Off puts every reading to it: that decides nothing else and
     /// costs a call an uplink; for measuring, and for a rule whose promise is in doubt.
     "rules.wake-conditions" rules_wake_conditions: bool = "true";

@@ -87,6 +87,7 @@ pub async fn serve(settings: Settings, world: World, stop: impl Future<Output = 
         listen: settings.coap_listen,
         shards: shards(&settings),
         compact_every: settings.ingest_compact_every.duration(),
+        compact_after: settings.ingest_compact_after.span(),
         wake_conditions: settings.rules_wake_conditions,
     };
     let parts = IngestParts {

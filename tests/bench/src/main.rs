@@ -35,6 +35,11 @@ enum Commands {
         #[arg(long)]
         database: String,
     },
+    /// Writes a rule that passes every check and never ends, to measure what its neighbours feel of it
+    Hostile {
+        /// Where the component goes
+        component: PathBuf,
+    },
     /// Prints what one call of the household's leak rule costs, beside native code and bare wasmtime, as JSON
     Calls {
         /// The component
@@ -69,6 +74,10 @@ fn main() -> Result<()> {
             Ok(())
         }
         Commands::Compact { database } => audit::compact(&database),
+        Commands::Hostile { component } => {
+            let bytes = davy_tests::hostile::component(davy_tests::hostile::LOOPS)?;
+            std::fs::write(&component, bytes).with_context(|| format!("cannot write {}", component.display()))
+        }
         Commands::Calls { component, rounds } => {
             let bytes = std::fs::read(&component).with_context(|| format!("cannot read {}", component.display()))?;
             println!("{}", davy_bench::calls::measure(&bytes, rounds));

@@ -56,6 +56,8 @@ enum Part {
     Resting,
     /// Leak to close.
     Leaks,
+    /// Leak to close of one company beside another one's endless rule.
+    Neighbour,
     /// From a kill to ready.
     Restart,
 }
@@ -117,6 +119,17 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<ExitCo
             let idle = site("idle")?.leaks(QUIET, seconds * 2)?;
             Ok(json!({"leak_to_close_idle": idle, "leak_to_close_loaded": site("loaded")?.leaks(BUSY, seconds * 2)?}))
         })?;
+        measure(
+            Part::Neighbour,
+            "leaks of a company beside another one's rule, a good one and one that never ends",
+            &|| {
+                let good = site("good")?.neighbour(seconds * 2)?;
+                let never_ends = endless(workspace)?;
+                let endless =
+                    Site::with(workspace, database, "endless", HOUSEHOLDS, &never_ends)?.neighbour(seconds * 2)?;
+                Ok(json!({"leak_to_close_beside_good": good, "leak_to_close_beside_endless": endless}))
+            },
+        )?;
         measure(Part::Restart, "restart with a long journal", &|| {
             Ok(json!({"restart": site("restart")?.restart(arguments.restart_uplinks)?}))
         })?;
@@ -139,6 +152,16 @@ fn rule_call(workspace: &Workspace) -> Result<Value> {
     let mut command = Command::new(bins::program(workspace, Profile::Release, "davy-bench")?);
     command.arg("calls").arg(workspace.rules().join("household-leak.wasm"));
     serde_json::from_str(&process::output(&mut command)?).context("what a rule call costs is not JSON")
+}
+
+/// A rule that passes every check and never ends, as a component.
+fn endless(workspace: &Workspace) -> Result<PathBuf> {
+    let folder = workspace.target.join("bench");
+    std::fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
+    let path = folder.join("endless.wasm");
+    let mut command = Command::new(bins::program(workspace, Profile::Release, "davy-bench")?);
+    process::output(command.args(["hostile"]).arg(&path))?;
+    Ok(path)
 }
 
 /// Waits while nothing was asked to end.

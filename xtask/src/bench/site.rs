@@ -10,7 +10,7 @@ use davy_city::{City, Districts, Plan};
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
@@ -59,6 +59,8 @@ pub(super) const QUIET: u64 = 50;
 pub(super) const BUSY: u64 = 10_000;
 /// Uplinks a second that fill a journal: what every machine of this class takes.
 const FILL_RATE: u64 = 25_000;
+/// Uplinks a second of company A while the leaks of company B, its neighbour, are measured.
+pub(super) const BESIDE: u64 = 500;
 /// Leaks in one measurement, each at a premises of its own.
 const LEAKS: u64 = 200;
 
@@ -81,6 +83,17 @@ const PLAN: Plan = Plan {
 impl Site {
     /// Provisions the city, with the example rule for both companies.
     pub(super) fn new(workspace: &Workspace, database: &Database, name: &str, households: usize) -> Result<Self> {
+        Self::with(workspace, database, name, households, &workspace.rules().join("household-leak.wasm"))
+    }
+
+    /// The same with another rule for the first company.
+    pub(super) fn with(
+        workspace: &Workspace,
+        database: &Database,
+        name: &str,
+        households: usize,
+        first: &Path,
+    ) -> Result<Self> {
         // Beside what is built and not in /tmp: that may be in memory, and what is measured is a disk.
         let parent = workspace.target.join("bench");
         std::fs::create_dir_all(&parent).with_context(|| format!("cannot create {}", parent.display()))?;
@@ -93,11 +106,11 @@ impl Site {
         let http = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
         let coap = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
         let site = Self { workspace: workspace.clone(), server: None, url, http, coap, committers, folder };
-        site.provision(households)?;
+        site.provision(households, first)?;
         Ok(site)
     }
 
-    fn provision(&self, households: usize) -> Result<()> {
+    fn provision(&self, households: usize, first: &Path) -> Result<()> {
         let map = self.workspace.root.join("web/assets/map/tianjin.geojson");
         let map = std::fs::read_to_string(&map).with_context(|| format!("cannot read {}", map.display()))?;
         let city =
@@ -106,6 +119,7 @@ impl Site {
         for tenant in manifest["tenants"].as_array_mut().into_iter().flatten() {
             tenant["rule"] = json!({"component": self.workspace.rules().join("household-leak.wasm")});
         }
+        manifest["tenants"][0]["rule"] = json!({"component": first});
         let file = self.path("city.json");
         std::fs::write(&file, serde_json::to_vec(&manifest)?).context("cannot write the manifest")?;
         process::output(self.davy()?.arg("keygen"))?;
@@ -154,16 +168,27 @@ impl Site {
 
     /// Runs a load and returns its report.
     fn load(&self, name: &str, arguments: &[String]) -> Result<Value> {
-        let report = self.path(&format!("{name}.json"));
-        let mut command = Command::new(bins::program(&self.workspace, Profile::Release, "davy-fleet")?);
-        command
-            .arg("load")
-            .arg("--credentials")
-            .arg(self.path("fleet.json"))
-            .arg("--server")
-            .arg(self.coap.to_string());
-        command.args(arguments).arg("--report").arg(&report);
+        self.load_of("fleet.json", name, arguments)
+    }
+
+    /// The same with another list of devices.
+    fn load_of(&self, devices: &str, name: &str, arguments: &[String]) -> Result<Value> {
+        let mut command = self.load_command(devices, name)?;
+        command.args(arguments);
         process::run(&mut command, &self.workspace.log(&format!("bench-{name}")), false, Duration::from_mins(20))?;
+        self.report(name)
+    }
+
+    fn load_command(&self, devices: &str, name: &str) -> Result<Command> {
+        let mut command = Command::new(bins::program(&self.workspace, Profile::Release, "davy-fleet")?);
+        command.arg("load").arg("--credentials").arg(self.path(devices));
+        command.arg("--server").arg(self.coap.to_string());
+        command.arg("--report").arg(self.path(&format!("{name}.json")));
+        Ok(command)
+    }
+
+    fn report(&self, name: &str) -> Result<Value> {
+        let report = self.path(&format!("{name}.json"));
         let text = std::fs::read_to_string(&report).context("the load left no report")?;
         serde_json::from_str(&text).context("the load's report is not JSON")
     }
@@ -219,6 +244,35 @@ impl Site {
         Ok(
             json!({"rate": report["acked_per_s"], "close": report["probe"]["leak_to_close_ms"], "leaks": report["probe"]["leaks_injected"]}),
         )
+    }
+
+    /// The leaks of the second company while the first one's devices send and its rule is called for each of their uplinks.
+    pub(super) fn neighbour(&mut self, seconds: u64) -> Result<Value> {
+        let text = std::fs::read(self.path("fleet.json")).context("no credentials")?;
+        let devices: Vec<Value> = serde_json::from_slice(&text).context("the credentials are no JSON list")?;
+        let first = devices[0]["tenant"].clone();
+        let (a, b): (Vec<Value>, Vec<Value>) = devices.into_iter().partition(|device| device["tenant"] == first);
+        for (name, list) in [("a.json", a), ("b.json", b)] {
+            std::fs::write(self.path(name), serde_json::to_vec(&list)?)
+                .with_context(|| format!("cannot write {name}"))?;
+        }
+        self.start(Wake::Ignored)?;
+        let mut beside = self.load_command("a.json", "beside")?;
+        beside.args(["--window", "2048", "--seconds", "3600", "--rate", &BESIDE.to_string()]);
+        let mut beside = Running::start(&mut beside, &self.workspace.log("bench-beside"), true)?;
+        let (rate, leaks, seconds) = (QUIET.to_string(), LEAKS.to_string(), seconds.to_string());
+        let arguments = ["--rate", &rate, "--probe-leaks", &leaks, "--window", "2048", "--seconds", &seconds];
+        let report = self.load_of("b.json", "neighbour", &arguments.map(str::to_owned))?;
+        beside.end(Signal::SIGINT);
+        let (faults, calls) = {
+            let scraped = metrics::scrape(self.http)?;
+            (scraped.counter("davy_rule_faults_total"), scraped.counter("davy_rule_calls_total"))
+        };
+        Ok(json!({
+            "close": report["probe"]["leak_to_close_ms"], "leaks": report["probe"]["leaks_injected"],
+            "closed": report["probe"]["leaks_closed"], "beside_per_s": self.report("beside")?["acked_per_s"],
+            "rule_faults": faults.unwrap_or(0.0), "rule_calls": calls,
+        }))
     }
 
     /// Compacts what the loads left behind and asks the database for its bytes.

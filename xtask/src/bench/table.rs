@@ -3,6 +3,9 @@
 use serde_json::Value;
 use std::fmt::Write as _;
 
+const GOOD: &str = "leak_to_close_beside_good";
+const ENDLESS: &str = "leak_to_close_beside_endless";
+
 /// The whole page.
 pub(super) fn markdown(figures: &Value) -> String {
     let mut page = String::from(
@@ -57,6 +60,25 @@ pub(super) fn markdown(figures: &Value) -> String {
                 number(&top["p50"], 2),
                 number(&top["p99"], 2),
                 ratio(&leak["close"]["p99"], &top["p99"]),
+            );
+        }
+        for (title, key) in [("A's rule is the example", GOOD), ("A's rule never ends", ENDLESS)] {
+            let leak = &of[key];
+            let _ = writeln!(
+                page,
+                "| leak → close on the wire at company B beside company A ({}/s stored, {}; {} leaks, {} rule faults) | {name} | \
+                 p50 {} ms, p99 {} ms | – | {} | – |",
+                number(&leak["beside_per_s"], 0),
+                title,
+                number(&leak["close"]["count"], 0),
+                number(&leak["rule_faults"], 0),
+                number(&leak["close"]["p50"], 2),
+                number(&leak["close"]["p99"], 2),
+                if key == ENDLESS {
+                    ratio(&leak["close"]["p99"], &of[GOOD]["close"]["p99"]) + " of the line above"
+                } else {
+                    "–".to_owned()
+                },
             );
         }
         let _ = writeln!(

@@ -14,6 +14,7 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 use data::Data;
 use nix::sys::signal::Signal;
+use report::Leaks;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
@@ -22,8 +23,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 /// Options of `cargo xtask demo`.
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
-    /// End by itself after so many seconds; without it, run until Ctrl-C
-    #[arg(long)]
+    /// End by itself after so many seconds, at least 30; without it, run until Ctrl-C
+    #[arg(long, value_parser = clap::value_parser!(u64).range(30..))]
     seconds: Option<u64>,
     /// Write a report as JSON
     #[arg(long, value_name = "FILE")]
@@ -89,7 +90,8 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<ExitCo
     }
     let after = report::audit(workspace, &data, begun)?;
     let fleet = std::fs::read_to_string(&fleet_report).context("the fleet left no report")?;
-    let report = report::Report::new(&fleet, &before, &after, &scraped)?;
+    let wanted = if arguments.seconds.is_some() { Leaks::AtLeastOne } else { Leaks::Any };
+    let report = report::Report::new(&fleet, &before, &after, &scraped, wanted)?;
     report.print();
     if let Some(path) = &arguments.report {
         let text = serde_json::to_string_pretty(&report.json).context("the report cannot be written as JSON")?;
@@ -143,11 +145,26 @@ fn start_server(
     Ok(server)
 }
 
+/// When the first leak begins, seconds: every device has been heard of by then.
+const FIRST_LEAK: u64 = 5;
+
+/// How often a leak begins, and how long before the end none does any more, seconds. A run that ends by itself has several, and time
+/// for the last one to be felt, closed and proven.
+fn leaks(seconds: Option<u64>, every: u64) -> (u64, u64) {
+    const SETTLE: u64 = 25;
+    let Some(seconds) = seconds else { return (every, SETTLE) };
+    let settle = SETTLE.min(seconds * 2 / 3);
+    let room = seconds.saturating_sub(settle + FIRST_LEAK);
+    (every.min(room / 3).max(1), settle)
+}
+
 fn start_fleet(workspace: &Workspace, data: &Data, arguments: &Arguments, report: &std::path::Path) -> Result<Running> {
     let mut command = Command::new(bins::program(workspace, Profile::Release, "davy-fleet")?);
     command.arg("run").arg("--credentials").arg(data.credentials());
     command.arg("--server").arg(format!("127.0.0.1:{}", arguments.coap_port));
-    command.args(["--seed", &arguments.seed.to_string(), "--leak-every", &arguments.leak_every.to_string()]);
+    let (every, settle) = leaks(arguments.seconds, arguments.leak_every);
+    command.args(["--seed", &arguments.seed.to_string(), "--leak-every", &every.to_string()]);
+    command.args(["--first-leak-after", &FIRST_LEAK.to_string(), "--settle", &settle.to_string()]);
     // A hose that slips off reaches the alarm level in seconds, and a day at home passes in an hour: a visitor has no more time.
     command.args(["--gas-pace", "10", "--life-scale", "24", "--repair-after", "45"]);
     command.arg("--report").arg(report);
@@ -179,5 +196,24 @@ fn watch(server: &mut Running, fleet: &mut Running, seconds: Option<u64>) -> Res
             bail!("the fleet did not end in time");
         }
         std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_that_ends_by_itself_has_several_leaks_and_time_to_close_the_last() {
+        for seconds in [30, 45, 60, 600] {
+            let (every, settle) = leaks(Some(seconds), 8);
+            let count = (seconds - settle - FIRST_LEAK) / every;
+            assert!(
+                count >= 3 && settle >= 20,
+                "{seconds} s: one every {every} s, {count} in all, {settle} s to settle"
+            );
+        }
+        assert_eq!(leaks(Some(60), 8), (8, 25));
+        assert_eq!(leaks(None, 8), (8, 25));
     }
 }

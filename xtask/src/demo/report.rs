@@ -16,6 +16,15 @@ pub(super) fn audit(workspace: &Workspace, data: &Data, since: i64) -> Result<Va
     serde_json::from_str(&process::output(&mut command)?).context("the audit is not JSON")
 }
 
+/// Whether a run without a leak can be good.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Leaks {
+    /// It must have had one: it ended by itself.
+    AtLeastOne,
+    /// It need not: a person ended it when they liked.
+    Any,
+}
+
 /// The finished report.
 pub(super) struct Report {
     /// As written to the file.
@@ -32,7 +41,7 @@ fn number_of(id: &str) -> Option<i64> {
 
 impl Report {
     /// Puts the three sources together. `before` and `after` are audits around the run.
-    pub(super) fn new(fleet: &str, before: &Value, after: &Value, metrics: &Metrics) -> Result<Self> {
+    pub(super) fn new(fleet: &str, before: &Value, after: &Value, metrics: &Metrics, wanted: Leaks) -> Result<Self> {
         let fleet: Value = serde_json::from_str(fleet).context("the fleet's report is not JSON")?;
         let count = |value: &Value, name: &str| value[name].as_i64().with_context(|| format!("no `{name}` in {value}"));
         let acked = count(&fleet, "uplinks_acked")?;
@@ -49,7 +58,7 @@ impl Report {
             closed += i64::from(closes > 0 && leak["proven"] == true);
         }
         let micros = |quantile| metrics.quantile("davy_rule_call_seconds", quantile).map(|seconds| seconds * 1e6);
-        let json = json!({
+        let mut json = json!({
             "seconds": fleet["seconds"],
             "uplinks_sent": fleet["uplinks_sent"],
             "uplinks_acked": acked,
@@ -67,17 +76,33 @@ impl Report {
             "fleet": fleet["totals"],
             "leaks": leaks,
         });
+        json["faults"] = Self::faults(&json, wanted).into();
         Ok(Self { json })
     }
 
-    /// Nothing was lost, and every injected leak was alarmed and ended in a verified close.
+    /// Why the run was not good, a sentence each; none when nothing was lost, and every injected leak was alarmed and ended in a
+    /// verified close. A run that ends by itself must have had a leak: without one it has shown nothing.
+    fn faults(json: &Value, wanted: Leaks) -> Vec<String> {
+        let number = |name: &str| json[name].as_i64().unwrap_or(-1);
+        let (injected, alarmed, closed) =
+            (number("leaks_injected"), number("leaks_alarmed"), number("valves_closed_verified"));
+        let mut faults = Vec::new();
+        let mut fault = |is: bool, text: String| {
+            if is {
+                faults.push(text);
+            }
+        };
+        fault(number("uplinks_acked") < 1, "no uplink was acknowledged".to_owned());
+        fault(number("lost") != 0, format!("{} uplink(s) were lost", number("lost")));
+        fault(wanted == Leaks::AtLeastOne && injected < 1, "no leak was injected: let it run longer".to_owned());
+        fault(alarmed != injected, format!("of {injected} leak(s) {alarmed} were alarmed"));
+        fault(closed != injected, format!("of {injected} leak(s) {closed} ended in a verified close"));
+        faults
+    }
+
+    /// Whether there is no fault.
     pub(super) fn is_good(&self) -> bool {
-        let number = |name: &str| self.json[name].as_i64();
-        number("lost") == Some(0)
-            && number("uplinks_acked").is_some_and(|acked| acked > 0)
-            && number("leaks_injected").is_some()
-            && number("leaks_alarmed") == number("leaks_injected")
-            && number("valves_closed_verified") == number("leaks_injected")
+        self.json["faults"].as_array().is_some_and(Vec::is_empty)
     }
 
     /// For people.
@@ -112,10 +137,12 @@ impl Report {
             figure("rule_call_us", "p50"),
             figure("rule_call_us", "p99")
         );
-        println!(
-            "  verdict     {}",
-            if self.is_good() { "good: nothing lost, every leak closed and verified" } else { "NOT good" }
-        );
+        if self.is_good() {
+            println!("  verdict     good: nothing lost, every leak closed and verified");
+        }
+        for fault in self.json["faults"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+            println!("  verdict     NOT good: {fault}");
+        }
     }
 }
 
@@ -133,14 +160,21 @@ mod tests {
     use super::*;
 
     fn report(acked: i64, durable: i64, proven: bool, alarms: i64) -> Report {
+        with(acked, durable, &[json!({"premises": "pre_Z", "proven": proven})], alarms, Leaks::AtLeastOne)
+    }
+
+    fn with(acked: i64, durable: i64, leaks: &[Value], alarms: i64, wanted: Leaks) -> Report {
         let fleet = json!({
-            "seconds": 1.0, "uplinks_sent": acked, "uplinks_acked": acked, "lost": 0, "leaks_injected": 1,
-            "leak_to_close_ms": {"p50": 1.0}, "totals": {},
-            "leaks": [{"premises": "pre_Z", "proven": proven}],
+            "seconds": 1.0, "uplinks_sent": acked, "uplinks_acked": acked, "lost": 0, "leaks_injected": leaks.len(),
+            "leak_to_close_ms": {"p50": 1.0}, "totals": {}, "leaks": leaks,
         });
         let after = json!({"uplinks": 100 + durable, "premises": [{"premises": 31, "leak_alarms": alarms, "closes_verified": 1}]});
         let metrics = Metrics::default();
-        Report::new(&fleet.to_string(), &json!({"uplinks": 100}), &after, &metrics).unwrap()
+        Report::new(&fleet.to_string(), &json!({"uplinks": 100}), &after, &metrics, wanted).unwrap()
+    }
+
+    fn faults(report: &Report) -> Vec<&str> {
+        report.json["faults"].as_array().unwrap().iter().filter_map(Value::as_str).collect()
     }
 
     #[test]
@@ -158,7 +192,18 @@ mod tests {
 
     #[test]
     fn a_leak_without_alarm_or_without_proof_is_not_good() {
-        assert!(!report(10, 10, true, 0).is_good());
-        assert!(!report(10, 10, false, 1).is_good());
+        assert_eq!(faults(&report(10, 10, true, 0)), ["of 1 leak(s) 0 were alarmed"]);
+        assert_eq!(faults(&report(10, 10, false, 1)), ["of 1 leak(s) 0 ended in a verified close"]);
+    }
+
+    #[test]
+    fn a_run_that_ends_by_itself_without_a_leak_has_shown_nothing() {
+        assert_eq!(faults(&with(10, 10, &[], 0, Leaks::AtLeastOne)), ["no leak was injected: let it run longer"]);
+        assert!(with(10, 10, &[], 0, Leaks::Any).is_good(), "a person who ends it early has not done wrong");
+    }
+
+    #[test]
+    fn every_fault_is_told() {
+        assert_eq!(faults(&report(0, 0, false, 0)).len(), 3);
     }
 }

@@ -42,7 +42,7 @@ pub(crate) struct Postgres {
 }
 
 impl Postgres {
-    /// Makes a cluster and starts it. Its role `davy` is no superuser (row-level security holds for it) and may create databases.
+    /// Makes a cluster and starts it. Its role `davy` is no superuser, as in production, and may create databases.
     pub(crate) fn start(durability: Durability) -> Result<Self> {
         let programs = binaries().context("PostgreSQL is not installed: apt-get install postgresql")?;
         sweep();

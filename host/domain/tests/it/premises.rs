@@ -276,7 +276,7 @@ pub(crate) struct Event {
 
 #[derive(Clone, Debug)]
 enum What {
-    Gas { who: u8, values: Vec<(f64, i64)> },
+    Concentration { who: u8, quantity: Quantity, values: Vec<(f64, i64)> },
     Valve { who: u8, closed: bool, flow: f64, age_ms: i64, battery: f64 },
     Stranger,
     Outcome { pick: u8, outcome: u8, age_ms: i64, sender: u8, counter: u8 },
@@ -288,10 +288,15 @@ enum What {
 }
 
 pub(crate) fn event() -> impl Strategy<Value = Event> {
+    // Around the levels of the floor: where it raises, and below which a reading counts as low.
     let gas = prop_oneof![Just(0.0), Just(4.9), Just(5.0), Just(12.0), Just(24.9), Just(25.0), Just(60.0)];
+    let co = prop_oneof![Just(0.0), Just(29.9), Just(30.0), Just(120.0), Just(299.9), Just(300.0), Just(900.0)];
     let age = prop_oneof![3 => Just(0_i64), 1 => 0..120_000_i64, 1 => -120_000..0_i64];
     let what = prop_oneof![
-        6 => (0_u8..3, prop::collection::vec((gas, age.clone()), 1..3)).prop_map(|(who, values)| What::Gas { who, values }),
+        6 => (0_u8..3, prop::collection::vec((gas, age.clone()), 1..3))
+            .prop_map(|(who, values)| What::Concentration { who, quantity: Quantity::Gas, values }),
+        4 => (0_u8..3, prop::collection::vec((co, age.clone()), 1..3))
+            .prop_map(|(who, values)| What::Concentration { who, quantity: Quantity::Co, values }),
         6 => (0_u8..3, any::<bool>(), prop_oneof![3 => Just(0.0), 1 => Just(0.5)], age.clone(), prop_oneof![9 => Just(80.0), 1 => Just(5.0)])
             .prop_map(|(who, closed, flow, age_ms, battery)| What::Valve { who, closed, flow, age_ms, battery }),
         1 => Just(What::Stranger),
@@ -338,11 +343,11 @@ impl Event {
             What::OtherRule(_) => return None,
             What::Time => Prepared::Other(Input::Due),
             What::Stranger => Prepared::Uplink(GATEWAY, vec![part(Some("nobody"), &[(Quantity::Gas, 90.0)], now)]),
-            What::Gas { who, values } => {
+            What::Concentration { who, quantity, values } => {
                 let (sender, serial) = [(DETECTOR, None), (GATEWAY, Some("S5")), (WELL, None)][usize::from(*who)];
                 let mut folded = part(serial, &[], now);
                 for &(value, age) in values {
-                    folded.readings.push(Reading::new(Quantity::Gas, value, now - Span::from_millis(age)).unwrap());
+                    folded.readings.push(Reading::new(*quantity, value, now - Span::from_millis(age)).unwrap());
                 }
                 Prepared::Uplink(sender, vec![folded])
             }

@@ -140,6 +140,7 @@ impl Ingest {
             store,
             this.shards.iter().map(|shard| shard.inputs.clone()).collect(),
             config.compact_every,
+            CompactOptions { slices: 64, keep: config.compact_after, ..CompactOptions::default() },
             this.compacting.clone(),
             clock,
         );
@@ -301,10 +302,10 @@ async fn compact(
     store: Store,
     shards: Vec<Sender<ShardInput>>,
     every: Duration,
+    options: CompactOptions,
     stop: CancellationToken,
     clock: crate::clock::SharedClock,
 ) {
-    let options = CompactOptions { slices: 64, ..CompactOptions::default() };
     loop {
         tokio::select! {
             () = stop.cancelled() => return,

@@ -108,6 +108,8 @@ pub struct IngestConfig {
     pub shards: usize,
     /// How often the journal is compacted.
     pub compact_every: std::time::Duration,
+    /// How long an uplink stays in the journal before it may be compacted.
+    pub compact_after: davy_domain::Span,
     /// Whether what a rule waits for is honoured; otherwise it is asked about every reading.
     pub wake_conditions: bool,
 }

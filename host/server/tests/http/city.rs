@@ -134,6 +134,7 @@ pub(crate) async fn city_in(folder: tempfile::TempDir, url: &str, change: impl F
         listen: SocketAddr::from(([127, 0, 0, 1], 0)),
         shards: 2,
         compact_every: std::time::Duration::from_hours(1),
+        compact_after: Span::from_minutes(10),
         wake_conditions: true,
     };
     let parts = IngestParts {

@@ -1,0 +1,68 @@
+//! Rules that mean harm, as components that pass every check.
+//!
+//! Must never be found in a list of rules that somebody could choose from: tests and the bench make them when they need them.
+
+use crate::programs;
+use anyhow::{Context, Result};
+use davy_rules::package;
+use wit_component::{StringEncoding, embed_component_metadata};
+use wit_parser::Resolve;
+
+/// Ends in a trap.
+pub const TRAPS: &str = "unreachable";
+/// Never ends.
+pub const LOOPS: &str = "(loop $again (br $again)) unreachable";
+/// Takes all the memory that it is given.
+pub const HOGS: &str = "(loop $more (br_if $more (i32.ne (memory.grow (i32.const 16)) (i32.const -1)))) unreachable";
+/// Returns a list of raises that is longer than the memory.
+pub const TALKS_NONSENSE: &str = "(i32.store (i32.const 4112) (i32.const 8192)) \
+    (i32.store (i32.const 4116) (i32.const 0x7fffffff)) (return (i32.const 4096))";
+
+/// A component of the contract over a hand-written core module. It passes every check: with an empty state it decides nothing and
+/// remembers one byte. With that byte, from its second call on, it runs `harm`. The first page holds its description.
+///
+/// # Errors
+/// When `harm` is no code, or the contract's files are not there.
+pub fn component(harm: &str) -> Result<Vec<u8>> {
+    let wat = format!(
+        r#"(module
+            (memory (export "memory") 2)
+            (global $next (mut i32) (i32.const 65536))
+            (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32)
+                (local $at i32)
+                (local.set $at (i32.and (i32.add (global.get $next) (i32.const 7)) (i32.const -8)))
+                (global.set $next (i32.add (local.get $at) (local.get 3)))
+                (local.get $at))
+            (func $text (param $at i32) (param $text i32) (param $length i32)
+                (i32.store offset=256 (local.get $at) (local.get $text))
+                (i32.store offset=260 (local.get $at) (local.get $length)))
+            (func (export "davy:rules/alarm@0.1.0#describe") (result i32)
+                (call $text (i32.const 0) (i32.const 512) (i32.const 7))
+                (call $text (i32.const 8) (i32.const 520) (i32.const 5))
+                (call $text (i32.const 16) (i32.const 512) (i32.const 0))
+                (call $text (i32.const 24) (i32.const 512) (i32.const 0))
+                (call $text (i32.const 32) (i32.const 1024) (i32.const 33))
+                (call $text (i32.const 40) (i32.const 512) (i32.const 0))
+                (i32.const 256))
+            (func (export "davy:rules/alarm@0.1.0#evaluate") (param $arguments i32) (result i32)
+                (if (i32.load offset=12 (local.get $arguments)) (then {harm}))
+                (i32.store (i32.const 4104) (i32.const 512))
+                (i32.store (i32.const 4108) (i32.const 1))
+                (i32.const 4096))
+            (data (i32.const 512) "hostile\001.0.0")
+            (data (i32.const 1024) "{{\"type\":\"object\",\"properties\":{{}}}}")
+        )"#
+    );
+    let mut core = wat::parse_str(&wat).context("not WebAssembly text")?;
+    let mut resolve = Resolve::default();
+    let mut text = String::new();
+    for file in ["package.wit", "types.wit", "alarm.wit"] {
+        let path = programs::root().join("wit").join(file);
+        text += &std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        text.push('\n');
+    }
+    let package = resolve.push_str("rules.wit", &text)?;
+    let world = resolve.select_world(&[package], Some("alarm-policy"))?;
+    embed_component_metadata(&mut core, &resolve, world, StringEncoding::UTF8, false)?;
+    package::componentize(&core).context("the core module does not become a component")
+}
