@@ -4,6 +4,7 @@
 //! can forget either. Nothing here knows about HTTP.
 
 mod alarms;
+mod decisions;
 mod devices;
 mod landscape;
 mod orders;

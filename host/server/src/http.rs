@@ -5,6 +5,7 @@
 //! and [`crate::backend`] reads through the caller's scope.
 
 mod alarms;
+mod decisions;
 mod devices;
 mod envelope;
 mod events;
@@ -133,6 +134,8 @@ pub(crate) fn documented() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(alarms::list))
         .routes(routes!(alarms::acknowledge))
         .routes(routes!(alarms::reset))
+        .routes(routes!(decisions::list))
+        .routes(routes!(decisions::component))
         .routes(routes!(devices::list))
         .routes(routes!(devices::one))
         .routes(routes!(devices::series))
