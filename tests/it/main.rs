@@ -1,10 +1,11 @@
-//! What holds across crates and needs no other program.
+//! What holds across crates, and what the built programs say to each other.
 
 // Test code outside of `#[test]` functions too: a failed expectation is how it speaks.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
 mod command_lines;
 mod configuration;
+mod explain;
 mod house_rules;
 mod layering;
 mod protocol;

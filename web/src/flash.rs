@@ -32,8 +32,18 @@ pub enum Flash {
     NotFound,
     /// `error=refused`: a rule of the domain is against it.
     Refused,
-    /// `error=fresh-low-readings`: a reset without fresh low readings.
-    NeedsReadings,
+    /// `error=readings-high`: a reset while the newest reading is not low.
+    ReadingsHigh,
+    /// `error=reading-too-old`: a reset on a reading that proves nothing about now.
+    ReadingTooOld,
+    /// `error=no-reading`: a reset before the device has reported.
+    NoReading,
+    /// `error=valve-not-closed`: a reset while the valve has not proven that it is closed.
+    ValveNotClosed,
+    /// `error=still-present`: a reset while the condition is there.
+    StillPresent,
+    /// `error=alarm-ended`: somebody was quicker.
+    AlarmEnded,
     /// `error=unavailable`, and whatever has no word of its own.
     Unavailable,
 }
@@ -60,7 +70,12 @@ impl Flash {
             "forbidden" => Self::Forbidden,
             "not-found" => Self::NotFound,
             "refused" => Self::Refused,
-            "fresh-low-readings" => Self::NeedsReadings,
+            "readings-high" => Self::ReadingsHigh,
+            "reading-too-old" => Self::ReadingTooOld,
+            "no-reading" => Self::NoReading,
+            "valve-not-closed" => Self::ValveNotClosed,
+            "still-present" => Self::StillPresent,
+            "alarm-ended" => Self::AlarmEnded,
             "unavailable" => Self::Unavailable,
             _ => return None,
         })
@@ -69,7 +84,8 @@ impl Flash {
     /// From the problem that a change was answered with.
     pub fn from_problem(problem: &Problem) -> Self {
         let word = problem.kind.strip_prefix("/problems/").unwrap_or(&problem.kind);
-        Self::from_error(word).unwrap_or(match problem.status {
+        let reason = problem.reason.as_deref().and_then(Self::from_error);
+        reason.or_else(|| Self::from_error(word)).unwrap_or(match problem.status {
             403 => Self::Forbidden,
             404 => Self::NotFound,
             409 | 422 => Self::Refused,
@@ -96,7 +112,12 @@ impl Flash {
             Self::Forbidden => td_string!(locale, flash.error_forbidden),
             Self::NotFound => td_string!(locale, flash.error_not_found),
             Self::Refused => td_string!(locale, flash.error_refused),
-            Self::NeedsReadings => td_string!(locale, flash.error_readings),
+            Self::ReadingsHigh => td_string!(locale, flash.error_readings_high),
+            Self::ReadingTooOld => td_string!(locale, flash.error_reading_too_old),
+            Self::NoReading => td_string!(locale, flash.error_no_reading),
+            Self::ValveNotClosed => td_string!(locale, flash.error_valve_not_closed),
+            Self::StillPresent => td_string!(locale, flash.error_still_present),
+            Self::AlarmEnded => td_string!(locale, flash.error_alarm_ended),
             Self::Unavailable => td_string!(locale, flash.error_unavailable),
         }
     }
@@ -115,8 +136,12 @@ mod tests {
 
     #[test]
     fn a_refused_change_says_why() {
-        let problem = Problem::new("fresh-low-readings", 409, "", "");
-        assert_eq!(Flash::from_problem(&problem), Flash::NeedsReadings);
+        let problem = Problem::new("refused", 409, "", "");
+        assert_eq!(Flash::from_problem(&problem), Flash::Refused);
+        let of = |reason: &str| Flash::from_problem(&problem.clone().with_reason(reason));
+        assert_eq!(of("readings-high"), Flash::ReadingsHigh);
+        assert_eq!(of("reading-too-old"), Flash::ReadingTooOld);
+        assert_eq!(of("a word of tomorrow"), Flash::Refused);
         assert_eq!(Flash::from_problem(&Problem::new("odd", 409, "", "")), Flash::Refused);
         assert_eq!(Flash::from_problem(&Problem::new("offline", 0, "", "")), Flash::Unavailable);
     }

@@ -4,12 +4,14 @@
 //! (`dev_…`), enumerations are kebab-case words, quantities carry their unit beside the value.
 
 mod backend;
+mod decision;
 mod event;
 mod fleet;
 mod people;
 mod problem;
 
 pub use backend::{Backend, Reply};
+pub use decision::{AlarmDecisions, AskedRule, DecisionItem, FloorFinding};
 pub use event::LiveEvent;
 pub use fleet::{
     AlarmItem, AlarmPage, AlarmQuery, CloseReceipt, CommandItem, DeviceDetail, DevicePage, DeviceQuery, DeviceSummary,

@@ -16,6 +16,11 @@ pub struct Problem {
     pub status: u16,
     /// What was expected, what came, what to do.
     pub detail: String,
+    /// Why in one stable word, where a kind has several reasons: a refused reset says `readings-high`, `reading-too-old`,
+    /// `no-reading`, `valve-not-closed`, `still-present` or `alarm-ended`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
+    pub reason: Option<Box<str>>,
     /// Which fields were refused, and why.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<FieldError>,
@@ -39,6 +44,7 @@ impl Problem {
             title: title.to_owned(),
             status,
             detail: detail.into(),
+            reason: None,
             errors: Vec::new(),
         }
     }
@@ -61,6 +67,13 @@ impl Problem {
     /// 503: try again later.
     pub fn unavailable(detail: impl Into<String>) -> Self {
         Self::new("unavailable", 503, "Not available right now", detail)
+    }
+
+    /// Adds the reason in one stable word.
+    #[must_use]
+    pub fn with_reason(mut self, reason: impl Into<Box<str>>) -> Self {
+        self.reason = Some(reason.into());
+        self
     }
 
     /// Adds a refused field.

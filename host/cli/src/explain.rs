@@ -1,20 +1,33 @@
-//! `davyctl explain`.
+//! `davyctl explain`: makes a stored decision again and says where it comes out otherwise.
+
+mod stored;
 
 use crate::exit::Answer;
 use crate::rule::{engine, read};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
+use davy_domain::AlarmId;
 use davy_rules::explain::{DecisionRecord, Replay};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 
 #[derive(clap::Args)]
 #[command(arg_required_else_help = true)]
+#[command(group(clap::ArgGroup::new("what").required(true).args(["alarm", "file"])))]
 pub(crate) struct Arguments {
-    /// The stored decision (JSON, format davy-decision/1)
+    /// The alarm (alm_…) whose decisions a server has stored
+    #[arg(requires = "server")]
+    alarm: Option<AlarmId>,
+    /// The server, such as https://gas.example
+    #[arg(long, value_name = "URL", requires_all = ["alarm", "email"])]
+    server: Option<String>,
+    /// Who signs in; the password is asked for, or taken from DAVY_PASSWORD
+    #[arg(long, value_name = "ADDRESS", env = "DAVY_EMAIL")]
+    email: Option<String>,
+    /// A stored decision in a file (JSON, format davy-decision/1)
     #[arg(long, value_name = "FILE")]
-    file: PathBuf,
-    /// The component that decided, when the record does not hold it
-    #[arg(long, value_name = "FILE")]
+    file: Option<PathBuf>,
+    /// The component that decided, when the record in the file does not hold it
+    #[arg(long, value_name = "FILE", requires = "file")]
     component: Option<PathBuf>,
     /// Print JSON for programs instead of text for people
     #[arg(long)]
@@ -22,15 +35,27 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Answer> {
-    let record: DecisionRecord = serde_json::from_slice(&read(&arguments.file)?)
-        .with_context(|| format!("{} is not a stored decision", arguments.file.display()))?;
-    let component = arguments.component.as_deref().map(read).transpose()?;
+    match arguments {
+        Arguments { alarm: Some(alarm), server: Some(server), email: Some(email), json, .. } => {
+            stored::run(*alarm, server, email, *json)
+        }
+        Arguments { file: Some(file), component, json, .. } => of_file(file, component.as_deref(), *json),
+        // The parser lets nothing else through.
+        _ => bail!("expected either an alarm with `--server` and `--email`, or `--file`"),
+    }
+}
+
+fn of_file(file: &Path, component: Option<&Path>, json: bool) -> Result<Answer> {
+    let record: DecisionRecord =
+        serde_json::from_slice(&read(file)?).with_context(|| format!("{} is not a stored decision", file.display()))?;
+    let component = component.map(read).transpose()?;
     let replay = record.replay(&engine()?, component.as_deref())?;
     let identical = replay.differences.is_empty();
-    if arguments.json {
+    if json {
         println!("{:#}", as_value(&record, &replay));
     } else {
-        print(&arguments.file, &record, &replay);
+        println!("{}", file.display());
+        print(&record, &replay);
     }
     Ok(identical.into())
 }
@@ -50,9 +75,8 @@ fn as_value(record: &DecisionRecord, replay: &Replay) -> serde_json::Value {
     })
 }
 
-fn print(file: &Path, record: &DecisionRecord, replay: &Replay) {
+fn print(record: &DecisionRecord, replay: &Replay) {
     let about = replay.rule.describe();
-    println!("{}", file.display());
     println!("  rule      {} {}  {}", about.name, about.version, record.rule);
     let settings = replay.settings.as_ref().map_or_else(|| "unreadable".to_owned(), ToString::to_string);
     println!("  settings  version {}: {settings}", record.settings_version);

@@ -3,6 +3,7 @@
 //! It runs the same engine as the server, so what it accepts the server accepts. It must never do by itself what needs a
 //! person's sign-in: it has no way around the API.
 
+mod client;
 mod exit;
 mod explain;
 mod rule;

@@ -4,11 +4,13 @@
 
 use crate::device::{Condition, ConditionSet, DeviceKind, Priority, ValveState};
 use crate::quantity::{Quantity, Reading};
-use crate::time::Timestamp;
+use crate::time::{Span, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// The largest rule memory, in bytes.
 pub const MAX_STATE_BYTES: usize = 4096;
+/// The furthest a policy may set a timer.
+const LONGEST_TIMER: Span = Span::from_days(400);
 
 /// Why the policy is called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -87,6 +89,37 @@ pub struct PolicyOutcome {
     pub timers: Vec<PolicyTimer>,
     /// The wake condition, if it gives one.
     pub wake: Option<Wake>,
+}
+
+impl PolicyOutcome {
+    /// What the contract forbids, whatever the device's state is. The fold refuses an answer that fails it, and whoever makes
+    /// a stored decision again must refuse it, too.
+    ///
+    /// # Errors
+    /// The field, what was expected and what came.
+    pub fn check(&self, now: Timestamp) -> Result<(), String> {
+        if self.state.len() > MAX_STATE_BYTES {
+            return Err(format!("state must be at most {MAX_STATE_BYTES} bytes, got {}", self.state.len()));
+        }
+        for condition in self.raise.iter().map(|raise| raise.condition).chain(self.clear.iter().copied()) {
+            if !condition.for_rules() {
+                return Err(format!("`{condition}` belongs to the platform: a rule may neither raise nor clear it"));
+            }
+        }
+        if let Some(both) = self.raise.iter().find(|raise| self.clear.contains(&raise.condition)) {
+            return Err(format!("`{}` must be raised or cleared, got both", both.condition));
+        }
+        for timer in &self.timers {
+            if timer.at < now || timer.at > now + LONGEST_TIMER {
+                return Err(format!(
+                    "timer {} must be due between now and {LONGEST_TIMER} from now, got {}",
+                    timer.id,
+                    timer.at.since(now)
+                ));
+            }
+        }
+        Ok(())
+    }
 }
 
 /// How a policy failed. Whatever it is, the statutory floor stands.

@@ -4,24 +4,33 @@
 //! last `/` is the serial of a gateway's child. Records with unknown names are counted, not refused: a newer device may say
 //! more than this platform understands.
 //!
-//! A known record with a wrong unit or value refuses the pack, with one exception: a pack that also carries a valid gas or
-//! CO reading is never refused for another record's fault. A leak must not be missed because a battery figure is odd.
+//! A faulty record refuses the pack, with one exception: a pack that also carries a valid gas, CO or valve reading is never
+//! refused for another record's fault, as long as its CBOR is well-formed. A leak must not be missed because a battery
+//! figure is odd. That holds for a field that must be understood and is not, too: RFC 8428 §4.4 asks to discard the whole
+//! pack, and here only that record is discarded.
+
+mod value;
 
 use crate::quantity::{Quantity, Reading, ReadingError};
 use crate::time::{Span, Timestamp};
-use minicbor::data::{Tag, Type};
+use minicbor::data::Type;
 use minicbor::{Decoder, Encoder};
+use value::{number, pass_over, short, take};
 
 /// The most records in one pack.
 pub const MAX_RECORDS: u64 = 4_096;
 /// The longest serial of a gateway's child, in bytes.
 pub const MAX_SERIAL: usize = 64;
+/// The longest name of a record: a serial, a `/` and 32 bytes, more than any name that is known here.
+const MAX_NAME: usize = MAX_SERIAL + 1 + 32;
 /// Times below this are relative to the time of arrival (RFC 8428 §4.5.3).
 const RELATIVE_BELOW_S: f64 = 268_435_456.0;
 /// A device's clock further ahead than this is not believed.
 const CLOCK_AHEAD: Span = Span::from_hours(24);
 /// A reading older than this is not believed: longer than any device's memory lasts.
 const CLOCK_BEHIND: Span = Span::from_days(400);
+/// Stands for a label that no field here has.
+const OTHER: i64 = i64::MAX;
 
 /// A decoded pack.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -32,7 +41,7 @@ pub struct Uplink {
     pub unknown: u16,
     /// Whether a time was so far off that the time of arrival took its place.
     pub clock_suspect: bool,
-    /// The first faulty record of a pack that was accepted for its gas or CO readings.
+    /// The first fault of a pack that was accepted for its gas, CO or valve readings; its record is left out.
     pub fault: Option<SenmlError>,
 }
 
@@ -192,8 +201,27 @@ struct Fields<'b> {
 }
 
 impl<'b> Pack<'_, 'b> {
+    /// One record: its reading, or the fault that leaves it out. Only CBOR that is broken is an error.
     fn record(&mut self, record: usize, decoder: &mut Decoder<'b>) -> Result<(), SenmlError> {
-        let field = |field, expected| {
+        let mut fault = None;
+        let fields = match take(decoder, &mut fault, |decoder| map(decoder, record))? {
+            Some(declared) => self.fields(record, declared, decoder, &mut fault)?,
+            None => Fields::default(),
+        };
+        if let Err(fault) = fault.map_or_else(|| self.resolve(record, &fields), Err) {
+            self.uplink.fault.get_or_insert(fault);
+        }
+        Ok(())
+    }
+
+    fn fields(
+        &mut self,
+        record: usize,
+        declared: Option<u64>,
+        decoder: &mut Decoder<'b>,
+        fault: &mut Option<SenmlError>,
+    ) -> Result<Fields<'b>, SenmlError> {
+        let wrong = |field, expected| {
             move |error: minicbor::decode::Error| SenmlError::Field {
                 record,
                 field,
@@ -201,48 +229,66 @@ impl<'b> Pack<'_, 'b> {
                 got: short(&error.to_string()),
             }
         };
-        let declared = decoder.map().map_err(field("record", "a map"))?;
+        let text = |field| move |decoder: &mut Decoder<'b>| decoder.str().map_err(wrong(field, "a text"));
+        let figure = |field| move |decoder: &mut Decoder<'b>| number(decoder, record, field);
         let mut fields = Fields::default();
         let mut seen = 0_u64;
         loop {
             if declared == Some(seen) {
                 break;
             }
-            let label = decoder.datatype().map_err(field("label", "an integer or a text"))?;
+            let label = decoder.datatype().map_err(wrong("label", "an integer or a text"))?;
             if declared.is_none() && label == Type::Break {
-                decoder.skip().map_err(field("record", "its end"))?;
+                decoder.skip().map_err(wrong("record", "its end"))?;
                 break;
             }
             seen += 1;
-            if matches!(label, Type::String) {
-                let label = decoder.str().map_err(field("label", "an integer or a text"))?;
-                if label.ends_with('_') {
-                    return Err(SenmlError::MustUnderstand { record, field: short(label) });
+            let label = take(decoder, fault, |decoder| {
+                if label != Type::String {
+                    return decoder.i64().map_err(wrong("label", "an integer or a text"));
                 }
-                decoder.skip().map_err(field("value", "well-formed CBOR"))?;
-                continue;
-            }
-            match decoder.i64().map_err(field("label", "an integer or a text"))? {
+                match decoder.str().map_err(wrong("label", "an integer or a text"))? {
+                    label if label.ends_with('_') => Err(SenmlError::MustUnderstand { record, field: short(label) }),
+                    _ => Ok(OTHER),
+                }
+            })?;
+            match label.unwrap_or(OTHER) {
                 -1 => {
-                    let version = decoder.i64().map_err(field("bver", "an integer"))?;
-                    if !(1..=10).contains(&version) {
-                        return Err(SenmlError::Version { record, got: version });
-                    }
+                    take(decoder, fault, |decoder| version(decoder, record))?;
                 }
-                -2 => self.base.name = decoder.str().map_err(field("bn", "a text"))?,
-                -3 => self.base.time = number(decoder, record, "bt")?,
-                -4 => self.base.unit = Some(decoder.str().map_err(field("bu", "a text"))?),
-                -5 => self.base.value = number(decoder, record, "bv")?,
-                0 => fields.name = decoder.str().map_err(field("n", "a text"))?,
-                1 => fields.unit = Some(decoder.str().map_err(field("u", "a text"))?),
-                2 => fields.value = Some(number(decoder, record, "v")?),
-                4 => fields.flag = Some(decoder.bool().map_err(field("vb", "true or false"))?),
-                6 => fields.time = number(decoder, record, "t")?,
+                // A base that cannot be read is none: what follows must not be laid at the door of the child before.
+                -2 => {
+                    let name = take(decoder, fault, |decoder| base_name(decoder, record))?;
+                    self.base.name = name.unwrap_or_default();
+                }
+                -3 => {
+                    let time = take(decoder, fault, figure("bt"))?;
+                    self.uplink.clock_suspect |= time.is_none();
+                    self.base.time = time.unwrap_or_default();
+                }
+                -4 => self.base.unit = take(decoder, fault, text("bu"))?,
+                -5 => {
+                    let value = take(decoder, fault, |decoder| base_value(decoder, record))?;
+                    self.base.value = value.unwrap_or_default();
+                }
+                0 => fields.name = take(decoder, fault, text("n"))?.unwrap_or_default(),
+                1 => fields.unit = take(decoder, fault, text("u"))?,
+                2 => fields.value = take(decoder, fault, figure("v"))?,
+                4 => {
+                    let flag = |decoder: &mut Decoder<'b>| decoder.bool().map_err(wrong("vb", "true or false"));
+                    fields.flag = take(decoder, fault, flag)?;
+                }
+                6 => fields.time = take(decoder, fault, figure("t"))?.unwrap_or_default(),
                 // Sums, texts, data, update times and labels to come: no quantity of ours is in them.
-                _ => decoder.skip().map_err(field("value", "well-formed CBOR"))?,
+                _ => pass_over(decoder).ok_or_else(|| SenmlError::Field {
+                    record,
+                    field: "value",
+                    expected: "well-formed CBOR",
+                    got: "something else, or its end".to_owned(),
+                })?,
             }
         }
-        self.resolve(record, &fields)
+        Ok(fields)
     }
 
     fn resolve(&mut self, record: usize, fields: &Fields<'b>) -> Result<(), SenmlError> {
@@ -285,22 +331,11 @@ impl<'b> Pack<'_, 'b> {
             self.uplink.unknown = self.uplink.unknown.saturating_add(1);
             return Ok(());
         };
-        if let Some(serial) = child
-            && (serial.is_empty() || serial.len() > MAX_SERIAL || serial.chars().any(char::is_control))
-        {
-            return Err(SenmlError::Field {
-                record,
-                field: "n",
-                expected: "a serial of 1 to 64 bytes before the `/`",
-                got: short(serial),
-            });
+        if let Some(serial) = child {
+            check_serial(record, "n", serial)?;
         }
-        match self.reading(record, quantity, fields) {
-            Ok(reading) => self.part(child).push(reading),
-            Err(fault) => {
-                self.uplink.fault.get_or_insert(fault);
-            }
-        }
+        let reading = self.reading(record, quantity, fields)?;
+        self.part(child).push(reading);
         Ok(())
     }
 
@@ -356,7 +391,7 @@ impl<'b> Pack<'_, 'b> {
     }
 
     fn accept(self) -> Result<(), SenmlError> {
-        let vital = |reading: &Reading| matches!(reading.quantity, Quantity::Gas | Quantity::Co);
+        let vital = |reading: &Reading| matches!(reading.quantity, Quantity::Gas | Quantity::Co | Quantity::Valve);
         let carries_vital = self.uplink.parts.iter().any(|part| part.readings.iter().any(vital));
         match &self.uplink.fault {
             Some(fault) if !carries_vital => Err(fault.clone()),
@@ -365,55 +400,51 @@ impl<'b> Pack<'_, 'b> {
     }
 }
 
-/// An integer, a float of any width, or a decimal fraction (tag 4, RFC 8949 §3.4.4).
-fn number(decoder: &mut Decoder<'_>, record: usize, field: &'static str) -> Result<f64, SenmlError> {
-    let expected = "a number";
-    let wrong =
-        |error: minicbor::decode::Error| SenmlError::Field { record, field, expected, got: short(&error.to_string()) };
-    let kind = decoder.datatype().map_err(wrong)?;
-    match kind {
-        Type::F16 => decoder.f16().map(f64::from).map_err(wrong),
-        Type::F32 => decoder.f32().map(f64::from).map_err(wrong),
-        Type::F64 => decoder.f64().map_err(wrong),
-        Type::U8 | Type::U16 | Type::U32 | Type::U64 | Type::I8 | Type::I16 | Type::I32 | Type::I64 | Type::Int => {
-            decoder.int().map(|int| i128::from(int) as f64).map_err(wrong)
-        }
-        Type::Tag => {
-            let tag = decoder.tag().map_err(wrong)?;
-            let pair = decoder.array().map_err(wrong)?;
-            if tag != Tag::new(4) || pair != Some(2) {
-                let got = format!("tag {}", tag.as_u64());
-                return Err(SenmlError::Field { record, field, expected: "a number or a decimal fraction", got });
-            }
-            let exponent = decoder.i16().map_err(wrong)?;
-            let mantissa = decoder.int().map(i128::from).map_err(wrong)?;
-            // Through text, so that 215e-1 is exactly what 21.5 is.
-            format!("{mantissa}e{exponent}").parse().map_err(|_| SenmlError::Field {
-                record,
-                field,
-                expected,
-                got: format!("{mantissa}e{exponent}"),
-            })
-        }
-        Type::Bool
-        | Type::Null
-        | Type::Undefined
-        | Type::Simple
-        | Type::Bytes
-        | Type::BytesIndef
-        | Type::String
-        | Type::StringIndef
-        | Type::Array
-        | Type::ArrayIndef
-        | Type::Map
-        | Type::MapIndef
-        | Type::Break
-        | Type::Unknown(_) => Err(SenmlError::Field { record, field, expected, got: kind.to_string() }),
+/// How many fields a record has; none said when a break ends it.
+fn map(decoder: &mut Decoder<'_>, record: usize) -> Result<Option<u64>, SenmlError> {
+    decoder.map().map_err(|error| SenmlError::Field {
+        record,
+        field: "record",
+        expected: "a map",
+        got: short(&error.to_string()),
+    })
+}
+
+/// A base name may be any part of a name; one that is a whole serial must be a good one, and none is longer than a name.
+fn base_name<'b>(decoder: &mut Decoder<'b>, record: usize) -> Result<&'b str, SenmlError> {
+    let refuse = |expected, got: String| SenmlError::Field { record, field: "bn", expected, got };
+    let name = decoder.str().map_err(|error| refuse("a text", short(&error.to_string())))?;
+    if let Some(serial) = name.strip_suffix('/') {
+        check_serial(record, "bn", serial)?;
+    } else if name.len() > MAX_NAME {
+        return Err(refuse("at most 97 bytes", short(name)));
+    }
+    Ok(name)
+}
+
+fn base_value(decoder: &mut Decoder<'_>, record: usize) -> Result<f64, SenmlError> {
+    match number(decoder, record, "bv")? {
+        value if value.is_finite() => Ok(value),
+        value => Err(SenmlError::Field { record, field: "bv", expected: "a finite number", got: value.to_string() }),
     }
 }
 
-fn short(text: &str) -> String {
-    text.chars().take(64).collect()
+fn check_serial(record: usize, field: &'static str, serial: &str) -> Result<(), SenmlError> {
+    if serial.is_empty() || serial.len() > MAX_SERIAL || serial.chars().any(char::is_control) {
+        let expected = "a serial of 1 to 64 bytes before the `/`";
+        return Err(SenmlError::Field { record, field, expected, got: short(serial) });
+    }
+    Ok(())
+}
+
+fn version(decoder: &mut Decoder<'_>, record: usize) -> Result<(), SenmlError> {
+    match decoder.i64() {
+        Ok(1..=10) => Ok(()),
+        Ok(got) => Err(SenmlError::Version { record, got }),
+        Err(error) => {
+            Err(SenmlError::Field { record, field: "bver", expected: "an integer", got: short(&error.to_string()) })
+        }
+    }
 }
 
 /// The pack that carries these readings, a gateway's children with their serials before the name. Times are absolute.

@@ -196,7 +196,13 @@ impl DecisionRecord {
         }
         let event = PolicyEvent::try_from(&self.event).map_err(ExplainError::Event)?;
         let rule = engine.load(&engine.admit(component).map_err(ExplainError::Refused)?);
-        let decision = rule.decide(&self.settings.0, &self.state_before.0, &event);
+        let mut decision = rule.decide(&self.settings.0, &self.state_before.0, &event);
+        // The platform turned an answer that breaks the contract into a fault before it was stored.
+        if let Ok(outcome) = &decision.evaluation.result
+            && let Err(what) = outcome.check(event.now)
+        {
+            decision.evaluation.result = Err(PolicyFault::Nonsense { what });
+        }
         let differences = differences(&self.result, &(&decision.evaluation.result).into());
         let settings = rule.describe().schema.decode(&self.settings.0);
         Ok(Replay { rule, evaluation: decision.evaluation, remarks: decision.remarks, differences, settings })

@@ -4,6 +4,7 @@
 //! can forget either. Nothing here knows about HTTP.
 
 mod alarms;
+mod decisions;
 mod devices;
 mod landscape;
 mod orders;
@@ -152,7 +153,9 @@ pub fn stored(error: StoreError) -> Problem {
 /// A refusal of the shards as a problem.
 pub fn operated(error: OperateError) -> Problem {
     match error {
-        OperateError::Refused { reason } => Problem::new("refused", 409, "Refused", reason),
+        OperateError::Refused { reason } => {
+            Problem::new("refused", 409, "Refused", reason.to_string()).with_reason(reason.code())
+        }
         OperateError::NotStored { ref reason } => {
             tracing::error!(%reason, "a person's change could not be stored");
             Problem::unavailable("The change could not be stored, so it was not made; try again in a few seconds.")

@@ -139,12 +139,16 @@ settings! {
     "http.body-limit" http_body_limit: Bytes = "64 KiB";
     /// How long a request may take; event streams are exempt.
     "http.timeout" http_timeout: Length = "10 s";
+    /// How long a client may take to send a request's head, and how long a connection may then be idle before the next one.
+    "http.head-timeout" http_head_timeout: Length = "30 s";
     /// Requests per second that one client address may send on average to the API; 0 is no limit.
     "http.rate" http_rate: u32 = "50";
     /// Requests that one client address may send to the API in a burst.
     "http.burst" http_burst: u32 = "200";
     /// Open event streams at most, in all.
     "http.event-streams" http_event_streams: usize = "2000";
+    /// Open event streams of one person at most, on all their devices and pages together.
+    "http.event-streams-per-user" http_event_streams_per_user: usize = "20";
     /// Address of a listener for `/metrics` alone; empty serves `/metrics` on `http.listen`.
     "metrics.listen" metrics_listen: Optional<SocketAddr> = "";
     /// UDP address that CoAP listens on.
@@ -313,6 +317,8 @@ impl Settings {
         );
         refuse(self.http_burst == 0, "`http.burst` must be at least 1");
         refuse(self.http_timeout.millis() < 100, "`http.timeout` must be at least 100 ms");
+        refuse(self.http_head_timeout.millis() < 100, "`http.head-timeout` must be at least 100 ms");
+        refuse(self.http_event_streams_per_user == 0, "`http.event-streams-per-user` must be at least 1");
         refuse(self.http_body_limit.0 < 1024, "`http.body-limit` must be at least 1 KiB");
         refuse(self.ingest_shards > 62, "`ingest.shards` must be at most 62: ids tell no more apart");
         refuse(self.live_queue < 16, "`live.queue` must be at least 16");

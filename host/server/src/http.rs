@@ -5,6 +5,7 @@
 //! and [`crate::backend`] reads through the caller's scope.
 
 mod alarms;
+mod decisions;
 mod devices;
 mod envelope;
 mod events;
@@ -13,6 +14,7 @@ mod flash;
 mod forms;
 pub mod guard;
 mod health;
+mod listen;
 mod me;
 pub mod openapi;
 mod overview;
@@ -22,6 +24,7 @@ pub mod problem;
 pub mod rate;
 pub mod sessions;
 mod sign_in;
+mod streams;
 mod tiles;
 
 use crate::backend::{Relay, Service};
@@ -31,6 +34,7 @@ use crate::operate::SharedOperate;
 use axum::Router;
 use davy_store::Store;
 pub(crate) use health::metrics_router;
+pub use listen::serve;
 use metrics_exporter_prometheus::PrometheusHandle;
 use passwords::{PasswordError, Passwords};
 use rate::RateLimit;
@@ -38,7 +42,7 @@ use sessions::Sessions;
 use sign_in::Desk;
 use std::net::IpAddr;
 use std::sync::Arc;
-use tokio::sync::Semaphore;
+use streams::Streams;
 use tokio_util::sync::CancellationToken;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -58,7 +62,7 @@ pub struct App {
     pub(crate) operate: SharedOperate,
     pub(crate) clock: SharedClock,
     pub(crate) rate: RateLimit<IpAddr>,
-    pub(crate) streams: Arc<Semaphore>,
+    pub(crate) streams: Arc<Streams>,
     pub(crate) metrics: Option<PrometheusHandle>,
     pub(crate) request_prefix: String,
     pub(crate) stopping: CancellationToken,
@@ -107,7 +111,7 @@ impl App {
             ),
             desk: Desk::new(&settings, passwords),
             rate: RateLimit::new(settings.http_burst, settings.http_rate, 1_000),
-            streams: Arc::new(Semaphore::new(settings.http_event_streams)),
+            streams: Arc::new(Streams::new(settings.http_event_streams, settings.http_event_streams_per_user)),
             service: parts.service,
             relay: parts.relay,
             store: parts.store,
@@ -130,6 +134,8 @@ pub(crate) fn documented() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(alarms::list))
         .routes(routes!(alarms::acknowledge))
         .routes(routes!(alarms::reset))
+        .routes(routes!(decisions::list))
+        .routes(routes!(decisions::component))
         .routes(routes!(devices::list))
         .routes(routes!(devices::one))
         .routes(routes!(devices::series))

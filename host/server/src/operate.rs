@@ -4,6 +4,7 @@
 
 use davy_domain::alarm::{Alarm, AlarmEvent};
 use davy_domain::command::{Cause, Command};
+use davy_domain::interlock::RejectReason;
 use davy_domain::{AlarmId, ConditionSet, DeviceId, InterlockId, Quantity, Reading, Timestamp, ValveState};
 use std::future::Future;
 use std::pin::Pin;
@@ -19,11 +20,11 @@ pub type SharedOperate = Arc<dyn Operate>;
 /// Why ingest did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum OperateError {
-    /// The fold refused: the reason is a sentence for the person who asked.
-    #[error("{reason}")]
+    /// The fold refused.
+    #[error(transparent)]
     Refused {
         /// What stands against it and what to do.
-        reason: String,
+        reason: RejectReason,
     },
     /// No shard has the interlock, device or alarm; it may be newer than the last start.
     #[error("no shard has {what}: it may have been provisioned after the last start, so restart the server")]

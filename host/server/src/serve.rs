@@ -131,6 +131,7 @@ async fn run(
     let service = Arc::new(Service::new(store.clone(), Arc::clone(operate), Arc::clone(&clock), tile_age).await?);
     let relay = Relay::new(live, settings.live_queue);
     let own_listener = settings.metrics_listen.0;
+    let head_within = settings.http_head_timeout.duration();
     let app = Arc::new(App::new(Parts {
         settings: settings.clone(),
         service: Arc::clone(&service),
@@ -157,17 +158,9 @@ async fn run(
             .await
             .with_context(|| format!("cannot listen for metrics on {address}: choose another `metrics.listen`"))?;
         let routes: Router = crate::http::metrics_router(world.metrics);
-        let stopping = stopping.clone();
-        tasks.spawn(async move {
-            let served = axum::serve(listener, routes).with_graceful_shutdown(stopping.cancelled_owned()).await;
-            if let Err(error) = served {
-                tracing::error!(%error, "the listener for metrics failed");
-            }
-        });
+        tasks.spawn(crate::http::serve(listener, routes, head_within, stopping.clone()));
     }
-    let routes = routes.into_make_service_with_connect_info::<SocketAddr>();
-    let ended = stopping.clone().cancelled_owned();
-    let mut server = tokio::spawn(async move { axum::serve(listener, routes).with_graceful_shutdown(ended).await });
+    let mut server = tokio::spawn(crate::http::serve(listener, routes, head_within, stopping.clone()));
     tracing::info!(%http, %coap, "ready");
     // For whoever started the process and gave it port 0.
     println!("davy ready http=http://{http} coap=coap://{coap}");
@@ -175,14 +168,14 @@ async fn run(
         () = stop => {}
         () = failed.cancelled() => anyhow::bail!("ingest has failed (see the log above): start the server again; nothing acknowledged is lost"),
         ended = &mut server => {
-            ended.context("HTTP")?.context("HTTP")?;
+            ended.context("HTTP")?;
             anyhow::bail!("HTTP ended by itself");
         }
     }
     tracing::info!("stopping: no new requests");
     stopping.cancel();
     if let Ok(ended) = tokio::time::timeout(DRAIN, &mut server).await {
-        ended.context("HTTP")?.context("HTTP")?;
+        ended.context("HTTP")?;
     } else {
         tracing::warn!("some requests were still under way after {} s and were cut off", DRAIN.as_secs());
         server.abort();

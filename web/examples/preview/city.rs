@@ -567,7 +567,7 @@ impl Backend for City {
     }
 
     fn reset<'a>(&'a self, _viewer: &'a Viewer, _alarm: AlarmId) -> Reply<'a, ()> {
-        ready(Err(Problem::new("fresh-low-readings", 409, "Not yet", "Fresh low readings are needed.")))
+        ready(Err(Problem::new("refused", 409, "Refused", "`gas` must be below 5 %LEL").with_reason("readings-high")))
     }
 
     fn tile<'a>(&'a self, _viewer: &'a Viewer, z: u8, x: u32, y: u32) -> Reply<'a, Vec<u8>> {

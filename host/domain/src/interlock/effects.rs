@@ -6,7 +6,7 @@ use crate::device::{Condition, Priority, coded};
 use crate::floor::FloorHit;
 use crate::id::{AlarmId, CommandId, DeviceId, NoticeId};
 use crate::policy::{Evaluation, PolicyEvent, PolicyTimer};
-use crate::quantity::Reading;
+use crate::quantity::{Quantity, Reading};
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -271,4 +271,77 @@ pub enum RejectReason {
         #[from]
         refusal: AlarmRefusal,
     },
+    /// A reset without proof that the condition has gone.
+    #[error(transparent)]
+    Reset {
+        /// What is missing.
+        #[from]
+        block: ResetBlock,
+    },
+}
+
+/// What stands against the reset of a latched alarm.
+#[derive(Clone, Copy, Debug, PartialEq, thiserror::Error, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ResetBlock {
+    /// The valve's report does not prove it closed.
+    #[error("the valve is not proven closed: a reset is possible once it has reported that")]
+    ValveNotClosed,
+    /// The device has never reported the quantity.
+    #[error("the device has not reported `{}` yet: wait for its next report", quantity.senml_name())]
+    NoReading {
+        /// What is missing.
+        quantity: Quantity,
+    },
+    /// The newest reading is not below the level at which the floor lets go.
+    #[error("`{}` must be below {below} {}, it is at {value}", quantity.senml_name(), quantity.unit())]
+    ReadingsHigh {
+        /// What was measured.
+        quantity: Quantity,
+        /// The newest value.
+        value: f64,
+        /// The level.
+        below: f64,
+    },
+    /// The newest reading is of too long ago to prove anything about now.
+    #[error("the last `{}` is too old to prove anything: wait for the device's next report", quantity.senml_name())]
+    ReadingTooOld {
+        /// What was measured.
+        quantity: Quantity,
+        /// When it became known.
+        at: Timestamp,
+    },
+}
+
+impl RejectReason {
+    /// A stable word for programs.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::UnknownDevice { .. } => "unknown-device",
+            Self::UnknownAlarm { .. } => "alarm-ended",
+            Self::UnknownCommand { .. } => "unknown-command",
+            Self::NoValve { .. } => "no-valve",
+            Self::NotAPersonsCause => "not-a-persons-cause",
+            Self::ArmBlocked { .. } => "alarm-active",
+            Self::ArmBeatenByClose { .. } => "close-under-way",
+            Self::AlreadyUnderWay { .. } => "already-under-way",
+            Self::BatteryLow { .. } => "battery-low",
+            Self::Temperature { .. } => "temperature",
+            Self::NotAPersonsEvent => "not-a-persons-event",
+            Self::Alarm { refusal } => match refusal {
+                AlarmRefusal::Ended => "alarm-ended",
+                AlarmRefusal::StillPresent => "still-present",
+                AlarmRefusal::NoFreshLowReadings => "no-fresh-low-readings",
+                AlarmRefusal::MustStayVisible => "must-stay-visible",
+                AlarmRefusal::ShelfTime => "shelf-time",
+                AlarmRefusal::Hidden { .. } => "alarm-hidden",
+            },
+            Self::Reset { block } => match block {
+                ResetBlock::ValveNotClosed => "valve-not-closed",
+                ResetBlock::NoReading { .. } => "no-reading",
+                ResetBlock::ReadingsHigh { .. } => "readings-high",
+                ResetBlock::ReadingTooOld { .. } => "reading-too-old",
+            },
+        }
+    }
 }

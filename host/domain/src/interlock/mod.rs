@@ -27,7 +27,7 @@ mod uplink;
 mod view;
 
 pub use effects::{
-    AlarmChange, CommandChange, Decision, Effects, Notice, NoticeKind, RejectReason, RuleRef, TimerChange,
+    AlarmChange, CommandChange, Decision, Effects, Notice, NoticeKind, RejectReason, ResetBlock, RuleRef, TimerChange,
 };
 pub use input::{Input, Transport};
 pub use restore::{DeviceMemory, InterlockError, MemoryError, StoredInterlock};

@@ -1,8 +1,8 @@
 //! Raising, clearing and handling alarms: the only place where an alarm of an interlock changes.
 
 use super::device::Device;
-use super::{AlarmChange, Interlock, Notice, NoticeKind, RejectReason, Step};
-use crate::alarm::{self, Alarm, AlarmEffect, AlarmEvent, AlarmState, AlarmStep, Asserted, Origin};
+use super::{AlarmChange, Interlock, Notice, NoticeKind, RejectReason, ResetBlock, Step};
+use crate::alarm::{self, Alarm, AlarmEffect, AlarmEvent, AlarmRefusal, AlarmState, AlarmStep, Asserted, Origin};
 use crate::device::{Condition, Priority};
 use crate::id::{AlarmId, CommandId, NoticeId};
 
@@ -60,6 +60,7 @@ impl Interlock {
             step.out.rejected = Some(RejectReason::UnknownAlarm { alarm: id });
             return;
         };
+        let mut block = None;
         let event = match event {
             AlarmEvent::Raise { .. } | AlarmEvent::Clear { .. } | AlarmEvent::ShelfEnded => {
                 step.out.rejected = Some(RejectReason::NotAPersonsEvent);
@@ -67,7 +68,9 @@ impl Interlock {
             }
             AlarmEvent::Reset { by, .. } => {
                 let alarm = &self.devices[d].alarms[at];
-                let fresh_low_readings = Self::fresh_low(&self.devices[d], alarm.condition, step);
+                let proof = Self::fresh_low(&self.devices[d], alarm.condition, step);
+                let fresh_low_readings = proof.is_ok();
+                block = proof.err();
                 // A rule that never lets go must not keep an alarm alive against a person with proof.
                 if fresh_low_readings && alarm.condition.is_leak() && alarm.asserted == Asserted::by(Origin::Rule) {
                     self.clear(d, alarm.condition, Origin::Rule, step);
@@ -88,19 +91,32 @@ impl Interlock {
         match alarm::step(&self.devices[d].alarms[at], event, step.now) {
             Ok(Some(next)) => self.put_alarm(d, at, next, event, None, step),
             Ok(None) => {}
-            Err(refusal) => step.out.rejected = Some(refusal.into()),
+            Err(refusal) => {
+                let reset = matches!(refusal, AlarmRefusal::NoFreshLowReadings | AlarmRefusal::StillPresent);
+                // What stands against a reset says more than that something does.
+                let why = block.filter(|_| reset).map(|block| RejectReason::Reset { block });
+                step.out.rejected = Some(why.unwrap_or_else(|| refusal.into()));
+            }
         }
     }
 
-    /// Whether fresh reports say that a latched condition has gone.
-    fn fresh_low(device: &Device, condition: Condition, step: &Step<'_, '_>) -> bool {
+    /// Whether fresh reports say that a latched condition has gone; otherwise what is missing.
+    fn fresh_low(device: &Device, condition: Condition, step: &Step<'_, '_>) -> Result<(), ResetBlock> {
         if condition == Condition::CloseUnverified {
-            return device.proven_closed(step.now, step.world.limits);
+            let proven = device.proven_closed(step.now, step.world.limits);
+            return if proven { Ok(()) } else { Err(ResetBlock::ValveNotClosed) };
         }
-        let Some(quantity) = condition.concentration() else { return true };
-        let Some(level) = step.world.floor.low_level(quantity, step.now) else { return true };
+        let Some(quantity) = condition.concentration() else { return Ok(()) };
+        let Some(below) = step.world.floor.low_level(quantity, step.now) else { return Ok(()) };
         let oldest = step.now - device.fresh_for(step.world.limits.low_reading_age);
-        device.latest(quantity).is_some_and(|latest| latest.value < level && latest.known() >= oldest)
+        match device.latest(quantity) {
+            None => Err(ResetBlock::NoReading { quantity }),
+            Some(latest) if latest.known() < oldest => Err(ResetBlock::ReadingTooOld { quantity, at: latest.known() }),
+            Some(latest) if latest.value >= below => {
+                Err(ResetBlock::ReadingsHigh { quantity, value: latest.value, below })
+            }
+            Some(_) => Ok(()),
+        }
     }
 
     /// Stores a step of an alarm, tells whom it concerns, and forgets the alarm when it has ended.

@@ -5,7 +5,7 @@ use crate::alarm::Origin;
 use crate::command::Cause;
 use crate::device::{Condition, Priority, ValveState};
 use crate::floor::FloorHit;
-use crate::policy::{Evaluation, MAX_STATE_BYTES, PolicyEvent, PolicyFault, PolicyOutcome, PolicyTimer, Trigger, Wake};
+use crate::policy::{Evaluation, PolicyEvent, PolicyFault, PolicyOutcome, PolicyTimer, Trigger, Wake};
 use crate::quantity::Reading;
 use crate::time::{Span, Timestamp};
 
@@ -13,8 +13,6 @@ use crate::time::{Span, Timestamp};
 pub(super) const MAX_TIMERS: usize = 16;
 /// A rule's timer waits at least this long: a rule that sets one for *now* must not keep the platform busy.
 const SHORTEST_TIMER: Span = Span::from_secs(1);
-/// The furthest a rule may set a timer.
-const LONGEST_TIMER: Span = Span::from_days(400);
 /// The longest promise that is believed.
 const LONGEST_REST: Span = Span::from_hours(24);
 
@@ -155,26 +153,7 @@ impl Interlock {
 
     /// What the contract forbids makes the whole answer a fault: half of a wrong answer is not better.
     fn check(&self, d: usize, outcome: &PolicyOutcome, now: Timestamp) -> Result<(), String> {
-        if outcome.state.len() > MAX_STATE_BYTES {
-            return Err(format!("state must be at most {MAX_STATE_BYTES} bytes, got {}", outcome.state.len()));
-        }
-        for condition in outcome.raise.iter().map(|raise| raise.condition).chain(outcome.clear.iter().copied()) {
-            if !condition.for_rules() {
-                return Err(format!("`{condition}` belongs to the platform: a rule may neither raise nor clear it"));
-            }
-        }
-        if let Some(both) = outcome.raise.iter().find(|raise| outcome.clear.contains(&raise.condition)) {
-            return Err(format!("`{}` must be raised or cleared, got both", both.condition));
-        }
-        for timer in &outcome.timers {
-            if timer.at < now || timer.at > now + LONGEST_TIMER {
-                return Err(format!(
-                    "timer {} must be due between now and {LONGEST_TIMER} from now, got {}",
-                    timer.id,
-                    timer.at.since(now)
-                ));
-            }
-        }
+        outcome.check(now)?;
         let held = &self.devices[d].rule.timers;
         let is_new = |timer: &&PolicyTimer| held.iter().all(|each| each.id != timer.id);
         let count = held.len() + outcome.timers.iter().filter(is_new).count();

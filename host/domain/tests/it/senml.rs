@@ -9,6 +9,9 @@ const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
 
 type Bytes = Encoder<Vec<u8>>;
 
+/// Ends a chain of writes.
+fn done(_: &mut Bytes) {}
+
 /// A pack of records, each written by its own function.
 fn pack(records: &[&dyn Fn(&mut Bytes)]) -> Vec<u8> {
     let mut encoder = Encoder::new(Vec::new());
@@ -149,6 +152,100 @@ fn a_leak_is_not_missed_because_another_record_is_odd() {
     assert!(matches!(uplink.fault, Some(SenmlError::Value { record: 0, .. })));
 }
 
+/// A record that is at fault, each in its own way, with CBOR that is well-formed.
+const FAULTY: &[fn(&mut Bytes)] = &[
+    |e| done(e.map(2).unwrap().u8(0).unwrap().str("bat").unwrap().u8(2).unwrap().str("full").unwrap()),
+    |e| done(e.map(2).unwrap().u8(0).unwrap().str("bat").unwrap().u8(2).unwrap().u16(400).unwrap()),
+    |e| done(e.map(2).unwrap().u8(0).unwrap().str("gas").unwrap().u8(2).unwrap().f64(f64::NAN).unwrap()),
+    |e| done(e.map(1).unwrap().u8(0).unwrap().str("co").unwrap()),
+    |e| done(e.map(2).unwrap().u8(0).unwrap().u8(7).unwrap().u8(2).unwrap().u8(7).unwrap()),
+    |e| done(e.map(2).unwrap().u8(0).unwrap().str("temp").unwrap().u8(1).unwrap().bytes(b"Cel").unwrap()),
+    |e| done(e.map(2).unwrap().u8(0).unwrap().str("tamper").unwrap().u8(4).unwrap().u8(1).unwrap()),
+    |e| done(e.map(2).unwrap().u8(6).unwrap().str("noon").unwrap().u8(2).unwrap().null().unwrap()),
+    |e| done(e.map(2).unwrap().str("leak_").unwrap().array(1).unwrap().u8(1).unwrap().u8(2).unwrap().u8(1).unwrap()),
+    |e| done(e.map(1).unwrap().i8(-1).unwrap().u8(11).unwrap()),
+    |e| done(e.map(1).unwrap().i8(-1).unwrap().str("10").unwrap()),
+    |e| done(e.map(2).unwrap().i8(-2).unwrap().u8(7).unwrap().u8(0).unwrap().str("bat").unwrap()),
+    |e| done(e.map(1).unwrap().i8(-2).unwrap().str("/").unwrap()),
+    |e| done(e.map(1).unwrap().i8(-2).unwrap().str(&"7".repeat(300)).unwrap()),
+    |e| done(e.map(1).unwrap().i8(-3).unwrap().bool(true).unwrap()),
+    |e| done(e.map(1).unwrap().i8(-4).unwrap().begin_map().unwrap().end().unwrap()),
+    |e| done(e.map(1).unwrap().i8(-5).unwrap().f64(f64::INFINITY).unwrap()),
+    |e| {
+        done(
+            e.map(2)
+                .unwrap()
+                .u8(0)
+                .unwrap()
+                .str(&["7".repeat(65), "/gas".to_owned()].concat())
+                .unwrap()
+                .u8(2)
+                .unwrap()
+                .u8(9)
+                .unwrap(),
+        );
+    },
+    |e| done(e.map(1).unwrap().u64(u64::MAX).unwrap().u8(2).unwrap()),
+    |e| done(e.map(1).unwrap().array(1).unwrap().u8(0).unwrap().u8(2).unwrap()),
+    |e| done(e.begin_map().unwrap().f32(0.5).unwrap().begin_array().unwrap().end().unwrap().end().unwrap()),
+    |e| {
+        done(
+            e.map(2)
+                .unwrap()
+                .u8(0)
+                .unwrap()
+                .str("bat")
+                .unwrap()
+                .u8(2)
+                .unwrap()
+                .tag(minicbor::data::Tag::new(4))
+                .unwrap()
+                .u8(1)
+                .unwrap(),
+        );
+    },
+    |e| e.writer_mut().extend([0xA1, 0x00, 0x62, 0xFF, 0xFE]),
+    |e| done(e.str("gas").unwrap()),
+    |e| done(e.begin_array().unwrap().array(2).unwrap().null().unwrap().null().unwrap().end().unwrap()),
+];
+
+#[test]
+fn a_faulty_record_is_left_out_and_named_while_the_gas_beside_it_is_read() {
+    for (place, faulty) in FAULTY.iter().enumerate() {
+        assert!(decode(&pack(&[faulty]), NOW).is_err(), "{place} alone");
+        for records in [[faulty as &dyn Fn(&mut Bytes), &named("gas", 31.0)], [&named("gas", 31.0), faulty]] {
+            let uplink = decode(&pack(&records), NOW).unwrap_or_else(|error| panic!("{place}: {error}"));
+            let reading = Reading::new(Quantity::Gas, 31.0, NOW).unwrap();
+            assert_eq!(uplink.parts, [Part { child: None, readings: vec![reading] }], "{place}");
+            assert!(uplink.fault.is_some(), "{place}");
+        }
+    }
+}
+
+#[test]
+fn what_follows_a_base_name_that_cannot_be_read_is_not_laid_at_another_childs_door() {
+    let under = |name: &'static str| move |e: &mut Bytes| done(e.map(1).unwrap().i8(-2).unwrap().str(name).unwrap());
+    let bytes = pack(&[
+        &under("K1/"),
+        &|e| done(e.map(1).unwrap().i8(-2).unwrap().u8(7).unwrap()),
+        &named("gas", 0.0),
+        &under("K2/"),
+        &named("gas", 31.0),
+    ]);
+    let parts = decode(&bytes, NOW).unwrap().parts;
+    let children: Vec<_> = parts.iter().map(|part| (part.child.as_deref(), part.readings[0].value)).collect();
+    assert_eq!(children, [(None, 0.0), (Some("K2"), 31.0)]);
+}
+
+#[test]
+fn a_good_base_holds_even_when_the_rest_of_its_record_is_faulty() {
+    let bytes = pack(&[
+        &|e| done(e.map(2).unwrap().i8(-2).unwrap().str("K1/").unwrap().u8(2).unwrap().str("?").unwrap()),
+        &named("gas", 31.0),
+    ]);
+    assert_eq!(decode(&bytes, NOW).unwrap().parts[0].child.as_deref(), Some("K1"));
+}
+
 #[test]
 fn deep_nesting_and_huge_counts_are_refused_without_harm() {
     let nested = [vec![0x81, 0xA1, 0x18, 0x63], vec![0x81; 60_000]].concat();
@@ -168,6 +265,54 @@ fn readings() -> impl Strategy<Value = Vec<Reading>> {
     prop::collection::vec(reading, 1..20)
 }
 
+/// Any well-formed item as CBOR.
+fn item() -> impl Strategy<Value = Vec<u8>> {
+    let write = |head: &dyn Fn(&mut Bytes)| {
+        let mut encoder = Encoder::new(Vec::new());
+        head(&mut encoder);
+        encoder.into_writer()
+    };
+    let leaf = prop_oneof![
+        any::<i64>().prop_map(move |value| write(&|e| done(e.i64(value).unwrap()))),
+        any::<f64>().prop_map(move |value| write(&|e| done(e.f64(value).unwrap()))),
+        any::<bool>().prop_map(move |value| write(&|e| done(e.bool(value).unwrap()))),
+        "[a-z/_]{0,80}".prop_map(move |value| write(&|e| done(e.str(&value).unwrap()))),
+        prop::collection::vec(any::<u8>(), 0..9).prop_map(move |value| write(&|e| done(e.bytes(&value).unwrap()))),
+        Just(write(&|e| done(e.null().unwrap()))),
+    ];
+    leaf.prop_recursive(4, 32, 5, move |inner| {
+        (prop::collection::vec(inner, 0..5), 0_u8..4).prop_map(move |(items, form)| {
+            let head = write(&|e| match form {
+                0 => done(e.array(items.len() as u64).unwrap()),
+                1 => done(e.begin_array().unwrap()),
+                2 => done(e.map(items.len() as u64 / 2).unwrap()),
+                _ => done(e.begin_map().unwrap()),
+            });
+            let count = if form < 2 { items.len() } else { items.len() / 2 * 2 };
+            let end = if form % 2 == 1 { vec![0xFF] } else { Vec::new() };
+            [head, items[..count].concat(), end].concat()
+        })
+    })
+}
+
+/// A record with a name of its own, so that its base fields are what it may do to others, and any values in its fields.
+/// A base that can be read rightly changes what follows, so there is none in it.
+fn record_of_anything() -> impl Strategy<Value = Vec<u8>> {
+    let fields = prop::collection::vec(
+        (prop_oneof![Just(0_i64), Just(1), Just(2), Just(4), Just(6), -50_i64..-5, 7_i64..50], item()),
+        0..6,
+    );
+    fields.prop_map(|fields| {
+        let mut encoder = Encoder::new(Vec::new());
+        encoder.map(fields.len() as u64).unwrap();
+        for (label, value) in &fields {
+            encoder.i64(*label).unwrap();
+            encoder.writer_mut().extend(value);
+        }
+        encoder.into_writer()
+    })
+}
+
 proptest! {
     #[test]
     fn what_is_encoded_is_decoded(own in readings(), child in readings()) {
@@ -176,6 +321,33 @@ proptest! {
         let uplink = decode(&encode(&parts), NOW).unwrap();
         prop_assert_eq!(uplink.parts, parts);
         prop_assert!(!uplink.clock_suspect);
+    }
+
+    #[test]
+    fn gas_at_a_floor_level_is_read_whatever_one_other_record_is(
+        level in 25.0_f64..=10_000.0,
+        before in readings(),
+        faulty in prop_oneof![
+            (0..FAULTY.len()).prop_map(|place| {
+                let mut encoder = Encoder::new(Vec::new());
+                FAULTY[place](&mut encoder);
+                encoder.into_writer()
+            }),
+            record_of_anything(),
+        ],
+        first: bool,
+    ) {
+        let leak = [Part { child: None, readings: vec![Reading::new(Quantity::Gas, level, NOW).unwrap()] }];
+        // The bytes of the records alone, without the head of the array.
+        let bare = |parts: &[Part]| encode(parts)[1..].to_vec();
+        let (leak, before) = (bare(&leak), bare(&[Part { child: None, readings: before.clone() }]));
+        let mut bytes = vec![0x9F];
+        let parts = if first { [&faulty, &before, &leak] } else { [&before, &leak, &faulty] };
+        bytes.extend(parts.into_iter().flatten());
+        bytes.push(0xFF);
+        let uplink = decode(&bytes, NOW).unwrap();
+        let found = uplink.parts.iter().flat_map(|part| &part.readings);
+        prop_assert!(found.clone().any(|reading| reading.quantity == Quantity::Gas && reading.value == level && reading.at == NOW));
     }
 
     #[test]

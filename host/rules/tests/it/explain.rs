@@ -1,7 +1,8 @@
 //! Stored decisions made again.
 
-use crate::components::{engine, good_rule, household_leak, readings};
+use crate::components::{OutcomeCode, engine, good_rule, hostile, household_leak, readings};
 use davy_domain::Quantity;
+use davy_domain::policy::PolicyFault;
 use davy_rules::RuleDigest;
 use davy_rules::explain::{DecisionRecord, ExplainError, Hex, ResultRecord};
 
@@ -34,6 +35,20 @@ fn a_decision_that_was_altered_shows_where() {
     let parts: Vec<_> =
         record.replay(&engine(), Some(household_leak())).unwrap().differences.iter().map(|found| found.part).collect();
     assert_eq!(parts, ["raise", "close-valve"]);
+}
+
+#[test]
+fn an_answer_that_the_platform_refused_comes_out_as_the_same_fault() {
+    let engine = engine();
+    let component = hostile("", &OutcomeCode::new().timer(1, 0).done());
+    let rule = engine.load(&engine.admit(&component).unwrap());
+    let event = readings(1_800_000_000_000, &[(Quantity::Gas, 1.0)]);
+    let mut evaluation = rule.evaluate(&[0xa0], &[], &event);
+    // As the fold does with a timer of the past, before the decision is stored.
+    let what = evaluation.result.as_ref().unwrap().check(event.now).unwrap_err();
+    evaluation.result = Err(PolicyFault::Nonsense { what });
+    let record = DecisionRecord::new(RuleDigest::of(&component), 1, &[0xa0], &[], &event, &evaluation);
+    assert_eq!(record.replay(&engine, Some(&component)).unwrap().differences, []);
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Devices and premises: lists and details.
 
+use super::orders::valves_of;
 use super::{Service, stored};
 use crate::operate::DeviceView;
 use crate::roles::Deed;
@@ -209,12 +210,13 @@ impl Service {
         commands.sort_by_key(|command| std::cmp::Reverse(command.id));
         commands.dedup_by_key(|command| command.id);
         commands.truncate(ON_PAGE as usize);
-        let valves = devices.iter().filter(|device| device.summary.kind.has_valve());
+        // All of them, also those that do not fit on the page: one open valve is not hidden by many devices.
+        let valves: Vec<_> = valves_of(&scope, id).await?.into_iter().map(|(_, valve)| valve).collect();
         Ok(PremisesDetail {
             id,
             address: premises.address,
             tenant_name: self.landscape().tenant_name(premises.tenant).to_string(),
-            valve: least_closed(valves.filter_map(|device| device.summary.valve)),
+            valve: self.valve_of(&valves),
             devices,
             alarms,
             commands,

@@ -2,15 +2,19 @@
 
 use super::devices::command_item;
 use super::{Service, operated, stored};
+use crate::operate::OperateError;
 use crate::roles::{Deed, require};
 use davy_api::{CloseReceipt, Problem, Role, Viewer};
-use davy_domain::alarm::AlarmEvent;
+use davy_domain::alarm::{AlarmEvent, AlarmRefusal};
 use davy_domain::command::Cause;
-use davy_domain::{AlarmId, DeviceId, InterlockId, PremisesId};
-use davy_store::DeviceFilter;
+use davy_domain::{AlarmId, DeviceId, DeviceKind, InterlockId, PremisesId};
+use davy_store::{DeviceFilter, ScopedStore};
+use futures_util::future::join_all;
 
-/// Valves that one request may close at most; closing more than one place takes two people and stages.
-const VALVES_AT_MOST: u32 = 200;
+/// Devices that are read at once.
+const PAGE: u32 = 200;
+/// Closes that are under way at once: the shards make them durable together.
+const AT_ONCE: usize = 64;
 
 fn no_valve(what: &str) -> Problem {
     let detail = format!("This {what} has no valve that can be closed from here; somebody must go.");
@@ -43,13 +47,7 @@ impl Service {
         require(viewer, Deed::CloseValve)?;
         let scope = self.scope(viewer)?;
         scope.premises_by_id(id).await.map_err(stored)?.ok_or_else(|| Problem::not_found("premises"))?;
-        let filter = DeviceFilter { premises: Some(id), ..DeviceFilter::default() };
-        let devices = scope.devices(&filter, None, VALVES_AT_MOST).await.map_err(stored)?;
-        let valves: Vec<_> = devices
-            .iter()
-            .filter(|row| row.device.kind.has_valve())
-            .map(|row| (row.device.interlock, row.device.id))
-            .collect();
+        let valves = valves_of(&scope, id).await?;
         if valves.is_empty() {
             return Err(no_valve("premises"));
         }
@@ -65,11 +63,17 @@ impl Service {
         };
         let mut commands = Vec::new();
         let mut failed = None;
-        // One valve that cannot be ordered must not keep the others open.
-        for (interlock, valve) in valves {
-            match self.operate.close(*interlock, *valve, cause).await {
-                Ok(ordered) => commands.extend(ordered.iter().map(command_item)),
-                Err(error) => failed = Some(error),
+        for some in valves.chunks(AT_ONCE) {
+            let mut asked = Vec::with_capacity(some.len());
+            for (interlock, valve) in some {
+                asked.push(self.operate.close(*interlock, *valve, cause));
+            }
+            // One valve that cannot be ordered must not keep the others open.
+            for answer in join_all(asked).await {
+                match answer {
+                    Ok(ordered) => commands.extend(ordered.iter().map(command_item)),
+                    Err(error) => failed = Some(error),
+                }
             }
         }
         match failed {
@@ -99,6 +103,27 @@ impl Service {
     async fn answer_alarm(&self, viewer: &Viewer, id: AlarmId, event: AlarmEvent) -> Result<(), Problem> {
         let scope = self.scope(viewer)?;
         let found = scope.alarm(id).await.map_err(stored)?.ok_or_else(|| Problem::not_found("alarm"))?;
+        if !found.alarm.state.is_active() {
+            return Err(operated(OperateError::Refused { reason: AlarmRefusal::Ended.into() }));
+        }
         self.operate.person(found.interlock, id, event).await.map(drop).map_err(operated)
     }
+}
+
+/// Every valve of a premises, however many devices there are.
+pub(super) async fn valves_of(scope: &ScopedStore, id: PremisesId) -> Result<Vec<(InterlockId, DeviceId)>, Problem> {
+    let mut valves = Vec::new();
+    for kind in DeviceKind::ALL.iter().copied().filter(|kind| kind.has_valve()) {
+        let filter = DeviceFilter { premises: Some(id), kind: Some(kind), ..DeviceFilter::default() };
+        let mut after = None;
+        loop {
+            let page = scope.devices(&filter, after, PAGE).await.map_err(stored)?;
+            valves.extend(page.iter().map(|row| (row.device.interlock, row.device.id)));
+            match page.last() {
+                Some(last) if page.len() == PAGE as usize => after = Some(last.device.id),
+                _ => break,
+            }
+        }
+    }
+    Ok(valves)
 }

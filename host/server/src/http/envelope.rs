@@ -84,7 +84,7 @@ async fn surrounded(State(app): State<Arc<App>>, request: Request, next: Next) -
     let started = std::time::Instant::now();
     let mut response = next.run(request).instrument(span.clone()).await;
     let (took, status) = (started.elapsed(), response.status());
-    let labels = [("method", method.to_string()), ("route", route), ("status", status.as_u16().to_string())];
+    let labels = [("method", label_of(&method).to_owned()), ("route", route), ("status", status.as_u16().to_string())];
     metrics::counter!("davy_http_requests_total", &labels).increment(1);
     metrics::histogram!("davy_http_request_seconds", "route" => labels[1].1.clone()).record(took.as_secs_f64());
     let refused = response.extensions().get::<RefusalKind>().map(|kind| kind.0.clone());
@@ -102,6 +102,23 @@ async fn surrounded(State(app): State<Arc<App>>, request: Request, next: Next) -
     }
     guard_browser(response.headers_mut(), app.settings.http_secure_cookies);
     response
+}
+
+/// The method as a label: anybody may send any word as a method, and each new label is a series that is kept for ever.
+fn label_of(method: &Method) -> &'static str {
+    const KNOWN: [Method; 9] = [
+        Method::GET,
+        Method::HEAD,
+        Method::POST,
+        Method::PUT,
+        Method::PATCH,
+        Method::DELETE,
+        Method::OPTIONS,
+        Method::CONNECT,
+        Method::TRACE,
+    ];
+    const NAMES: [&str; 9] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "CONNECT", "TRACE"];
+    KNOWN.iter().position(|known| known == method).map_or("other", |at| NAMES[at])
 }
 
 /// Sets the headers that the answer does not have: pages bring their own policy with a nonce.

@@ -6,6 +6,7 @@ use crate::http::extract::Query;
 use crate::http::guard::Reader;
 use crate::http::problem::{Refusal, Refusals, invalid, too_many};
 use crate::http::sessions::SignedIn;
+use crate::http::streams::{Full, Permit};
 use axum::extract::State;
 use axum::http::{HeaderName, HeaderValue};
 use axum::response::sse::{Event, KeepAlive, Sse};
@@ -17,7 +18,6 @@ use serde::Deserialize;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::CancellationToken;
 
 /// How often something is sent, so that both sides notice a dead connection.
@@ -53,8 +53,14 @@ pub(super) async fn events(
         app.service.device(&signed_in.viewer, device).await?;
         devices.push(device);
     }
-    let permit = Arc::clone(&app.streams).try_acquire_owned();
-    let permit = permit.map_err(|_| too_many("Too many event streams are open on this server; try again later."))?;
+    let permit = app.streams.enter(signed_in.viewer.user).map_err(|full| {
+        too_many(match full {
+            Full::Person { limit } => {
+                format!("You have {limit} event streams open, as many as one person may: close one.")
+            }
+            Full::Server => "Too many event streams are open on this server; try again later.".to_owned(),
+        })
+    })?;
     let reach = app.service.reach(&signed_in.viewer)?;
     let events = app.relay.stream(reach, devices);
     metrics::gauge!("davy_event_streams").increment(1.0);
@@ -74,7 +80,7 @@ struct Open {
     signed_in: SignedIn,
     stopping: CancellationToken,
     checked_at: tokio::time::Instant,
-    _permit: OwnedSemaphorePermit,
+    _permit: Permit,
 }
 
 impl Drop for Open {

@@ -14,8 +14,11 @@ pub(super) enum Outcome<'a> {
     Failed(&'a str),
 }
 
-/// The word of a problem: the last part of its type.
+/// The word of a problem: its reason, else the last part of its type.
 pub(super) fn word(problem: &Problem) -> &str {
+    if let Some(reason) = &problem.reason {
+        return reason;
+    }
     problem.kind.rsplit('/').next().unwrap_or("unavailable")
 }
 

@@ -20,6 +20,7 @@ mod tenants;
 mod work;
 
 pub use handle::Ingest;
+pub(crate) use recover::SERVER_ID;
 
 use crate::clock::{SharedClock, SharedRandom};
 use crate::keys::{KeyError, KeyRing};

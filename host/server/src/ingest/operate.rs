@@ -43,7 +43,7 @@ impl Shard {
         let open = match self.step(state, index, None, input, now).rejected {
             None => command,
             Some(RejectReason::AlreadyUnderWay { command }) => command,
-            Some(reason) => return Err(OperateError::Refused { reason: reason.to_string() }),
+            Some(reason) => return Err(OperateError::Refused { reason }),
         };
         Ok(state.look(index).and_then(|interlock| interlock.command(open)).cloned().into_iter().collect())
     }
@@ -61,7 +61,7 @@ impl Shard {
         let now = self.clock.now();
         let already = self.work.effects.len();
         if let Some(reason) = self.step(state, index, None, Input::Person { alarm, event }, now).rejected {
-            return Err(OperateError::Refused { reason: reason.to_string() });
+            return Err(OperateError::Refused { reason });
         }
         // The last change of this alarm in the step; none when it stood like that already.
         let changed = self.work.effects[already.min(self.work.effects.len())..]

@@ -4,6 +4,7 @@ use super::ProvisionError;
 use super::manifest::{Manifest, ManifestDevice, ManifestUser};
 use crate::clock::SharedRandom;
 use crate::http::passwords::{LONGEST, SHORTEST};
+use crate::ingest::SERVER_ID;
 use crate::keys::{DeviceSecret, KeyRing, from_hex, to_hex};
 use davy_domain::{DeviceId, IdSource, InterlockId, PremisesId, Span, TenantId, Timestamp, UserId};
 use davy_store::{
@@ -382,6 +383,11 @@ impl Planner<'_> {
         }
         if from.kid.as_ref().is_some_and(|kid| hex_of(kid, 1..=6).is_none()) {
             self.faults.push(format!("{place}.kid: expected 1 to 6 bytes as hexadecimal digits"));
+        }
+        // With the platform's own id both sides would seal with the same key and the same nonces.
+        if from.kid.as_ref().is_some_and(|kid| hex_of(kid, 1..=6).is_some_and(|kid| kid == SERVER_ID)) {
+            let own = to_hex(SERVER_ID);
+            self.faults.push(format!("{place}.kid: `{own}` is the platform's own id; give the device any other"));
         }
         if from.key.as_ref().is_some_and(|key| secret(key).is_none()) {
             self.faults.push(format!(

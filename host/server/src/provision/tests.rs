@@ -144,6 +144,18 @@ async fn a_faulty_manifest_enters_nothing_and_names_every_fault_with_its_place()
 }
 
 #[tokio::test]
+async fn a_device_cannot_have_the_platforms_own_id() {
+    let bench = Bench::new().await;
+    let faulty = CITY.replace(r#""kid": "abcdef""#, r#""kid": "73""#);
+    let Err(ProvisionError::Faults { faults }) = bench.provision(&Manifest::read(&faulty).unwrap()).await else {
+        panic!("a device was entered whose messages would be sealed as the platform's own")
+    };
+    assert_eq!(faults, ["devices.2.kid: `73` is the platform's own id; give the device any other"]);
+    let longer = CITY.replace(r#""kid": "abcdef""#, r#""kid": "7373""#);
+    assert!(bench.provision(&Manifest::read(&longer).unwrap()).await.is_ok());
+}
+
+#[tokio::test]
 async fn a_rule_that_is_no_component_is_refused_before_anything_is_entered() {
     let bench = Bench::new().await;
     std::fs::write(bench.folder.path().join("rule.wasm"), b"\0asm nonsense").unwrap();

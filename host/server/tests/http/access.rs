@@ -21,6 +21,7 @@ fn operations(city: &City, alarm: &str) -> Vec<(Method, String, String)> {
                 .replace("{device}", &city.devices["a-D1"].to_string())
                 .replace("{premises}", &city.premises["a-home"].to_string())
                 .replace("{alarm}", alarm)
+                .replace("{digest}", &format!("sha256:{}", "0".repeat(64)))
                 .replace("{z}/{x}/{y}", "3/6/3.mvt");
             assert!(!filled.contains('{'), "{filled}: tell this test what to put there");
             let filled = if path.ends_with("/series") { filled + "?quantity=gas" } else { filled };

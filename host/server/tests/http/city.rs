@@ -44,7 +44,7 @@ pub(crate) struct City {
     folder: tempfile::TempDir,
 }
 
-fn manifest() -> Value {
+pub(crate) fn manifest() -> Value {
     let mut tenants = Vec::new();
     let mut premises = Vec::new();
     let mut devices = Vec::new();
@@ -93,11 +93,26 @@ pub(crate) async fn city() -> City {
 pub(crate) async fn city_with(change: impl FnOnce(&mut Settings)) -> City {
     let folder = tempfile::tempdir().unwrap();
     let url = format!("sqlite://{}", folder.path().join("davy.db").display());
-    city_in(folder, &url, change).await
+    city_in(folder, &url, &manifest(), change).await
+}
+
+/// With one more premises of company `a`, and devices after those that are always there.
+pub(crate) async fn city_and(premises: Value, devices: Vec<Value>) -> City {
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("sqlite://{}", folder.path().join("davy.db").display());
+    let mut manifest = manifest();
+    manifest["premises"].as_array_mut().unwrap().push(premises);
+    manifest["devices"].as_array_mut().unwrap().extend(devices);
+    city_in(folder, &url, &manifest, |_| {}).await
 }
 
 /// In an empty database.
-pub(crate) async fn city_in(folder: tempfile::TempDir, url: &str, change: impl FnOnce(&mut Settings)) -> City {
+pub(crate) async fn city_in(
+    folder: tempfile::TempDir,
+    url: &str,
+    manifest: &Value,
+    change: impl FnOnce(&mut Settings),
+) -> City {
     let store = Store::connect(url, &StoreOptions::default()).await.unwrap();
     store.migrate().await.unwrap();
     let clock: SharedClock = Arc::new(SystemClock);
@@ -115,7 +130,7 @@ pub(crate) async fn city_in(folder: tempfile::TempDir, url: &str, change: impl F
     let passwords = Passwords::new(8_192, 1, 2, Arc::clone(&random)).unwrap();
     let now = clock.now() - Span::from_secs(60);
     let tools = Tools { store: &store, engine: &engine, keys: &keys, passwords: &passwords, random: &random, now };
-    let manifest = Manifest::read(&manifest().to_string()).unwrap();
+    let manifest = Manifest::read(&manifest.to_string()).unwrap();
     let done = provision(&manifest, folder.path(), &tools).await.unwrap();
     let mut devices = HashMap::new();
     let mut premises = HashMap::new();

@@ -3,6 +3,7 @@
 use crate::access::first_alarm;
 use crate::city::{PASSWORD, city};
 use axum::http::{StatusCode, header};
+use serde_json::Value;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_resident_signs_in_closes_the_valve_and_signs_out_without_scripts() {
@@ -58,7 +59,12 @@ async fn an_operator_acknowledges_by_form() {
     let item = operator.get("/api/v1/alarms").await.json()["items"][0].clone();
     assert_eq!((item["id"].as_str(), item["state"].as_str()), (Some(alarm.as_str()), Some("acknowledged")));
     let answer = operator.form("/actions/reset", &[("csrf", &csrf), ("alarm", &alarm), ("next", "/")]).await;
-    assert!(answer.location().starts_with("/?error="), "{}", answer.location());
+    assert_eq!(answer.location(), "/?error=readings-high");
+    let answer = operator.post(&format!("/api/v1/alarms/{alarm}/reset"), &Value::Null).await;
+    assert_eq!((answer.status, answer.problem().as_str()), (StatusCode::CONFLICT, "refused"));
+    assert_eq!(answer.json()["reason"], "readings-high");
+    let page = operator.get("/?error=readings-high").await.text();
+    assert!(page.contains("最新读数还不够低"), "{page}");
     city.stop().await;
 }
 

@@ -1,7 +1,7 @@
 //! Live events.
 
 use crate::access::first_alarm;
-use crate::city::{Browser, City, city};
+use crate::city::{Browser, City, city, city_with};
 use axum::body::Body;
 use axum::http::{Method, StatusCode};
 use http_body_util::BodyExt;
@@ -100,5 +100,25 @@ async fn readings_of_a_device_out_of_scope_cannot_be_asked_for() {
     assert_eq!(answer.status, StatusCode::NOT_FOUND);
     let answer = resident.get("/api/v1/events?device=alm_1").await;
     assert_eq!((answer.status, answer.problem().as_str()), (StatusCode::UNPROCESSABLE_ENTITY, "invalid"));
+    city.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_person_cannot_hold_the_event_streams_of_everybody() {
+    let city = city_with(|settings| settings.http_event_streams_per_user = 2).await;
+    let mut greedy = city.resident("a").await;
+    let first = Stream::open(&greedy, "/api/v1/events").await;
+    let second = Stream::open(&greedy, "/api/v1/events").await;
+    // The same person in another browser has no places of their own.
+    for browser in [&mut greedy, &mut city.resident("a").await] {
+        let answer = browser.get("/api/v1/events").await;
+        assert_eq!((answer.status, answer.problem().as_str()), (StatusCode::TOO_MANY_REQUESTS, "too-many"));
+        assert!(answer.headers.contains_key("retry-after"), "{:?}", answer.headers);
+        assert!(answer.text().contains("2 event streams"), "{}", answer.text());
+    }
+    let other = Stream::open(&city.resident("b").await, "/api/v1/events").await;
+    drop(second);
+    let again = Stream::open(&greedy, "/api/v1/events").await;
+    drop((first, other, again));
     city.stop().await;
 }

@@ -10,7 +10,9 @@
 mod access;
 mod bad_input;
 mod city;
+mod closing;
 mod forms;
+mod idle;
 mod live;
 mod map;
 mod operation;

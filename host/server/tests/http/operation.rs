@@ -80,3 +80,28 @@ async fn an_address_that_asks_too_much_is_slowed_down() {
     assert_eq!(nobody.get("/healthz").await.status, StatusCode::OK);
     city.stop().await;
 }
+
+#[test]
+fn words_that_a_stranger_makes_up_are_no_labels_of_metrics() {
+    let recorder = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder();
+    let page = metrics::with_local_recorder(&recorder, || {
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let city = city().await;
+            let nobody = city.browser();
+            for word in 0..20 {
+                for path in [format!("/madeup{word}"), format!("/api/v1/devices/madeup{word}"), "/healthz".to_owned()] {
+                    for method in [format!("MADEUP{word}"), "GET".to_owned()] {
+                        let method = Method::from_bytes(method.as_bytes()).unwrap();
+                        nobody.raw(nobody.request(method, &path).body(Body::empty()).unwrap()).await;
+                    }
+                }
+            }
+            city.stop().await;
+        });
+        recorder.handle().render()
+    });
+    assert!(page.contains("davy_http_requests_total{method=\"other\""), "{page}");
+    assert!(page.contains("davy_http_requests_total{method=\"GET\""), "{page}");
+    assert!(!page.to_lowercase().contains("madeup"), "{page}");
+}

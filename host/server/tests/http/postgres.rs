@@ -1,7 +1,7 @@
 //! The same city on PostgreSQL: reached through `DAVY_TEST_POSTGRES_URL`, reported as skipped without it.
 
 use crate::access::first_alarm;
-use crate::city::city_in;
+use crate::city::{city_in, manifest};
 use axum::http::StatusCode;
 use serde_json::Value;
 use sqlx::{Connection, Executor, PgConnection};
@@ -17,7 +17,7 @@ async fn signing_in_reading_closing_and_acknowledging_work_on_postgresql_as_on_s
     admin.execute(sqlx::AssertSqlSafe(format!("CREATE SCHEMA {schema}"))).await.unwrap();
     let separator = if url.contains('?') { '&' } else { '?' };
     let own = format!("{url}{separator}options=-csearch_path%3D{schema}");
-    let city = city_in(tempfile::tempdir().unwrap(), &own, |_| {}).await;
+    let city = city_in(tempfile::tempdir().unwrap(), &own, &manifest(), |_| {}).await;
 
     let mut operator = city.operator("a").await;
     let alarm = first_alarm(&mut operator).await;

@@ -1,0 +1,87 @@
+//! Why an alarm moved: stored decisions, complete enough to be made again by whoever has the component.
+
+use davy_domain::{AlarmId, CommandId, Condition, DeviceId, Priority, Quantity, Timestamp};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// The decisions that moved an alarm, first to last.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct AlarmDecisions {
+    /// The alarm.
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub alarm: AlarmId,
+    /// The decisions.
+    pub items: Vec<DecisionItem>,
+}
+
+/// One decision.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct DecisionItem {
+    /// Its number; later decisions about a device have higher ones.
+    pub number: i64,
+    /// About which device.
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub device: DeviceId,
+    /// When (the platform's clock).
+    #[cfg_attr(feature = "openapi", schema(value_type = i64))]
+    pub at: Timestamp,
+    /// What the statutory floor found, before any rule was asked and whatever it answered.
+    pub floor: Vec<FloorFinding>,
+    /// What was known, in the form of a record of `davy-decision/1`.
+    #[cfg_attr(feature = "openapi", schema(value_type = Object))]
+    pub event: Value,
+    /// The rule that was asked and its answer; absent when the floor decided alone.
+    pub asked: Option<AskedRule>,
+    /// The alarms that changed by it.
+    #[cfg_attr(feature = "openapi", schema(value_type = Vec<String>))]
+    pub alarms: Vec<AlarmId>,
+    /// The commands that changed by it.
+    #[cfg_attr(feature = "openapi", schema(value_type = Vec<String>))]
+    pub commands: Vec<CommandId>,
+}
+
+/// What the statutory floor found in a reading.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct FloorFinding {
+    /// Which rule of the floor.
+    pub rule: String,
+    /// The alarm that it raises.
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub condition: Condition,
+    /// How urgent.
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub priority: Priority,
+    /// Whether it closes every linked valve.
+    pub close: bool,
+    /// What was measured.
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub quantity: Quantity,
+    /// The value in the quantity's unit.
+    pub value: f64,
+    /// When measured.
+    #[cfg_attr(feature = "openapi", schema(value_type = i64))]
+    pub at: Timestamp,
+}
+
+/// What a rule was asked with, and what it answered.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct AskedRule {
+    /// SHA-256 of its component, as `sha256:…`; `GET /api/v1/alarms/{alarm}/rules/{digest}` gives the component.
+    pub digest: String,
+    /// The version of the gas company's settings.
+    pub settings_version: u32,
+    /// Those settings.
+    #[cfg_attr(feature = "openapi", schema(value_type = Object))]
+    pub settings: Value,
+    /// Its memory before, hexadecimal.
+    pub state_before: String,
+    /// Its answer or its fault, in the form of a record of `davy-decision/1`.
+    #[cfg_attr(feature = "openapi", schema(value_type = Object))]
+    pub result: Value,
+    /// What the call cost, in units of fuel.
+    pub fuel: u64,
+}

@@ -1,0 +1,98 @@
+//! The decisions about an alarm that a server has stored, each made again with the component that decided.
+
+use super::{as_value, print};
+use crate::client::Client;
+use crate::exit::Answer;
+use crate::rule::engine;
+use anyhow::{Context, Result};
+use davy_api::{AlarmDecisions, AskedRule, DecisionItem};
+use davy_domain::AlarmId;
+use davy_rules::explain::{DecisionRecord, FORMAT, Replay};
+use davy_rules::{Engine, RuleDigest};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+/// Components by the digest that was asked for.
+type Components = BTreeMap<String, Vec<u8>>;
+
+pub(super) fn run(alarm: AlarmId, server: &str, email: &str, json: bool) -> Result<Answer> {
+    let client = Client::sign_in(server, email)?;
+    let fetched = fetch(&client, alarm);
+    // Whatever came of it, no session stays behind.
+    let signed_out = client.sign_out();
+    let (decisions, components) = fetched?;
+    signed_out?;
+    let engine = engine()?;
+    let mut again = Vec::with_capacity(decisions.items.len());
+    for item in &decisions.items {
+        let replayed = item.asked.as_ref().map(|asked| replay(&engine, item, asked, &components));
+        again.push(replayed.transpose().with_context(|| format!("decision {}", item.number))?);
+    }
+    let identical = again.iter().flatten().all(|(_, replay)| replay.differences.is_empty());
+    if json {
+        let items = decisions.items.iter().zip(&again).map(|(item, again)| {
+            let again = again.as_ref().map(|(record, replay)| as_value(record, replay));
+            json!({"number": item.number, "device": item.device, "at": item.at, "floor": item.floor, "again": again})
+        });
+        println!("{:#}", json!({"alarm": alarm, "identical": identical, "decisions": items.collect::<Vec<Value>>()}));
+    } else {
+        println!("{alarm}: {} stored decision(s)", decisions.items.len());
+        for (item, again) in decisions.items.iter().zip(&again) {
+            tell(item, again.as_ref());
+        }
+    }
+    Ok(identical.into())
+}
+
+fn fetch(client: &Client, alarm: AlarmId) -> Result<(AlarmDecisions, Components)> {
+    let decisions: AlarmDecisions = client.get(&format!("/api/v1/alarms/{alarm}/decisions"))?;
+    let mut components = Components::new();
+    for asked in decisions.items.iter().filter_map(|item| item.asked.as_ref()) {
+        if !components.contains_key(&asked.digest) {
+            let component = client.bytes(&format!("/api/v1/alarms/{alarm}/rules/{}", asked.digest))?;
+            components.insert(asked.digest.clone(), component);
+        }
+    }
+    Ok((decisions, components))
+}
+
+fn replay(
+    engine: &Engine,
+    item: &DecisionItem,
+    asked: &AskedRule,
+    components: &Components,
+) -> Result<(DecisionRecord, Replay)> {
+    let digest: RuleDigest = asked.digest.parse()?;
+    let component = components.get(&asked.digest).with_context(|| format!("the server has no component {digest}"))?;
+    let admitted = engine.admit(component).context("the component is refused by this version of the platform")?;
+    let settings = engine.load(&admitted).encode_settings(&asked.settings.to_string())?;
+    let record: DecisionRecord = serde_json::from_value(json!({
+        "format": FORMAT,
+        "rule": digest,
+        "settings-version": asked.settings_version,
+        "settings": davy_rules::explain::Hex(settings.to_vec()),
+        "state-before": asked.state_before,
+        "event": item.event,
+        "result": asked.result,
+        "fuel": asked.fuel,
+    }))
+    .context("the stored decision is not one of the format davy-decision/1")?;
+    let replay = record.replay(engine, Some(component))?;
+    Ok((record, replay))
+}
+
+fn tell(item: &DecisionItem, again: Option<&(DecisionRecord, Replay)>) {
+    println!("\ndecision {} about {} at {} ms", item.number, item.device, item.at.as_millis());
+    for found in &item.floor {
+        let (name, unit) = (found.quantity.senml_name(), found.quantity.unit());
+        let close = if found.close { ", closing the linked valves" } else { "" };
+        println!(
+            "  floor     {}: {name} {} {unit} raises {} ({}){close}",
+            found.rule, found.value, found.condition, found.priority
+        );
+    }
+    match again {
+        Some((record, replay)) => print(record, replay),
+        None => println!("  rule      none was asked: the statutory floor decided alone"),
+    }
+}

@@ -1,0 +1,120 @@
+//! Why an alarm moved: the stored decisions, and the components that took part in them, within the alarm's own scope.
+
+use super::{Service, stored};
+use davy_api::{AlarmDecisions, AskedRule, DecisionItem, FloorFinding, Problem, Viewer};
+use davy_domain::floor::FloorHit;
+use davy_domain::{AlarmId, TenantId};
+use davy_rules::RuleDigest;
+use davy_rules::explain::{EventRecord, Hex, ResultRecord};
+use davy_store::{ScopedStore, StoredDecision};
+use serde_json::Value;
+use std::collections::HashMap;
+
+/// Settings by their version; all decisions about one alarm are of one gas company.
+type SettingsOf = HashMap<u32, Value>;
+
+impl Service {
+    /// The decisions that moved an alarm.
+    ///
+    /// # Errors
+    /// A [`Problem`]; an alarm out of the viewer's scope is not found.
+    pub async fn decisions(&self, viewer: &Viewer, id: AlarmId) -> Result<AlarmDecisions, Problem> {
+        let (_, decisions) = self.decisions_in_scope(viewer, id).await?;
+        let mut settings = SettingsOf::new();
+        let mut items = Vec::with_capacity(decisions.len());
+        for decision in decisions {
+            if let Some(rule) = &decision.decision.rule
+                && !settings.contains_key(&rule.settings_version)
+            {
+                let found = self.settings(decision.tenant, rule.settings_version).await?;
+                settings.insert(rule.settings_version, found);
+            }
+            items.push(item(decision, &settings)?);
+        }
+        Ok(AlarmDecisions { alarm: id, items })
+    }
+
+    /// The component of a rule that decided about an alarm.
+    ///
+    /// # Errors
+    /// A [`Problem`]; a rule that took no part in the alarm is not found, whoever asks.
+    pub async fn deciding_component(
+        &self,
+        viewer: &Viewer,
+        id: AlarmId,
+        digest: RuleDigest,
+    ) -> Result<Vec<u8>, Problem> {
+        let (tenant, decisions) = self.decisions_in_scope(viewer, id).await?;
+        let took_part = |it: &StoredDecision| it.decision.rule.is_some_and(|rule| rule.digest == *digest.as_bytes());
+        if !decisions.iter().any(took_part) {
+            return Err(Problem::not_found("rule"));
+        }
+        let found = self.store.tenant(tenant).rule_component(digest.as_bytes()).await.map_err(stored)?;
+        found.ok_or_else(|| Problem::not_found("rule"))
+    }
+
+    async fn decisions_in_scope(
+        &self,
+        viewer: &Viewer,
+        id: AlarmId,
+    ) -> Result<(TenantId, Vec<StoredDecision>), Problem> {
+        let scope: ScopedStore = self.scope(viewer)?;
+        let alarm = scope.alarm(id).await.map_err(stored)?.ok_or_else(|| Problem::not_found("alarm"))?;
+        Ok((alarm.tenant, scope.decisions_of_alarm(id).await.map_err(stored)?))
+    }
+
+    async fn settings(&self, tenant: TenantId, version: u32) -> Result<Value, Problem> {
+        let text = self.store.tenant(tenant).settings(version).await.map_err(stored)?;
+        text.as_deref().map_or(Ok(Value::Null), json_of)
+    }
+}
+
+fn item(stored: StoredDecision, settings: &SettingsOf) -> Result<DecisionItem, Problem> {
+    let decision = stored.decision;
+    let asked = match (decision.rule, decision.evaluation) {
+        (Some(rule), Some(evaluation)) => Some(AskedRule {
+            digest: RuleDigest::from_bytes(rule.digest).to_string(),
+            settings_version: rule.settings_version,
+            settings: settings.get(&rule.settings_version).cloned().unwrap_or_default(),
+            state_before: Hex(decision.state_before).to_string(),
+            result: value_of(&ResultRecord::from(&evaluation.result))?,
+            fuel: evaluation.fuel,
+        }),
+        _ => None,
+    };
+    Ok(DecisionItem {
+        number: stored.id,
+        device: decision.device,
+        at: decision.at,
+        floor: decision.floor.iter().map(finding).collect(),
+        event: value_of(&EventRecord::from(&decision.input))?,
+        asked,
+        alarms: decision.alarms,
+        commands: decision.commands,
+    })
+}
+
+fn finding(hit: &FloorHit) -> FloorFinding {
+    FloorFinding {
+        rule: hit.rule.clone(),
+        condition: hit.condition,
+        priority: hit.priority,
+        close: hit.close,
+        quantity: hit.reading.quantity,
+        value: hit.reading.value,
+        at: hit.reading.at,
+    }
+}
+
+fn value_of(record: &impl serde::Serialize) -> Result<Value, Problem> {
+    serde_json::to_value(record).map_err(|error| broken(&error))
+}
+
+fn json_of(text: &str) -> Result<Value, Problem> {
+    serde_json::from_str(text).map_err(|error| broken(&error))
+}
+
+fn broken(error: &serde_json::Error) -> Problem {
+    tracing::error!(%error, "a stored decision or its settings cannot be shown");
+    Problem::new("internal", 500, "The server failed", "The server failed; the log has the reason.")
+}
