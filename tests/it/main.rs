@@ -8,5 +8,6 @@ mod configuration;
 mod explain;
 mod house_rules;
 mod layering;
+mod operations;
 mod protocol;
 mod provisioning;
