@@ -4,6 +4,7 @@
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
 mod command_lines;
+mod compiled_rules;
 mod configuration;
 mod explain;
 mod house_rules;

@@ -167,6 +167,9 @@ settings! {
     "ingest.compact-every" ingest_compact_every: Length = "1 min";
     /// How long an uplink stays in the journal, as it came, before it may be compacted.
     "ingest.compact-after" ingest_compact_after: Length = "10 min";
+    /// Folder for compiled rules, so that a start need not compile them again; empty keeps none. What this installation has not made
+    /// itself is never loaded from there.
+    "rules.cache-folder" rules_cache_folder: Optional<PathBuf> = "./data/rules-cache";
     /// Whether a rule that says what it waits for is left alone until then. Off puts every reading to it: that decides nothing else and
     /// costs a call an uplink; for measuring, and for a rule whose promise is in doubt.
     "rules.wake-conditions" rules_wake_conditions: bool = "true";

@@ -8,6 +8,7 @@ use aes_gcm::aead::{Aead, KeyInit, Payload};
 use aes_gcm::{Aes256Gcm, Nonce};
 use davy_domain::{DeviceId, TenantId};
 use davy_store::DeviceCredentials;
+use hkdf::Hkdf;
 use sha2::{Digest, Sha256};
 use std::fmt::{self, Write as _};
 use std::io::Write as _;
@@ -124,6 +125,7 @@ pub struct Sealed {
 struct Kek {
     id: String,
     cipher: Aes256Gcm,
+    compiled_rules: Zeroizing<[u8; 32]>,
 }
 
 /// The key-encryption keys: the first seals, all of them open. A key is rotated by putting a new line before the old ones.
@@ -165,7 +167,12 @@ impl KeyRing {
             let mut hash = Sha256::new();
             hash.update(b"davy key-encryption key id\0");
             hash.update(&*bytes);
-            keys.push(Kek { id: to_hex(&hash.finalize()[..8]), cipher });
+            let mut compiled_rules = Zeroizing::new([0; 32]);
+            // 32 bytes are below HKDF's limit of 255 hashes.
+            Hkdf::<Sha256>::new(None, &bytes)
+                .expand(b"davy compiled rules", &mut *compiled_rules)
+                .map_err(|_| refuse())?;
+            keys.push(Kek { id: to_hex(&hash.finalize()[..8]), cipher, compiled_rules });
         }
         if keys.is_empty() {
             return Err(KeyError::Content { path: path.to_owned(), line: 1, got: 0 });
@@ -237,6 +244,12 @@ impl KeyRing {
             master_secret: secret.try_into().map_err(|_| altered())?,
             master_salt: salt.try_into().map_err(|_| altered())?,
         })
+    }
+
+    /// The key that proves that compiled rules on disk were made by this installation. Another one after a rotation: what was
+    /// compiled before is compiled anew.
+    pub fn compiled_rules(&self) -> &[u8; 32] {
+        &self.keys[0].compiled_rules
     }
 
     fn ids(&self) -> String {

@@ -14,7 +14,7 @@ use crate::operate::SharedOperate;
 use anyhow::Context;
 use axum::Router;
 use davy_domain::Timestamp;
-use davy_rules::{Engine, EngineConfig};
+use davy_rules::{CompileCache, Engine, EngineConfig};
 use davy_store::{Store, StoreOptions};
 use metrics_exporter_prometheus::PrometheusHandle;
 use std::future::Future;
@@ -73,6 +73,14 @@ fn shards(settings: &Settings) -> usize {
     .min(MOST_SHARDS)
 }
 
+/// The cache of compiled rules; without its folder rules are compiled at each start.
+fn compiled_rules(settings: &Settings, keys: &KeyRing) -> Option<CompileCache> {
+    let folder = settings.rules_cache_folder.0.as_ref()?;
+    CompileCache::open(folder, *keys.compiled_rules())
+        .inspect_err(|error| tracing::warn!(folder = %folder.display(), %error, "compiled rules cannot be kept; see `rules.cache-folder`"))
+        .ok()
+}
+
 /// Serves until `stop`, then stops in order.
 ///
 /// # Errors
@@ -93,6 +101,7 @@ pub async fn serve(settings: Settings, world: World, stop: impl Future<Output = 
     let parts = IngestParts {
         store: store.clone(),
         engine,
+        compiled: compiled_rules(&settings, &keys),
         keys,
         live: live.clone(),
         clock: Arc::clone(&world.clock),

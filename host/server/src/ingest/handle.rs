@@ -6,7 +6,7 @@ use super::route::{Routes, ShardIndex};
 use super::shard::{Operation, Shard, ShardInput, ShardParts};
 use super::socket::{self, Datagrams, Receiver as DatagramReceiver};
 use super::state::ShardState;
-use super::tenants;
+use super::tenants::{self, Sandbox};
 use super::{IngestConfig, IngestError, IngestParts};
 use crate::operate::{Answer, DeviceView, Operate, OperateError};
 use crossbeam_channel::{Sender, TrySendError};
@@ -62,12 +62,13 @@ impl Ingest {
     /// # Errors
     /// [`IngestError`] says what stands against it.
     pub async fn start(config: IngestConfig, parts: IngestParts) -> Result<Arc<Self>, IngestError> {
-        let IngestParts { store, engine, keys, live, clock, random } = parts;
+        let IngestParts { store, engine, compiled, keys, live, clock, random } = parts;
         let now = clock.now();
         let boot = store.next_boot(now).await?;
         let floor = statutory_floor(&store).await?;
         let tenants = store.tenants().await?;
-        let worlds = tenants::load(&store, &engine, &floor, &tenants, config.wake_conditions).await?;
+        let worlds =
+            tenants::load(&store, &Sandbox { engine, compiled }, &floor, &tenants, config.wake_conditions).await?;
         let endpoints = (0..config.shards.max(1))
             .map(|_| {
                 let mut seed = [0; 32];

@@ -8,7 +8,7 @@ use davy_domain::TenantId;
 use davy_domain::floor::{Floor, LocalFloor};
 use davy_domain::interlock::{BoundPolicy, Limits, World};
 use davy_domain::policy::{AlarmPolicy, Evaluation, PolicyEvent, PolicyFault};
-use davy_rules::{BoundRule, Engine};
+use davy_rules::{BoundRule, CompileCache, Engine};
 use davy_store::{ActiveRule, Store, Tenant};
 use metrics::{Counter, Histogram, counter, histogram};
 use std::collections::HashMap;
@@ -48,13 +48,22 @@ impl TenantWorld {
     }
 }
 
+/// Where rules run.
+#[derive(Clone)]
+pub struct Sandbox {
+    /// The engine.
+    pub engine: Engine,
+    /// Rules that are compiled already.
+    pub compiled: Option<CompileCache>,
+}
+
 /// The worlds of all tenants, each with its active rule loaded.
 ///
 /// # Errors
 /// When the database does not answer, or a tenant's jurisdiction has no statutory floor: nothing runs without one.
 pub async fn load(
     store: &Store,
-    engine: &Engine,
+    sandbox: &Sandbox,
     floor: &Floor,
     tenants: &[Tenant],
     wake_conditions: bool,
@@ -68,7 +77,7 @@ pub async fn load(
             None => "CN".to_owned(),
         };
         let rule = match active.remove(&tenant.id) {
-            Some(rule) => Some(load_rule(store, engine, tenant.id, rule, wake_conditions).await?),
+            Some(rule) => Some(load_rule(store, sandbox, tenant.id, rule, wake_conditions).await?),
             None => None,
         };
         let world = TenantWorld { floor: floor.for_jurisdiction(&jurisdiction)?, rule, limits: Limits::default() };
@@ -79,16 +88,16 @@ pub async fn load(
 
 async fn load_rule(
     store: &Store,
-    engine: &Engine,
+    sandbox: &Sandbox,
     tenant: TenantId,
     active: ActiveRule,
     wake_conditions: bool,
 ) -> Result<LoadedRule, IngestError> {
     let component = store.tenant(tenant).rule_component(&active.digest).await?;
-    let engine = engine.clone();
+    let sandbox = sandbox.clone();
     let (name, settings) = (active.name, active.settings);
     // Compiling takes tens of milliseconds and belongs on no async thread.
-    let bound = tokio::task::spawn_blocking(move || bind(&engine, component.as_deref(), &settings)).await;
+    let bound = tokio::task::spawn_blocking(move || bind(&sandbox, component.as_deref(), &settings)).await;
     let bound = bound.unwrap_or_else(|panic| Err(panic.to_string()));
     let policy: Box<dyn AlarmPolicy + Send + Sync> = match bound {
         Ok(rule) => Box::new(Sandboxed {
@@ -108,10 +117,14 @@ async fn load_rule(
     Ok(LoadedRule { digest: active.digest, settings_version: active.settings_version, policy })
 }
 
-fn bind(engine: &Engine, component: Option<&[u8]>, settings: &str) -> Result<BoundRule, String> {
+fn bind(sandbox: &Sandbox, component: Option<&[u8]>, settings: &str) -> Result<BoundRule, String> {
     let component = component.ok_or("its component is not in the database")?;
-    let admitted = engine.admit(component).map_err(|refusal| refusal.to_string())?;
-    let rule = engine.load(&admitted);
+    let Sandbox { engine, compiled } = sandbox;
+    let admitted = match compiled {
+        Some(compiled) => engine.admit_cached(component, compiled),
+        None => engine.admit(component),
+    };
+    let rule = engine.load(&admitted.map_err(|refusal| refusal.to_string())?);
     let settings = rule.encode_settings(settings).map_err(|error| error.to_string())?;
     Ok(rule.bind(settings))
 }

@@ -153,6 +153,7 @@ pub(crate) async fn city_in(
         wake_conditions: true,
     };
     let parts = IngestParts {
+        compiled: None,
         store: store.clone(),
         engine,
         keys,
