@@ -81,7 +81,9 @@ impl Browser {
                 "width": width, "height": height, "pixelRatio": 1, "mobile": false, "touch": width < 600,
             }});
             let scheme = format!("--blink-settings=preferredColorScheme={}", u8::from(!dark));
-            options["args"].as_array_mut().into_iter().for_each(|args| args.push(json!(scheme)));
+            if let Some(args) = options["args"].as_array_mut() {
+                args.extend([json!(scheme), json!("--hide-scrollbars")]);
+            }
         }
         let capabilities = capabilities.as_object().cloned().unwrap_or_default();
         let connected = ClientBuilder::new(HttpConnector::new())
@@ -111,6 +113,12 @@ impl Browser {
         }
         self.client.find(Locator::Css("form[data-testid=sign-in] button[type=submit]")).await?.click().await?;
         self.find("[data-testid=sign-out]").await.context("signing in did not lead to a page of one's own")
+    }
+
+    /// Signs out, and waits until it is done.
+    pub(crate) async fn sign_out(&self) -> Result<()> {
+        self.click("[data-testid=sign-out]").await?;
+        self.find("form[data-testid=sign-in]").await.context("signing out did not lead to the form")
     }
 
     /// Waits for an element.

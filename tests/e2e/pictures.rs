@@ -102,14 +102,14 @@ async fn every_page_is_whole_in_every_size_language_and_light() -> Result<()> {
                 browser.hydrated().await?;
                 browser.find("[data-testid=chart] canvas").await?;
                 album.add(&browser, "device", screen, language).await?;
-                browser.click("[data-testid=sign-out]").await?;
+                browser.sign_out().await?;
 
                 for (resident, name) in residents.iter().zip(["home-leak", "home"]) {
                     browser.sign_in(resident).await?;
                     browser.hydrated().await?;
                     browser.find("[data-testid=gas-now]").await?;
                     album.add(&browser, name, screen, language).await?;
-                    browser.click("[data-testid=sign-out]").await?;
+                    browser.sign_out().await?;
                 }
                 browser.close().await?;
             }
