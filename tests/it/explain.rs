@@ -42,7 +42,7 @@ fn report(platform: &Platform, device: &Credential, values: &[f64]) {
         let mut stored = false;
         let mut buffer = [0; 2048];
         while !stored {
-            assert!(begun.elapsed() < Duration::from_secs(60), "the uplink was not answered");
+            assert!(begun.elapsed() < Duration::from_mins(1), "the uplink was not answered");
             while let Some(datagram) = endpoint.poll_transmit() {
                 socket.send_to(&datagram.payload, datagram.peer).unwrap();
             }
@@ -75,8 +75,13 @@ fn after_a_leak() -> (Platform, Credential, AlarmId) {
     let alarm = runtime.block_on(async {
         let store = Store::connect(&platform.url, &StoreOptions::default()).await.unwrap();
         let active = store.tenant(detector.tenant.parse().unwrap()).active_alarms(10).await.unwrap();
+        let leak = active.iter().find(|stored| stored.alarm.condition.is_leak()).expect("the leak is alarmed").alarm.id;
+        // The words that the example rule has for it came with it.
+        let said = store.tenant(detector.tenant.parse().unwrap()).words_of(&active).await.unwrap();
+        let text = said.get(&leak).and_then(|words| words.text.as_ref()).expect("the rule says why");
+        assert!(!text.zh.is_empty() && !text.en.is_empty(), "{text:?}");
         store.close().await;
-        active.into_iter().find(|stored| stored.alarm.condition.is_leak()).expect("the leak is alarmed").alarm.id
+        leak
     });
     (platform, detector, alarm)
 }

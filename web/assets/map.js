@@ -115,7 +115,23 @@ const blankStyle = (colour) => ({
   layers: [{ id: "ground", type: "background", paint: { "background-color": colour.water } }],
 });
 
-const tiles = (revision) => [`${location.origin}/tiles/{z}/{x}/{y}.mvt?r=${revision}`];
+const TILES = [`${location.origin}/tiles/{z}/{x}/{y}.mvt`];
+/** The deepest zoom with tiles of its own. */
+const DEEPEST = 16;
+/** Places beyond which all tiles in view are asked for. */
+const PLACES_AT_MOST = 200;
+/** How long after a failure the tiles are asked for again, milliseconds. */
+const RETRY_MS = 10_000;
+
+/** The tiles of all zooms that a place is in. */
+export function tilesAround([lon, lat]) {
+  const clamped = Math.max(-85.0511, Math.min(85.0511, lat));
+  const x = (lon + 180) / 360;
+  const y = (1 - Math.asinh(Math.tan((clamped * Math.PI) / 180)) / Math.PI) / 2;
+  return Array.from({ length: DEEPEST + 1 }, (_, z) => ({ z, x: Math.floor(x * 2 ** z), y: Math.floor(y * 2 ** z) }));
+}
+
+const keyOf = ({ z, x, y }) => `${z}/${x}/${y}`;
 
 const shapes = async () => (await fetch(here("./map/tianjin.geojson"))).json();
 
@@ -129,7 +145,7 @@ const names = ({ features }) => ({
   })),
 });
 
-function addOurs(map, spec, colour, revision, districts) {
+function addOurs(map, spec, colour, districts) {
   const own = !spec.style;
   map.addSource("districts", { type: "geojson", data: districts, attribution: spec.words.datum });
   map.addSource("names", { type: "geojson", data: names(districts) });
@@ -158,7 +174,7 @@ function addOurs(map, spec, colour, revision, districts) {
     },
     paint: { "text-color": colour.label, "text-halo-color": colour.land, "text-halo-width": 1.5 },
   });
-  map.addSource("sites", { type: "vector", tiles: tiles(revision), minzoom: 0, maxzoom: 16 });
+  map.addSource("sites", { type: "vector", tiles: TILES, minzoom: 0, maxzoom: DEEPEST });
   map.addLayer({
     id: "sites",
     type: "symbol",
@@ -221,6 +237,9 @@ async function draw(element, spec, kept) {
     touchPitch: false,
     maxZoom: 18,
     fadeDuration: 0,
+    // Tiles are asked for when something has changed, never by the clock; what is out of view is asked for when it comes back.
+    refreshExpiredTiles: false,
+    maxTileCacheSize: 0,
   });
   kept.map = map;
   map.touchZoomRotate.disableRotation();
@@ -231,9 +250,22 @@ async function draw(element, spec, kept) {
     const { pixels, ratio } = icon(id, colour);
     map.addImage(id, pixels, { pixelRatio: ratio });
   });
-  map.on("style.load", () => addOurs(map, spec, colour, kept.revision, districts));
+  map.on("style.load", () => addOurs(map, spec, colour, districts));
   map.once("load", () => element.parentElement?.classList.add("map-drawn"));
   map.on("idle", () => tell(element, map));
+  map.on("error", (event) => {
+    if (event.sourceId !== "sites") {
+      console.warn("map:", event.error);
+      return;
+    }
+    if (event.tile) kept.failed.set(keyOf(event.tile.tileID.canonical), event.tile.tileID.canonical);
+    trouble(element, kept);
+  });
+  map.on("sourcedata", (event) => {
+    if (event.sourceId === "sites" && event.tile?.state === "loaded") {
+      kept.failed.delete(keyOf(event.tile.tileID.canonical));
+    }
+  });
   map.on("mouseenter", "sites", () => (map.getCanvas().style.cursor = "pointer"));
   map.on("mouseleave", "sites", () => (map.getCanvas().style.cursor = ""));
   map.on("click", "sites", (event) => {
@@ -256,10 +288,25 @@ async function draw(element, spec, kept) {
   }
 }
 
+/** Says that sites are missing, and tries again until they are not. */
+function trouble(element, kept) {
+  element.parentElement?.classList.add("map-stale");
+  kept.retry ??= setTimeout(() => {
+    kept.retry = undefined;
+    const again = [...kept.failed.values()];
+    kept.failed.clear();
+    if (again.length > 0 && kept.map?.getSource("sites")) kept.map.refreshTiles("sites", again);
+    // Whoever fails again comes back here; whoever is out of view by now does not.
+    kept.calm = setTimeout(() => {
+      if (kept.failed.size === 0 && !kept.retry) element.parentElement?.classList.remove("map-stale");
+    }, RETRY_MS / 2);
+  }, RETRY_MS);
+}
+
 export function drawMap(element, json) {
   removeMap(element);
   const spec = JSON.parse(json);
-  const kept = { revision: 0 };
+  const kept = { settle: spec.settle_ms, touched: new Map(), everything: false, failed: new Map() };
   maps.set(element, kept);
   draw(element, spec, kept).catch((error) => {
     console.warn("map:", error);
@@ -269,17 +316,29 @@ export function drawMap(element, json) {
   });
 }
 
-export function refreshMap(element) {
+export function refreshMap(element, json) {
   const kept = maps.get(element);
   if (!kept) return;
-  kept.revision += 1;
-  kept.map?.getSource("sites")?.setTiles(tiles(kept.revision));
+  const places = JSON.parse(json);
+  for (const place of places ?? []) {
+    for (const tile of tilesAround(place)) kept.touched.set(keyOf(tile), tile);
+  }
+  kept.everything ||= places === null || kept.touched.size > PLACES_AT_MOST * (DEEPEST + 1);
+  kept.waiting ??= setTimeout(() => {
+    kept.waiting = undefined;
+    const tiles = kept.everything ? undefined : [...kept.touched.values()];
+    kept.touched.clear();
+    kept.everything = false;
+    // A map that is still loading loads what is there now.
+    if (kept.map?.getSource("sites")) kept.map.refreshTiles("sites", tiles);
+  }, kept.settle);
 }
 
 export function removeMap(element) {
   const kept = maps.get(element);
   if (!kept) return;
   kept.removed = true;
+  for (const timer of [kept.waiting, kept.retry, kept.calm]) clearTimeout(timer);
   kept.dark?.removeEventListener("change", kept.onDark);
   kept.map?.remove();
   maps.delete(element);

@@ -9,6 +9,7 @@ pub mod connection;
 pub mod divisions;
 pub mod figures;
 pub mod frame;
+pub mod gas;
 pub mod icon;
 pub mod map;
 pub mod notice;

@@ -3,7 +3,7 @@
 
 use davy_api::{
     AlarmPage, AlarmQuery, CloseReceipt, DeviceDetail, DevicePage, DeviceQuery, Overview, PremisesDetail, Problem,
-    Series, SeriesQuery,
+    Series, SeriesQuery, ValvesOf,
 };
 use davy_domain::{AlarmId, DeviceId, PremisesId};
 
@@ -64,14 +64,9 @@ pub async fn premises(id: PremisesId) -> Loaded<PremisesDetail> {
     operation!(premises(id), get "/api/v1/premises/{id}")
 }
 
-/// Orders the device's valve, or the valves linked to it, to close.
-pub async fn close(id: DeviceId) -> Loaded<CloseReceipt> {
-    operation!(close(id), post "/api/v1/devices/{id}/close")
-}
-
-/// Orders every valve of the premises to close.
-pub async fn close_premises(id: PremisesId) -> Loaded<CloseReceipt> {
-    operation!(close_premises(id), post "/api/v1/premises/{id}/close")
+/// Orders the valves of a device or of a premises to close.
+pub async fn close(of: ValvesOf) -> Loaded<CloseReceipt> {
+    operation!(close(of), post "/api/v1/{}/close", query::valves(of))
 }
 
 /// Says that a person has seen the alarm.

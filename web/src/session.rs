@@ -38,6 +38,8 @@ pub struct PageContext {
     pub utc_offset_minutes: i32,
     /// A MapLibre style to draw below the sites instead of the built-in one.
     pub map_style: Option<String>,
+    /// How long after a change the map asks for what it touches, milliseconds: longer than the server keeps a tile.
+    pub map_settle_ms: u32,
     /// Path of the versioned static files, without a slash at the end.
     pub assets: String,
 }
@@ -49,6 +51,7 @@ impl Default for PageContext {
             now: Timestamp::default(),
             utc_offset_minutes: 480,
             map_style: None,
+            map_settle_ms: 1_300,
             assets: String::new(),
         }
     }

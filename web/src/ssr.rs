@@ -49,12 +49,14 @@ pub struct Pages {
     pub utc_offset_minutes: i32,
     /// URL of a MapLibre style to draw below the sites; its origin is then allowed by the CSP. Built-in map unless set.
     pub map_style: Option<String>,
+    /// How long after a change the map asks for what it touches, milliseconds; longer than the backend keeps a tile.
+    pub map_settle_ms: u32,
 }
 
 impl Pages {
     /// With China's time and the built-in map.
     pub fn new(backend: Arc<dyn Backend>, site: Site, now: fn() -> Timestamp) -> Self {
-        Self { backend, site, now, utc_offset_minutes: 480, map_style: None }
+        Self { backend, site, now, utc_offset_minutes: 480, map_style: None, map_settle_ms: 1_300 }
     }
 }
 
@@ -105,6 +107,7 @@ fn provide_request(pages: &Pages) {
         now: (pages.now)(),
         utc_offset_minutes: pages.utc_offset_minutes,
         map_style: pages.map_style.clone(),
+        map_settle_ms: pages.map_settle_ms,
         assets: pages.site.assets_path(),
     });
     if let Some(signed_in) = signed_in {

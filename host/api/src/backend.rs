@@ -14,6 +14,15 @@ use std::pin::Pin;
 /// The future of an operation.
 pub type Reply<'a, T> = Pin<Box<dyn Future<Output = Result<T, Problem>> + Send + 'a>>;
 
+/// Whose valves are to be closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ValvesOf {
+    /// The device's own valve, or the valves linked to it.
+    Device(DeviceId),
+    /// Every valve of the premises.
+    Premises(PremisesId),
+}
+
 /// The platform's operations for a signed-in viewer. What the viewer may not see is [`Problem::not_found`].
 pub trait Backend: Send + Sync + 'static {
     /// `GET /api/v1/me`
@@ -30,10 +39,8 @@ pub trait Backend: Send + Sync + 'static {
     fn series<'a>(&'a self, viewer: &'a Viewer, device: DeviceId, query: SeriesQuery) -> Reply<'a, Series>;
     /// `GET /api/v1/premises/{premises}`
     fn premises<'a>(&'a self, viewer: &'a Viewer, premises: PremisesId) -> Reply<'a, PremisesDetail>;
-    /// `POST /api/v1/devices/{device}/close`: the device's own valve, or the valves linked to it
-    fn close<'a>(&'a self, viewer: &'a Viewer, device: DeviceId) -> Reply<'a, CloseReceipt>;
-    /// `POST /api/v1/premises/{premises}/close`: every valve of the premises
-    fn close_premises<'a>(&'a self, viewer: &'a Viewer, premises: PremisesId) -> Reply<'a, CloseReceipt>;
+    /// `POST /api/v1/devices/{device}/close` and `POST /api/v1/premises/{premises}/close`
+    fn close<'a>(&'a self, viewer: &'a Viewer, of: ValvesOf) -> Reply<'a, CloseReceipt>;
     /// `POST /api/v1/alarms/{alarm}/acknowledge`
     fn acknowledge<'a>(&'a self, viewer: &'a Viewer, alarm: AlarmId) -> Reply<'a, ()>;
     /// `POST /api/v1/alarms/{alarm}/reset`: refused while readings are not low and fresh

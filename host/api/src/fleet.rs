@@ -31,7 +31,7 @@ wire! {
         alarms: u64,
         /// Active alarms that nobody has acknowledged.
         unacknowledged: u64,
-        /// Valves ordered to close and not yet proven closed.
+        /// Valves ordered to close and not yet proven closed, however far the order has come.
         closing: u64,
         /// Valves not proven closed by their deadline.
         unverified: u64,
@@ -55,6 +55,16 @@ wire! {
         leaks: u64,
         /// Active alarms in it.
         alarms: u64,
+    }
+
+    /// What a gas company's rule said to an alarm that it moved.
+    RuleWords {
+        /// Why, in Chinese.
+        zh: Option<String>,
+        /// Why, in English.
+        en: Option<String>,
+        /// Its remarks for whoever examines the decision; none for a resident.
+        notes: Vec<String>,
     }
 
     /// An alarm in a list.
@@ -95,7 +105,9 @@ wire! {
         /// The linked valve as far as proven; absent where there is none.
         #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
         valve: Option<ValveState>,
-        /// Degrees east.
+        /// What the gas company's rule said to it, if anything; live events do not carry it.
+        said: Option<RuleWords>,
+        /// Degrees east, of the place where the map draws it.
         lon: f64,
         /// Degrees north.
         lat: f64,
@@ -246,6 +258,21 @@ wire! {
         lat: f64,
     }
 
+    /// A level of the statutory floor that holds now: data with a date and a source, not a constant.
+    FloorLevel {
+        /// Of what.
+        #[cfg_attr(feature = "openapi", schema(value_type = String))]
+        quantity: Quantity,
+        /// Which rule of the floor.
+        rule: String,
+        /// The alarm is raised at this value and above, in the quantity's unit.
+        at_or_above: f64,
+        /// The alarm may end below this value.
+        clear_below: f64,
+        /// Whether every linked valve is closed then.
+        close: bool,
+    }
+
     /// A premises with its devices: the resident's page.
     PremisesDetail {
         /// Its id.
@@ -258,6 +285,8 @@ wire! {
         /// The valve as far as proven: the least safely closed one.
         #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
         valve: Option<ValveState>,
+        /// The levels of the statutory floor in force for its devices.
+        floor: Vec<FloorLevel>,
         /// Its devices, each with its newest values.
         devices: Vec<DeviceDetail>,
         /// Active alarms.

@@ -10,12 +10,12 @@ mod fleet;
 mod people;
 mod problem;
 
-pub use backend::{Backend, Reply};
+pub use backend::{Backend, Reply, ValvesOf};
 pub use decision::{AlarmDecisions, AskedRule, DecisionItem, FloorFinding};
 pub use event::LiveEvent;
 pub use fleet::{
     AlarmItem, AlarmPage, AlarmQuery, CloseReceipt, CommandItem, DeviceDetail, DevicePage, DeviceQuery, DeviceSummary,
-    DivisionCount, LatestReading, Overview, PremisesDetail, Sample, Series, SeriesQuery,
+    DivisionCount, FloorLevel, LatestReading, Overview, PremisesDetail, RuleWords, Sample, Series, SeriesQuery,
 };
 pub use people::{Person, Role, SignIn, SignedIn, Viewer};
 pub use problem::{FieldError, Problem};

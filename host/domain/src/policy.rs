@@ -89,6 +89,39 @@ pub struct PolicyOutcome {
     pub timers: Vec<PolicyTimer>,
     /// The wake condition, if it gives one.
     pub wake: Option<Wake>,
+    /// What it says beside its decision.
+    #[serde(default, skip_serializing_if = "Words::is_empty")]
+    pub words: Words,
+}
+
+/// What a policy says beside its decision, for people: kept with the alarms that it moves, with no effect on anything.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Words {
+    /// Why it raises a condition; for those that it gives a text for.
+    pub texts: Vec<(Condition, Text)>,
+    /// Remarks for whoever examines the decision later; never for residents.
+    pub notes: Vec<String>,
+}
+
+/// A text in the languages of the platform.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Text {
+    /// Simplified Chinese.
+    pub zh: String,
+    /// English.
+    pub en: String,
+}
+
+impl Words {
+    /// Whether it says nothing.
+    pub const fn is_empty(&self) -> bool {
+        self.texts.is_empty() && self.notes.is_empty()
+    }
+
+    /// The text for a condition.
+    pub fn text(&self, condition: Condition) -> Option<&Text> {
+        self.texts.iter().find(|(of, _)| *of == condition).map(|(_, text)| text)
+    }
 }
 
 impl PolicyOutcome {

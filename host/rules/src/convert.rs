@@ -5,7 +5,9 @@ use crate::admission::Description;
 use crate::bindings::{DeviceContext, WitEvent, WitOutcome, WitReading};
 use crate::config::EngineConfig;
 use crate::rule::{Decision, Remarks};
-use davy_domain::policy::{Evaluation, PolicyEvent, PolicyFault, PolicyOutcome, PolicyTimer, Raise, Trigger, Wake};
+use davy_domain::policy::{
+    Evaluation, PolicyEvent, PolicyFault, PolicyOutcome, PolicyTimer, Raise, Text, Trigger, Wake, Words,
+};
 use davy_domain::{Condition, Priority, Quantity, Span, Timestamp};
 
 /// The most of each list in an outcome; published in `wit/`.
@@ -157,6 +159,7 @@ fn sanitise(
     // Remarks decide nothing: too many or too long ones are cut and cost no decision.
     remarks.notes = outcome.notes.iter().take(MAX_NOTES).map(|note| plain(note, MAX_NOTE)).collect();
     let outcome = PolicyOutcome {
+        words: words(&raise, &remarks, description),
         state: outcome.state,
         raise,
         clear,
@@ -165,6 +168,16 @@ fn sanitise(
         wake: wake.transpose()?,
     };
     Ok((outcome, remarks))
+}
+
+/// The texts that the raises refer to, as the rule describes them, and its notes.
+fn words(raises: &[Raise], remarks: &Remarks, description: &Description) -> Words {
+    let text = |code: u16| description.texts.iter().find(|(known, _)| *known == code).map(|(_, text)| text);
+    let texts = raises.iter().zip(&remarks.texts).filter_map(|(raise, code)| {
+        let text = text(*code)?;
+        Some((raise.condition, Text { zh: plain(&text.zh, MAX_NOTE), en: plain(&text.en, MAX_NOTE) }))
+    });
+    Words { texts: texts.collect(), notes: remarks.notes.clone() }
 }
 
 fn condition(field: &str, code: u16) -> Result<Condition, PolicyFault> {

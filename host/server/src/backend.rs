@@ -22,7 +22,7 @@ use crate::clock::SharedClock;
 use crate::operate::{OperateError, SharedOperate};
 use davy_api::{
     AlarmPage, AlarmQuery, Backend, CloseReceipt, DeviceDetail, DevicePage, DeviceQuery, Overview, Person,
-    PremisesDetail, Problem, Reply, Role, Series, SeriesQuery, Viewer,
+    PremisesDetail, Problem, Reply, Role, Series, SeriesQuery, ValvesOf, Viewer,
 };
 use davy_domain::{AlarmId, DeviceId, PremisesId, Span, Timestamp};
 use davy_store::{DivisionCode, ScopedStore, Store, StoreError};
@@ -189,11 +189,8 @@ impl Backend for Service {
     fn premises<'a>(&'a self, viewer: &'a Viewer, premises: PremisesId) -> Reply<'a, PremisesDetail> {
         Box::pin(self.premises_detail(viewer, premises))
     }
-    fn close<'a>(&'a self, viewer: &'a Viewer, device: DeviceId) -> Reply<'a, CloseReceipt> {
-        Box::pin(self.close_device(viewer, device))
-    }
-    fn close_premises<'a>(&'a self, viewer: &'a Viewer, premises: PremisesId) -> Reply<'a, CloseReceipt> {
-        Box::pin(self.close_all_of_premises(viewer, premises))
+    fn close<'a>(&'a self, viewer: &'a Viewer, of: ValvesOf) -> Reply<'a, CloseReceipt> {
+        Box::pin(self.close_valves_of(viewer, of))
     }
     fn acknowledge<'a>(&'a self, viewer: &'a Viewer, alarm: AlarmId) -> Reply<'a, ()> {
         Box::pin(self.acknowledge_alarm(viewer, alarm))

@@ -5,6 +5,7 @@
 //! and [`crate::backend`] reads through the caller's scope.
 
 mod alarms;
+mod close;
 mod decisions;
 mod devices;
 mod envelope;
@@ -139,9 +140,9 @@ pub(crate) fn documented() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(devices::list))
         .routes(routes!(devices::one))
         .routes(routes!(devices::series))
-        .routes(routes!(devices::close))
+        .routes(routes!(close::device))
         .routes(routes!(premises::one))
-        .routes(routes!(premises::close))
+        .routes(routes!(close::premises))
         .routes(routes!(events::events))
         .routes(routes!(tiles::tile))
         .routes(routes!(health::alive))

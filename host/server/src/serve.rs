@@ -200,6 +200,8 @@ fn pages(settings: &Settings, service: &Arc<Service>, now: fn() -> Timestamp) ->
     });
     let mut pages = davy_web::ssr::Pages::new(Arc::clone(service) as Arc<dyn davy_api::Backend>, site, now);
     pages.map_style.clone_from(&settings.map_style_url.0);
+    // A tile that was made just before the change is not kept any longer by then.
+    pages.map_settle_ms = u32::try_from(settings.map_tile_age.millis().saturating_add(300)).unwrap_or(u32::MAX);
     davy_web::ssr::routes(pages)
 }
 

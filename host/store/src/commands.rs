@@ -1,10 +1,10 @@
 //! Scoped reads of commands and of their append-only history.
 
 use crate::codes;
-use crate::connection::{fetch_all, fetch_optional};
+use crate::connection::{fetch_all, fetch_one, fetch_optional};
 use crate::error::StoreError;
-use crate::scope::{ScopedStore, scoped};
-use davy_domain::command::{Command, CommandState};
+use crate::scope::{ScopedStore, scoped, scoped_rows};
+use davy_domain::command::{Action, Command, CommandState};
 use davy_domain::{CommandId, DeviceId, InterlockId, TenantId, Timestamp};
 
 /// A command with where it belongs.
@@ -88,6 +88,20 @@ impl ScopedStore {
         let limit = i64::from(limit);
         let rows = fetch_all!(self.store.reader(), CommandRow, sql, self.scope.key(), device.raw(), before, limit)?;
         rows.into_iter().map(StoredCommand::try_from).collect()
+    }
+
+    /// How many valves have a close under way that is not proven yet, whatever became of it on its way.
+    pub async fn valves_closing(&self) -> Result<u64, StoreError> {
+        // States up to 6 are on the way; it is written out so that the index of open commands is used.
+        let sql = scoped_rows!(
+            self.scope,
+            "COUNT(DISTINCT c.device_id)",
+            "commands",
+            "c",
+            " AND c.state <= 6 AND c.action = $2"
+        );
+        let (count,) = fetch_one!(self.store.reader(), (i64,), sql, self.scope.key(), i64::from(Action::Close.code()))?;
+        Ok(count as u64)
     }
 
     /// A command, if it is in the scope.

@@ -13,7 +13,7 @@ use davy_domain::alarm::Alarm;
 use davy_domain::command::Command;
 use davy_domain::interlock::{Decision, Effects, TimerChange};
 use davy_domain::{InterlockId, TenantId, Timestamp};
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 impl Store {
     /// Makes a batch durable, all of it or nothing.
@@ -321,7 +321,46 @@ fn add_decisions(script: &mut Script, all: &[(TenantId, InterlockId, Effects)], 
         Column::Int(&ints(&links, |link| link.1)),
         Column::Int(&ints(&links, |link| link.2)),
     ];
-    script.add(&engine::INSERT_DECISION_ALARMS, &columns)
+    script.add(&engine::INSERT_DECISION_ALARMS, &columns)?;
+    add_words(script, all, ids)
+}
+
+/// What the rules said to the alarms that they moved; `ids` are the decisions', in their order.
+fn add_words(script: &mut Script, all: &[(TenantId, InterlockId, Effects)], ids: &[i64]) -> Result<(), StoreError> {
+    let mut rows: (Vec<i64>, Vec<i64>, Vec<i64>) = Default::default();
+    let mut texts: (Vec<Option<String>>, Vec<Option<String>>) = Default::default();
+    let mut notes = Vec::new();
+    let decisions =
+        all.iter().flat_map(|(tenant, _, effects)| effects.decisions.iter().map(move |it| (*tenant, effects, it)));
+    for ((tenant, effects, decision), id) in decisions.zip(ids) {
+        let Some(Ok(outcome)) = decision.evaluation.as_ref().map(|evaluation| &evaluation.result) else { continue };
+        if outcome.words.is_empty() {
+            continue;
+        }
+        let said = to_json("notes of a rule", &outcome.words.notes)?;
+        for alarm in decision.alarms.iter().collect::<BTreeSet<_>>() {
+            let condition = effects.alarms.iter().find(|change| change.alarm.id == *alarm).map(|it| it.alarm.condition);
+            let text = condition.and_then(|condition| outcome.words.text(condition));
+            if text.is_none() && outcome.words.notes.is_empty() {
+                continue;
+            }
+            rows.0.push(alarm.raw());
+            rows.1.push(*id);
+            rows.2.push(tenant.raw());
+            texts.0.push(text.map(|text| text.zh.clone()));
+            texts.1.push(text.map(|text| text.en.clone()));
+            notes.push(said.clone());
+        }
+    }
+    let columns = [
+        Column::Int(&rows.0),
+        Column::Int(&rows.1),
+        Column::Int(&rows.2),
+        Column::MaybeText(&texts.0),
+        Column::MaybeText(&texts.1),
+        Column::Text(&notes),
+    ];
+    script.add(&engine::INSERT_ALARM_WORDS, &columns)
 }
 
 fn ints<T>(rows: &[T], value: impl Fn(&T) -> i64) -> Vec<i64> {

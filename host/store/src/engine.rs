@@ -362,6 +362,21 @@ bulk!(
 );
 
 bulk!(
+    INSERT_ALARM_WORDS,
+    (alarm_id 0 int, decision_id 1 int, tenant_id 2 int, text_zh 3 text, text_en 4 text, notes 5 text),
+    "INSERT INTO alarm_words (alarm_id, decision_id, tenant_id, text_zh, text_en, notes) \
+     SELECT alarm_id, decision_id, tenant_id, text_zh, text_en, notes FROM batch WHERE true \
+     ON CONFLICT (alarm_id, decision_id) DO NOTHING"
+);
+
+bulk!(
+    WORDS_OF,
+    (id 0 int),
+    "SELECT w.alarm_id, w.text_zh, w.text_en, w.notes FROM batch b JOIN alarm_words w ON w.alarm_id = b.id \
+     ORDER BY w.alarm_id, w.decision_id"
+);
+
+bulk!(
     INSERT_CHUNKS,
     (
         tenant_id 0 int, device_id 1 int, level 2 int, first_seq 3 int, last_seq 4 int, from_at 5 int, to_at 6 int, uplinks 7 int,

@@ -102,6 +102,32 @@ struct PointRow {
     worst: Option<i64>,
 }
 
+/// The one text that reads devices with their place and how they stand, up to the condition that says which.
+macro_rules! summaries {
+    ($scope:expr, $tail:literal $(,)?) => {
+        scoped!(
+            $scope,
+            "SELECT d.id, d.tenant_id, d.interlock_id, d.premises_id, d.division_code, d.parent_id, d.serial, d.kind, d.model, \
+             d.installed_at, d.report_interval_ms, d.sleepy, d.lon, d.lat, p.address, p.community, \
+             (SELECT COUNT(*) FROM alarms a WHERE a.device_id = d.id AND a.state <> 0) AS active_alarms, \
+             (SELECT MAX(a.priority) FROM alarms a WHERE a.device_id = d.id AND a.state <> 0) AS worst \
+             FROM devices d LEFT JOIN premises p ON p.id = d.premises_id WHERE ",
+            $tail
+        )
+    };
+}
+
+/// The same for premises.
+macro_rules! premises {
+    ($scope:expr, $tail:literal $(,)?) => {
+        scoped_premises!(
+            $scope,
+            "SELECT p.id, p.tenant_id, p.division_code, p.address, p.community, p.building, p.lon, p.lat FROM premises p WHERE ",
+            $tail
+        )
+    };
+}
+
 /// A text as a `LIKE` pattern that finds it anywhere, with `!` as escape.
 fn contains_pattern(text: &str) -> String {
     let mut pattern = String::from("%");
@@ -123,13 +149,8 @@ impl ScopedStore {
         after: Option<DeviceId>,
         limit: u32,
     ) -> Result<Vec<DeviceSummary>, StoreError> {
-        let sql = scoped!(
+        let sql = summaries!(
             self.scope,
-            "SELECT d.id, d.tenant_id, d.interlock_id, d.premises_id, d.division_code, d.parent_id, d.serial, d.kind, d.model, \
-             d.installed_at, d.report_interval_ms, d.sleepy, d.lon, d.lat, p.address, p.community, \
-             (SELECT COUNT(*) FROM alarms a WHERE a.device_id = d.id AND a.state <> 0) AS active_alarms, \
-             (SELECT MAX(a.priority) FROM alarms a WHERE a.device_id = d.id AND a.state <> 0) AS worst \
-             FROM devices d LEFT JOIN premises p ON p.id = d.premises_id WHERE ",
             " AND d.id > $2 AND ($3 = 0 OR d.kind = $3) AND ($4 = 0 OR d.premises_id = $4) \
              AND ($5 = 0 OR d.id IN (SELECT a.device_id FROM alarms a WHERE a.state <> 0)) \
              AND ($6 = '' OR lower(d.serial) LIKE $6 ESCAPE '!' OR lower(p.address) LIKE $6 ESCAPE '!' \
@@ -152,30 +173,14 @@ impl ScopedStore {
 
     /// A device, if it is in the scope.
     pub async fn device(&self, id: DeviceId) -> Result<Option<DeviceSummary>, StoreError> {
-        let sql = scoped!(
-            self.scope,
-            "SELECT d.id, d.tenant_id, d.interlock_id, d.premises_id, d.division_code, d.parent_id, d.serial, d.kind, d.model, \
-             d.installed_at, d.report_interval_ms, d.sleepy, d.lon, d.lat, p.address, p.community, \
-             (SELECT COUNT(*) FROM alarms a WHERE a.device_id = d.id AND a.state <> 0) AS active_alarms, \
-             (SELECT MAX(a.priority) FROM alarms a WHERE a.device_id = d.id AND a.state <> 0) AS worst \
-             FROM devices d LEFT JOIN premises p ON p.id = d.premises_id WHERE ",
-            " AND d.id = $2"
-        );
+        let sql = summaries!(self.scope, " AND d.id = $2");
         let row = fetch_optional!(self.store.reader(), SummaryRow, sql, self.scope.key(), id.raw())?;
         Ok(self.summaries(row.into_iter().collect()).await?.pop())
     }
 
     /// The other devices of an interlock, as far as they are in the scope.
     pub async fn interlock_devices(&self, interlock: InterlockId) -> Result<Vec<DeviceSummary>, StoreError> {
-        let sql = scoped!(
-            self.scope,
-            "SELECT d.id, d.tenant_id, d.interlock_id, d.premises_id, d.division_code, d.parent_id, d.serial, d.kind, d.model, \
-             d.installed_at, d.report_interval_ms, d.sleepy, d.lon, d.lat, p.address, p.community, \
-             (SELECT COUNT(*) FROM alarms a WHERE a.device_id = d.id AND a.state <> 0) AS active_alarms, \
-             (SELECT MAX(a.priority) FROM alarms a WHERE a.device_id = d.id AND a.state <> 0) AS worst \
-             FROM devices d LEFT JOIN premises p ON p.id = d.premises_id WHERE ",
-            " AND d.interlock_id = $2 ORDER BY d.id"
-        );
+        let sql = summaries!(self.scope, " AND d.interlock_id = $2 ORDER BY d.id");
         let rows = fetch_all!(self.store.reader(), SummaryRow, sql, self.scope.key(), interlock.raw())?;
         self.summaries(rows).await
     }
@@ -199,11 +204,7 @@ impl ScopedStore {
 
     /// Premises by id, at most `limit`, after `after`.
     pub async fn premises(&self, after: Option<PremisesId>, limit: u32) -> Result<Vec<Premises>, StoreError> {
-        let sql = scoped_premises!(
-            self.scope,
-            "SELECT p.id, p.tenant_id, p.division_code, p.address, p.community, p.building, p.lon, p.lat FROM premises p WHERE ",
-            " AND p.id > $2 ORDER BY p.id LIMIT $3"
-        );
+        let sql = premises!(self.scope, " AND p.id > $2 ORDER BY p.id LIMIT $3");
         let after = after.map_or(i64::MIN, PremisesId::raw);
         let rows = fetch_all!(self.store.reader(), PremisesRow, sql, self.scope.key(), after, i64::from(limit))?;
         Ok(rows.into_iter().map(Premises::from).collect())
@@ -211,11 +212,7 @@ impl ScopedStore {
 
     /// One place, if it is in the scope.
     pub async fn premises_by_id(&self, id: PremisesId) -> Result<Option<Premises>, StoreError> {
-        let sql = scoped_premises!(
-            self.scope,
-            "SELECT p.id, p.tenant_id, p.division_code, p.address, p.community, p.building, p.lon, p.lat FROM premises p WHERE ",
-            " AND p.id = $2"
-        );
+        let sql = premises!(self.scope, " AND p.id = $2");
         let row = fetch_optional!(self.store.reader(), PremisesRow, sql, self.scope.key(), id.raw())?;
         Ok(row.map(Premises::from))
     }

@@ -37,6 +37,7 @@ mod scope;
 mod script;
 mod segment;
 mod series;
+mod words;
 
 pub use alarms::{AlarmTransition, StoredAlarm};
 pub use batch::{Batch, CommitReceipt, JournalRow, RowKind};
@@ -56,3 +57,4 @@ pub use recover::{KeyedDevice, Recovery, StoredTimer};
 pub use rules::{ActiveRule, StoredRule};
 pub use scope::{PremisesScope, PremisesStore, RegulatorStore, ScopedStore, TenantStore};
 pub use series::StoredUplink;
+pub use words::AlarmWords;

@@ -3,8 +3,8 @@
 use crate::series;
 use davy_api::{
     AlarmItem, AlarmPage, AlarmQuery, Backend, CloseReceipt, CommandItem, DeviceDetail, DevicePage, DeviceQuery,
-    DeviceSummary, DivisionCount, LatestReading, LiveEvent, Overview, Person, PremisesDetail, Problem, Reply, Role,
-    Series, SeriesQuery, Viewer,
+    DeviceSummary, DivisionCount, FloorLevel, LatestReading, LiveEvent, Overview, Person, PremisesDetail, Problem,
+    Reply, Role, RuleWords, Series, SeriesQuery, ValvesOf, Viewer,
 };
 use davy_domain::alarm::{AlarmState, Origin};
 use davy_domain::command::{Action, CommandState};
@@ -226,6 +226,11 @@ impl State {
             raised_at: at,
             changed_at: at,
             valve: it.summary.valve,
+            said: condition.is_leak().then(|| RuleWords {
+                zh: Some("燃气浓度达到高报警值".to_owned()),
+                en: Some("Gas has reached the high level".to_owned()),
+                notes: vec!["gas 61.7 %LEL".to_owned()],
+            }),
             lon: it.lon,
             lat: it.lat,
         };
@@ -534,11 +539,22 @@ impl Backend for City {
                 .filter(|it| it.state != AlarmState::Normal)
                 .collect(),
             commands: first.commands.clone(),
+            floor: vec![FloorLevel {
+                quantity: Quantity::Gas,
+                rule: "cn-household-gas".to_owned(),
+                at_or_above: 25.0,
+                clear_below: 5.0,
+                close: true,
+            }],
             devices,
         }))
     }
 
-    fn close<'a>(&'a self, viewer: &'a Viewer, device: DeviceId) -> Reply<'a, CloseReceipt> {
+    fn close<'a>(&'a self, viewer: &'a Viewer, of: ValvesOf) -> Reply<'a, CloseReceipt> {
+        let device = match of {
+            ValvesOf::Device(device) => device,
+            ValvesOf::Premises(premises) => DeviceId::from_raw(premises.raw() * 8),
+        };
         let cause = if viewer.role == Role::Resident { "resident" } else { "operator" };
         let mut state = self.state();
         if state.devices.get(&device).and_then(|it| it.summary.valve) == Some(ValveState::Closed) {
@@ -549,10 +565,6 @@ impl Backend for City {
             self.tell(LiveEvent::Command { command: command.clone() });
         }
         ready(Ok(CloseReceipt { commands, already_closed: false }))
-    }
-
-    fn close_premises<'a>(&'a self, viewer: &'a Viewer, premises: PremisesId) -> Reply<'a, CloseReceipt> {
-        self.close(viewer, DeviceId::from_raw(premises.raw() * 8))
     }
 
     fn acknowledge<'a>(&'a self, _viewer: &'a Viewer, alarm: AlarmId) -> Reply<'a, ()> {

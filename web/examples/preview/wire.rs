@@ -8,7 +8,7 @@ use axum::response::sse::{Event, Sse};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Json, Router};
-use davy_api::{AlarmQuery, Backend, DeviceQuery, Problem, Role, SeriesQuery, Viewer};
+use davy_api::{AlarmQuery, Backend, DeviceQuery, Problem, Role, SeriesQuery, ValvesOf, Viewer};
 use davy_domain::{AlarmId, DeviceId, PremisesId, Quantity, Timestamp};
 use davy_web::{LANGUAGE_COOKIE, SignedInContext};
 use futures_util::stream::{self, Stream};
@@ -32,7 +32,9 @@ pub(crate) fn routes(city: Arc<City>) -> Router {
         .route("/api/v1/devices/{id}/series", get(series))
         .route(
             "/api/v1/devices/{id}/close",
-            post(async |State(c): Shared, Who(v): Who, Path(id): Path<DeviceId>| json(c.close(&v, id).await)),
+            post(async |State(c): Shared, Who(v): Who, Path(id): Path<DeviceId>| {
+                json(c.close(&v, ValvesOf::Device(id)).await)
+            }),
         )
         .route(
             "/api/v1/premises/{id}",
@@ -41,7 +43,7 @@ pub(crate) fn routes(city: Arc<City>) -> Router {
         .route(
             "/api/v1/premises/{id}/close",
             post(async |State(c): Shared, Who(v): Who, Path(id): Path<PremisesId>| {
-                json(c.close_premises(&v, id).await)
+                json(c.close(&v, ValvesOf::Premises(id)).await)
             }),
         )
         .route(
@@ -190,8 +192,8 @@ async fn act(State(city): Shared, Who(viewer): Who, Path(what): Path<String>, Fo
             let device = fields.get("device").and_then(|it| it.parse().ok());
             let premises = fields.get("premises").and_then(|it| it.parse::<PremisesId>().ok());
             let answer = match (device, premises) {
-                (Some(device), _) => city.close(&viewer, device).await,
-                (None, Some(premises)) => city.close_premises(&viewer, premises).await,
+                (Some(device), _) => city.close(&viewer, ValvesOf::Device(device)).await,
+                (None, Some(premises)) => city.close(&viewer, ValvesOf::Premises(premises)).await,
                 (None, None) => Err(Problem::not_found("device")),
             };
             answer.map(|it| if it.already_closed { "already-closed" } else { "close" })

@@ -2,7 +2,8 @@
 
 use crate::data::{self, Loaded};
 use crate::flash::Flash;
-use davy_domain::{AlarmId, DeviceId, PremisesId};
+use davy_api::ValvesOf;
+use davy_domain::AlarmId;
 use leptos::ev::SubmitEvent;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
@@ -14,10 +15,8 @@ pub enum Act {
     Acknowledge(AlarmId),
     /// Resets a latched alarm.
     Reset(AlarmId),
-    /// Closes the device's valve or the valves linked to it.
-    Close(DeviceId),
-    /// Closes every valve of the premises.
-    ClosePremises(PremisesId),
+    /// Closes the valves of a device or of a premises.
+    Close(ValvesOf),
 }
 
 impl Act {
@@ -25,15 +24,15 @@ impl Act {
         match self {
             Self::Acknowledge(_) => "/actions/acknowledge",
             Self::Reset(_) => "/actions/reset",
-            Self::Close(_) | Self::ClosePremises(_) => "/actions/close",
+            Self::Close(_) => "/actions/close",
         }
     }
 
     fn field(self) -> (&'static str, String) {
         match self {
             Self::Acknowledge(alarm) | Self::Reset(alarm) => ("alarm", alarm.to_string()),
-            Self::Close(device) => ("device", device.to_string()),
-            Self::ClosePremises(premises) => ("premises", premises.to_string()),
+            Self::Close(ValvesOf::Device(device)) => ("device", device.to_string()),
+            Self::Close(ValvesOf::Premises(premises)) => ("premises", premises.to_string()),
         }
     }
 
@@ -41,7 +40,7 @@ impl Act {
         match self {
             Self::Acknowledge(_) => "acknowledge",
             Self::Reset(_) => "reset",
-            Self::Close(_) | Self::ClosePremises(_) => "close-valve",
+            Self::Close(_) => "close-valve",
         }
     }
 
@@ -49,8 +48,7 @@ impl Act {
         match self {
             Self::Acknowledge(alarm) => data::acknowledge(alarm).await.map(|()| Flash::Acknowledged),
             Self::Reset(alarm) => data::reset(alarm).await.map(|()| Flash::Reset),
-            Self::Close(device) => data::close(device).await.map(|it| closed(it.already_closed)),
-            Self::ClosePremises(premises) => data::close_premises(premises).await.map(|it| closed(it.already_closed)),
+            Self::Close(of) => data::close(of).await.map(|it| closed(it.already_closed)),
         }
     }
 }

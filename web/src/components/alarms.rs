@@ -8,7 +8,7 @@ use crate::components::when::When;
 use crate::flash::Flash;
 use crate::translations::Locale;
 use crate::words::{self, Level, wants_acknowledgement, wants_reset};
-use davy_api::AlarmItem;
+use davy_api::{AlarmItem, RuleWords};
 use leptos::prelude::*;
 use leptos_i18n::td_string;
 
@@ -116,6 +116,20 @@ pub fn AlarmRow(
     .into_any()
 }
 
+/// What the gas company's rule said to an alarm: why, in the reader's language, and its remarks as it wrote them.
+#[component]
+fn Said(locale: Locale, said: RuleWords) -> impl IntoView {
+    let why = if locale == Locale::en { said.en } else { said.zh };
+    let notes = said.notes.into_iter().map(|note| view! { <li>{note}</li> }).collect_view();
+    view! {
+        <div class="alarm-said" data-testid="alarm-said">
+            {why.map(|why| view! { <p>{td_string!(locale, alarms.rule_says)} " " {why}</p> })}
+            <ul class="muted small">{notes}</ul>
+        </div>
+    }
+    .into_any()
+}
+
 /// Alarms of one device or premises, also past ones.
 #[component]
 pub fn AlarmRecord(
@@ -160,6 +174,7 @@ pub fn AlarmRecord(
                             <span class="muted">{words::origin(locale, alarm.origin)}</span>
                             <When locale at=alarm.raised_at offset />
                         </p>
+                        {alarm.said.map(|said| view! { <Said locale said /> })}
                     </div>
                     {action}
                 </li>

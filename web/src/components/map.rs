@@ -22,9 +22,9 @@ mod shim {
         /// Loads MapLibre and draws into the element; `spec` is the JSON of [`super::Spec`].
         #[wasm_bindgen(js_name = drawMap)]
         pub(super) fn draw_map(element: &web_sys::HtmlElement, spec: &str);
-        /// Fetches the site tiles again.
+        /// Fetches again, soon, the site tiles around `places`: the JSON of pairs of longitude and latitude, or `null` for all.
         #[wasm_bindgen(js_name = refreshMap)]
-        pub(super) fn refresh_map(element: &web_sys::HtmlElement);
+        pub(super) fn refresh_map(element: &web_sys::HtmlElement, places: &str);
         /// Takes the map away.
         #[wasm_bindgen(js_name = removeMap)]
         pub(super) fn remove_map(element: &web_sys::HtmlElement);
@@ -35,9 +35,37 @@ mod shim {
 #[derive(Serialize)]
 struct Spec {
     style: Option<String>,
+    settle_ms: u32,
     bounds: Vec<f64>,
     english: bool,
     words: Words,
+}
+
+/// Where the sites may be drawn otherwise than before.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Touched {
+    /// At these places: longitude and latitude.
+    Places(Vec<[f64; 2]>),
+    /// Anywhere.
+    Everything,
+}
+
+impl Touched {
+    /// One place more.
+    pub fn add(into: &mut Option<Self>, place: [f64; 2]) {
+        match into {
+            Some(Self::Everything) => {}
+            Some(Self::Places(places)) => places.push(place),
+            None => *into = Some(Self::Places(vec![place])),
+        }
+    }
+
+    fn as_json(&self) -> String {
+        match self {
+            Self::Places(places) => serde_json::to_string(places).unwrap_or_else(|_| "null".to_owned()),
+            Self::Everything => "null".to_owned(),
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -61,13 +89,13 @@ pub fn SiteMap(
     page: PageContext,
     /// West, south, east, north to show at first.
     bounds: Vec<f64>,
-    /// Each change fetches the site tiles again.
-    #[prop(into)]
-    revision: Signal<u32>,
+    /// Each change fetches again the tiles that it touches, and no other: a quiet map asks for nothing.
+    touched: RwSignal<Option<Touched>>,
 ) -> impl IntoView {
     let place = NodeRef::<Div>::new();
     let spec = Spec {
         style: page.map_style,
+        settle_ms: page.map_settle_ms,
         bounds,
         english: locale == Locale::en,
         words: Words {
@@ -86,14 +114,12 @@ pub fn SiteMap(
             shim::draw_map(&element, &spec);
         }
     });
-    Effect::new(move |before: Option<u32>| {
-        let now = revision.get();
-        if before.is_some_and(|before| before != now)
-            && let Some(element) = place.get_untracked()
-        {
-            shim::refresh_map(&element);
+    let taken = touched;
+    Effect::new(move || {
+        if let (Some(touched), Some(element)) = (touched.get(), place.get_untracked()) {
+            shim::refresh_map(&element, &touched.as_json());
+            taken.set(None);
         }
-        now
     });
     on_cleanup(move || {
         if let Some(element) = place.try_get_untracked().flatten() {
@@ -108,6 +134,7 @@ pub fn SiteMap(
             // MapLibre fills this element; nothing of ours is inside.
             <div class="map-place" node_ref=place data-testid="map" role="application" aria-label=td_string!(locale, map.title)></div>
             <p class="map-loading" aria-hidden="true">{td_string!(locale, map.loading)}</p>
+            <p class="map-trouble" role="status">{td_string!(locale, map.tiles_failed)}</p>
             <ul class="legend" aria-label=td_string!(locale, map.legend)>{legend}</ul>
         </div>
     }

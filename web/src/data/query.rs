@@ -1,7 +1,7 @@
-//! Query strings of the REST routes. A field that is not asked for is left out.
+//! Query strings and paths of the REST routes. A field that is not asked for is left out.
 
 use core::fmt::{Display, Write};
-use davy_api::{AlarmQuery, DeviceQuery, SeriesQuery};
+use davy_api::{AlarmQuery, DeviceQuery, SeriesQuery, ValvesOf};
 use davy_domain::{Quantity, Timestamp};
 
 /// Collects `name=value` pairs.
@@ -36,6 +36,14 @@ pub fn percent_encode(text: &str, out: &mut String) {
             // Writing to a String cannot fail.
             let _ = write!(out, "%{byte:02X}");
         }
+    }
+}
+
+/// The path of whose valves these are, below `/api/v1/`.
+pub fn valves(of: ValvesOf) -> String {
+    match of {
+        ValvesOf::Device(device) => format!("devices/{device}"),
+        ValvesOf::Premises(premises) => format!("premises/{premises}"),
     }
 }
 

@@ -20,7 +20,7 @@ use crate::session::{PageContext, page_context};
 use crate::tell::tell;
 use crate::translations::{Locale, use_i18n};
 use crate::words;
-use davy_api::{DeviceDetail, LiveEvent, Problem, Role, Series, SeriesQuery};
+use davy_api::{DeviceDetail, LiveEvent, Problem, Role, Series, SeriesQuery, ValvesOf};
 use davy_domain::{DeviceId, DeviceKind, Quantity, Span, Timestamp};
 use leptos::prelude::*;
 use leptos::task::spawn_local;
@@ -210,7 +210,7 @@ fn State(
                         {(!own_valve).then(|| view! { <p>{td_string!(locale, device.close_linked)}</p> })}
                         <p class="muted">{td_string!(locale, device.close_explain)}</p>
                         <ActionButton
-                            act=Act::Close(summary.id)
+                            act=Act::Close(ValvesOf::Device(summary.id))
                             csrf
                             next
                             label=td_string!(locale, device.close_confirm)

@@ -8,28 +8,22 @@ use crate::components::alarms::AlarmRecord;
 use crate::components::badge::{OnlineBadge, ValveBadge};
 use crate::components::commands::CommandList;
 use crate::components::connection::ConnectionBadge;
-use crate::components::icon::{LevelIcon, ValveIcon, VerdictIcon};
+use crate::components::gas::Gas;
+use crate::components::icon::{ValveIcon, VerdictIcon};
 use crate::components::notice::{Empty, FlashBar, Loading, ProblemCard};
-use crate::components::when::When;
 use crate::data::{self, Loaded};
 use crate::flash::Flash;
-use crate::format;
 use crate::live::{Heard, follow, throttle};
 use crate::session::{PageContext, page_context};
 use crate::translations::{Locale, use_i18n};
 use crate::words::{self, Level};
-use davy_api::{LatestReading, PremisesDetail};
+use davy_api::{LatestReading, PremisesDetail, ValvesOf};
 use davy_domain::{PremisesId, Quantity, ValveState};
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use leptos_i18n::td_string;
 use leptos_meta::Title;
 use leptos_router::hooks::use_query_map;
-
-/// Household detectors alarm from here on (GB 15322.2), %LEL: where the scale's mark stands. The alarm itself is the API's.
-const ALARM_FROM: f64 = 5.0;
-/// The scale's end, %LEL: the highest level a household detector may alarm at.
-const SCALE_END: f64 = 25.0;
 
 async fn load(premises: Option<PremisesId>) -> Loaded<Option<PremisesDetail>> {
     match premises {
@@ -205,7 +199,7 @@ fn ValveCard(locale: Locale, premises: PremisesDetail, csrf: String, done: Callb
         view! { <p class="muted">{td_string!(locale, home.close_closed)}</p> }.into_any()
     } else {
         view! {
-            <ActionButton act=Act::ClosePremises(premises.id) csrf next="/home" label class=class done />
+            <ActionButton act=Act::Close(ValvesOf::Premises(premises.id)) csrf next="/home" label class=class done />
             <p class="muted small">{td_string!(locale, home.close_explain)}</p>
         }
         .into_any()
@@ -227,81 +221,6 @@ fn ValveCard(locale: Locale, premises: PremisesDetail, csrf: String, done: Callb
             <p class="muted">{words::valve_detail(locale, valve)}</p>
             {button}
         </section>
-    }
-    .into_any()
-}
-
-#[component]
-fn Gas(locale: Locale, offset: i32, premises: PremisesDetail) -> impl IntoView {
-    let newest = |quantity: Quantity| {
-        premises
-            .devices
-            .iter()
-            .flat_map(|it| it.latest.iter())
-            .filter(|it| it.quantity == quantity)
-            .max_by_key(|it| it.at)
-            .cloned()
-    };
-    let gas = newest(Quantity::Gas).map(|it| view! { <GasScale locale offset reading=it /> });
-    let others = [
-        (td_string!(locale, home.co_now), newest(Quantity::Co)),
-        (td_string!(locale, home.meter_now), newest(Quantity::Volume)),
-        (td_string!(locale, quantity.flow), newest(Quantity::Flow)),
-    ]
-    .into_iter()
-    .filter_map(|(name, reading)| {
-        reading.map(|it| {
-            view! {
-                <div class="reading" data-testid="reading" data-quantity=it.quantity.senml_name()>
-                    <dt>{name}</dt>
-                    <dd>
-                        <span class="reading-value">{format::number(it.quantity, it.value)}</span>
-                        <span class="unit">{format::unit(it.quantity)}</span>
-                    </dd>
-                    <dd class="reading-age"><When locale at=it.at offset short=true /></dd>
-                </div>
-            }
-        })
-    })
-    .collect_view();
-    view! {
-        <section class="card gas">
-            {gas}
-            <dl class="readings">{others}</dl>
-        </section>
-    }
-    .into_any()
-}
-
-/// The concentration as a number, a word, and a place on the scale.
-#[component]
-fn GasScale(locale: Locale, offset: i32, reading: LatestReading) -> impl IntoView {
-    let (level, word) = if reading.value >= ALARM_FROM {
-        (Level::Leak, td_string!(locale, home.level_alarm))
-    } else if reading.value >= ALARM_FROM / 2.0 {
-        (Level::Event, td_string!(locale, home.level_rising))
-    } else {
-        (Level::Normal, td_string!(locale, home.level_normal))
-    };
-    let share = |value: f64| (value / SCALE_END).clamp(0.0, 1.0) * 300.0;
-    view! {
-        <div class=format!("gas-now gas-{}", level.class()) data-testid="gas-now">
-            <h2 class="label">{td_string!(locale, home.gas_now)}</h2>
-            <p class="gas-value">
-                <span class="gas-number">{format::number(Quantity::Gas, reading.value)}</span>
-                <span class="unit">{format::unit(Quantity::Gas)}</span>
-                <span class="gas-word"><LevelIcon level />{word}</span>
-            </p>
-            <svg class="gas-scale" viewBox="0 0 300 18" preserveAspectRatio="none" aria-hidden="true">
-                <rect class="scale-ground" x="0" y="6" width="300" height="6" rx="3" />
-                <rect class="scale-value" x="0" y="6" width=share(reading.value).max(3.0) height="6" rx="3" />
-                <line class="scale-mark" x1=share(ALARM_FROM) x2=share(ALARM_FROM) y1="1" y2="17" />
-            </svg>
-            <p class="muted small">
-                {td_string!(locale, home.gas_scale)} " · "
-                <When locale at=reading.at offset short=true />
-            </p>
-        </div>
     }
     .into_any()
 }
@@ -422,6 +341,7 @@ mod tests {
             devices: vec![device],
             alarms: Vec::new(),
             commands: Vec::new(),
+            floor: Vec::new(),
         }
     }
 

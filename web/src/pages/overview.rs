@@ -4,7 +4,7 @@ use crate::components::alarms::AlarmList;
 use crate::components::connection::ConnectionBadge;
 use crate::components::divisions::Divisions;
 use crate::components::figures::{Figures, Verdict};
-use crate::components::map::SiteMap;
+use crate::components::map::{SiteMap, Touched};
 use crate::components::notice::{FlashBar, Loading, ProblemCard};
 use crate::data::{self, Loaded};
 use crate::flash::Flash;
@@ -55,7 +55,7 @@ fn Board(locale: Locale, page: PageContext, overview: Overview, alarms: AlarmPag
     let more = alarms.next.is_some();
     let overview = RwSignal::new(overview);
     let alarms = RwSignal::new(alarms.items);
-    let revision = RwSignal::new(0_u32);
+    let touched = RwSignal::new(None);
 
     let reload = throttle(500, move || {
         spawn_local(async move {
@@ -63,17 +63,22 @@ fn Board(locale: Locale, page: PageContext, overview: Overview, alarms: AlarmPag
             if let Ok((new_overview, new_alarms)) = load().await {
                 let _ = overview.try_set(new_overview);
                 let _ = alarms.try_set(new_alarms.items);
-                let _ = revision.try_update(|it| *it = it.wrapping_add(1));
             }
         });
     });
     let hear = reload.clone();
     let connection = follow(move |heard| match heard {
         Heard::Event(LiveEvent::Reading { .. }) => {}
-        Heard::Event(
-            LiveEvent::Alarm { .. } | LiveEvent::Command { .. } | LiveEvent::Valve { .. } | LiveEvent::Lagged,
-        )
-        | Heard::Gap => hear(),
+        // The map draws alarms alone.
+        Heard::Event(LiveEvent::Alarm { alarm }) => {
+            touched.update(|it| Touched::add(it, [alarm.lon, alarm.lat]));
+            hear();
+        }
+        Heard::Event(LiveEvent::Command { .. } | LiveEvent::Valve { .. }) => hear(),
+        Heard::Event(LiveEvent::Lagged) | Heard::Gap => {
+            touched.set(Some(Touched::Everything));
+            hear();
+        }
     });
     let done = Callback::new(move |outcome: Flash| {
         flash.set(Some(outcome));
@@ -93,7 +98,7 @@ fn Board(locale: Locale, page: PageContext, overview: Overview, alarms: AlarmPag
         <div class="board">
             <section class="card board-map scripted" aria-labelledby="map-title">
                 <h2 id="map-title" class="visually-hidden">{td_string!(locale, map.title)}</h2>
-                <SiteMap locale page bounds revision />
+                <SiteMap locale page bounds touched />
             </section>
             <section class="card board-alarms" aria-labelledby="alarms-title">
                 <h2 id="alarms-title">

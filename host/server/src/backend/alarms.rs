@@ -2,18 +2,41 @@
 
 use super::devices::{bad, limit};
 use super::{Service, stored};
-use davy_api::{AlarmItem, AlarmPage, AlarmQuery, Problem, Viewer};
+use davy_api::{AlarmItem, AlarmPage, AlarmQuery, Problem, Role, RuleWords, Viewer};
 use davy_domain::alarm::Alarm;
 use davy_domain::{AlarmId, DeviceKind, TenantId};
+use davy_store::{AlarmWords, ScopedStore, StoredAlarm};
 
 /// Active alarms of one scope that are looked through at most.
 pub(super) const ACTIVE_AT_MOST: u32 = 20_000;
 
 impl Service {
-    /// An alarm with what the landscape knows of its device.
+    /// Alarms as they are shown, with what the rules said to them: the text to everybody, the remarks to no resident.
+    pub(super) async fn alarm_items(
+        &self,
+        viewer: &Viewer,
+        scope: &ScopedStore,
+        alarms: &[StoredAlarm],
+    ) -> Result<Vec<AlarmItem>, Problem> {
+        let mut words = scope.words_of(alarms).await.map_err(stored)?;
+        let items = alarms.iter().map(|each| {
+            let said = words.remove(&each.alarm.id).map(|AlarmWords { text, notes }| {
+                let (zh, en) = text.map(|text| (text.zh, text.en)).unzip();
+                let notes = if viewer.role == Role::Resident { Vec::new() } else { notes };
+                RuleWords { zh, en, notes }
+            });
+            let said = said.filter(|said| said.zh.is_some() || !said.notes.is_empty());
+            AlarmItem { said, ..self.alarm_item(each.tenant, &each.alarm) }
+        });
+        Ok(items.collect())
+    }
+
+    /// An alarm with what the landscape knows of its device, without what was said to it.
     pub(super) fn alarm_item(&self, tenant: TenantId, alarm: &Alarm) -> AlarmItem {
         let landscape = self.landscape();
         let card = landscape.card(alarm.device);
+        // Where the map draws it, so that whoever hears of the alarm knows which part of the map it touches.
+        let site = landscape.site_of(alarm.device).and_then(|at| landscape.sites().get(at));
         AlarmItem {
             id: alarm.id,
             device: alarm.device,
@@ -28,8 +51,9 @@ impl Service {
             raised_at: alarm.raised_at,
             changed_at: alarm.changed_at,
             valve: card.and_then(|card| self.valve_of(&card.valves())),
-            lon: card.map_or(0.0, |card| card.lon),
-            lat: card.map_or(0.0, |card| card.lat),
+            said: None,
+            lon: site.map_or(0.0, |site| site.lon),
+            lat: site.map_or(0.0, |site| site.lat),
         }
     }
 
@@ -54,6 +78,6 @@ impl Service {
         let more = rows.len() > limit as usize;
         rows.truncate(limit as usize);
         let next = rows.last().filter(|_| more).map(|stored| stored.alarm.id.to_string());
-        Ok(AlarmPage { items: rows.iter().map(|it| self.alarm_item(it.tenant, &it.alarm)).collect(), next })
+        Ok(AlarmPage { items: self.alarm_items(viewer, &scope, &rows).await?, next })
     }
 }

@@ -5,10 +5,12 @@ use super::{Service, stored};
 use crate::operate::DeviceView;
 use crate::roles::Deed;
 use davy_api::{
-    CommandItem, DeviceDetail, DevicePage, DeviceQuery, DeviceSummary, LatestReading, PremisesDetail, Problem, Viewer,
+    CommandItem, DeviceDetail, DevicePage, DeviceQuery, DeviceSummary, FloorLevel, LatestReading, PremisesDetail,
+    Problem, Viewer,
 };
 use davy_domain::command::{Cause, Command};
-use davy_domain::{Condition, ConditionSet, DeviceId, PremisesId, Span, Timestamp, ValveState};
+use davy_domain::floor::FloorRule;
+use davy_domain::{Condition, ConditionSet, DeviceId, DeviceKind, PremisesId, Span, TenantId, Timestamp, ValveState};
 use davy_store::{DeviceFilter, ScopedStore};
 
 /// Rows of a list unless told.
@@ -166,6 +168,7 @@ impl Service {
         commands.sort_by_key(|stored| std::cmp::Reverse(stored.command.id));
         commands.truncate(ON_PAGE as usize);
         let alarms = scope.alarm_history(Some(device.id), None, ON_PAGE).await.map_err(stored)?;
+        let alarms = self.alarm_items(viewer, scope, &alarms).await?;
         let together = scope.interlock_devices(device.interlock).await.map_err(stored)?;
         let latest = view.iter().flat_map(|view| &view.latest).map(|reading| LatestReading {
             quantity: reading.quantity,
@@ -180,7 +183,7 @@ impl Service {
             installed_at: device.installed_at,
             report_interval_ms: device.report_interval.map(Span::as_millis),
             latest: latest.collect(),
-            alarms: alarms.iter().map(|stored| self.alarm_item(stored.tenant, &stored.alarm)).collect(),
+            alarms,
             commands: commands.iter().map(|stored| command_item(&stored.command)).collect(),
             linked: together
                 .iter()
@@ -217,10 +220,30 @@ impl Service {
             address: premises.address,
             tenant_name: self.landscape().tenant_name(premises.tenant).to_string(),
             valve: self.valve_of(&valves),
+            floor: self.floor_levels(premises.tenant, &devices),
             devices,
             alarms,
             commands,
         })
+    }
+}
+
+impl Service {
+    /// What the law says of the quantities that these devices may report, each level once.
+    fn floor_levels(&self, tenant: TenantId, devices: &[DeviceDetail]) -> Vec<FloorLevel> {
+        let landscape = self.landscape();
+        let Some(floor) = landscape.floor(tenant) else { return Vec::new() };
+        let now = self.now();
+        let holds = |kinds: &[DeviceKind]| devices.iter().any(|device| kinds.contains(&device.summary.kind));
+        let rules = floor.in_force(now).filter(|rule| holds(&rule.device_kinds));
+        let level = |rule: &FloorRule| FloorLevel {
+            quantity: rule.quantity,
+            rule: rule.id.clone(),
+            at_or_above: rule.at_or_above,
+            clear_below: rule.clear_below,
+            close: rule.close,
+        };
+        rules.map(level).collect()
     }
 }
 

@@ -3,6 +3,7 @@
 //! Only facts that change when somebody provisions; how things stand is asked of the shards and the store.
 
 use crate::backend::reach::Reach;
+use davy_domain::floor::LocalFloor;
 use davy_domain::{DeviceId, DeviceKind, InterlockId, PremisesId, Span, TenantId};
 use davy_store::{DeviceFilter, Division, DivisionCode, Store, StoreError};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -88,6 +89,7 @@ pub struct Site {
 #[derive(Debug, Default)]
 pub struct Landscape {
     tenants: HashMap<TenantId, Arc<str>>,
+    floors: HashMap<TenantId, LocalFloor>,
     divisions: BTreeMap<DivisionCode, Division>,
     cards: HashMap<DeviceId, Arc<Card>>,
     sites: Vec<Site>,
@@ -101,6 +103,11 @@ fn mercator(lon: f64, lat: f64) -> (f64, f64) {
     (x.clamp(0.0, 1.0 - f64::EPSILON), y.clamp(0.0, 1.0 - f64::EPSILON))
 }
 
+/// The jurisdiction of a company as the statutory table names it.
+fn jurisdiction(division: Option<DivisionCode>) -> String {
+    division.map_or_else(|| "CN".to_owned(), |division| format!("CN-{}", division.0))
+}
+
 impl Landscape {
     /// Reads it all, company by company.
     ///
@@ -111,9 +118,14 @@ impl Landscape {
         for division in store.divisions().await? {
             this.divisions.insert(division.code, division);
         }
+        let floor = store.statutory_floor().await?;
         for tenant in store.tenants().await? {
             let name: Arc<str> = tenant.name.into();
             this.tenants.insert(tenant.id, Arc::clone(&name));
+            // Without a floor nothing is judged, and ingest does not start; here there are no levels to show then.
+            if let Ok(local) = floor.for_jurisdiction(&jurisdiction(tenant.jurisdiction)) {
+                this.floors.insert(tenant.id, local);
+            }
             this.load_tenant(store, tenant.id, &name).await?;
         }
         Ok(this)
@@ -204,6 +216,11 @@ impl Landscape {
     /// A gas company's name; empty when there is none.
     pub fn tenant_name(&self, tenant: TenantId) -> Arc<str> {
         self.tenants.get(&tenant).cloned().unwrap_or_default()
+    }
+
+    /// The statutory floor of a gas company's jurisdiction, as stored when the landscape was loaded.
+    pub fn floor(&self, tenant: TenantId) -> Option<&LocalFloor> {
+        self.floors.get(&tenant)
     }
 
     /// A division.

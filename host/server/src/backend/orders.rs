@@ -4,7 +4,7 @@ use super::devices::command_item;
 use super::{Service, operated, stored};
 use crate::operate::OperateError;
 use crate::roles::{Deed, require};
-use davy_api::{CloseReceipt, Problem, Role, Viewer};
+use davy_api::{CloseReceipt, Problem, Role, ValvesOf, Viewer};
 use davy_domain::alarm::{AlarmEvent, AlarmRefusal};
 use davy_domain::command::Cause;
 use davy_domain::{AlarmId, DeviceId, DeviceKind, InterlockId, PremisesId};
@@ -22,34 +22,18 @@ fn no_valve(what: &str) -> Problem {
 }
 
 impl Service {
-    pub(super) async fn close_device(&self, viewer: &Viewer, id: DeviceId) -> Result<CloseReceipt, Problem> {
+    pub(super) async fn close_valves_of(&self, viewer: &Viewer, of: ValvesOf) -> Result<CloseReceipt, Problem> {
         require(viewer, Deed::CloseValve)?;
         let scope = self.scope(viewer)?;
-        let row = scope.device(id).await.map_err(stored)?.ok_or_else(|| Problem::not_found("device"))?;
-        let mut valves = Vec::new();
-        if row.device.kind.has_valve() {
-            valves.push((row.device.interlock, id));
-        } else {
-            for valve in row.device.links {
-                // A linked valve outside of the viewer's scope is not theirs to close.
-                if let Some(valve) = scope.device(valve).await.map_err(stored)? {
-                    valves.push((valve.device.interlock, valve.device.id));
-                }
+        let (what, valves) = match of {
+            ValvesOf::Device(id) => ("device", linked_valves(&scope, id).await?),
+            ValvesOf::Premises(id) => {
+                scope.premises_by_id(id).await.map_err(stored)?.ok_or_else(|| Problem::not_found("premises"))?;
+                ("premises", valves_of(&scope, id).await?)
             }
-        }
+        };
         if valves.is_empty() {
-            return Err(no_valve("device"));
-        }
-        self.close_valves(viewer, &valves).await
-    }
-
-    pub(super) async fn close_all_of_premises(&self, viewer: &Viewer, id: PremisesId) -> Result<CloseReceipt, Problem> {
-        require(viewer, Deed::CloseValve)?;
-        let scope = self.scope(viewer)?;
-        scope.premises_by_id(id).await.map_err(stored)?.ok_or_else(|| Problem::not_found("premises"))?;
-        let valves = valves_of(&scope, id).await?;
-        if valves.is_empty() {
-            return Err(no_valve("premises"));
+            return Err(no_valve(what));
         }
         self.close_valves(viewer, &valves).await
     }
@@ -108,6 +92,22 @@ impl Service {
         }
         self.operate.person(found.interlock, id, event).await.map(drop).map_err(operated)
     }
+}
+
+/// The device's own valve, or those that are linked to it, as far as they are in the scope.
+async fn linked_valves(scope: &ScopedStore, id: DeviceId) -> Result<Vec<(InterlockId, DeviceId)>, Problem> {
+    let row = scope.device(id).await.map_err(stored)?.ok_or_else(|| Problem::not_found("device"))?;
+    if row.device.kind.has_valve() {
+        return Ok(vec![(row.device.interlock, id)]);
+    }
+    let mut valves = Vec::new();
+    for valve in row.device.links {
+        // A linked valve outside of the viewer's scope is not theirs to close.
+        if let Some(valve) = scope.device(valve).await.map_err(stored)? {
+            valves.push((valve.device.interlock, valve.device.id));
+        }
+    }
+    Ok(valves)
 }
 
 /// Every valve of a premises, however many devices there are.

@@ -31,7 +31,8 @@ impl Service {
             }
         }
         let active = self.scope(viewer)?.active_alarms(ACTIVE_AT_MOST).await.map_err(stored)?;
-        let overview = self.count(&reach, &active);
+        let closing = self.scope(viewer)?.valves_closing().await.map_err(stored)?;
+        let overview = Overview { closing, ..self.count(&reach, &active) };
         let mut kept = self.overviews.lock().unwrap_or_else(PoisonError::into_inner);
         if kept.len() >= OVERVIEWS_AT_MOST {
             kept.clear();
@@ -75,11 +76,7 @@ impl Service {
             overview.devices += 1;
             overview.online += u64::from(online(view.as_ref(), card.report_interval, now));
             if card.kind.has_valve() {
-                match view.map(|view| view.valve) {
-                    Some(ValveState::Closing) => overview.closing += 1,
-                    Some(ValveState::Unverified) => overview.unverified += 1,
-                    Some(ValveState::Unknown | ValveState::Open | ValveState::Closed) | None => {}
-                }
+                overview.unverified += u64::from(view.is_some_and(|view| view.valve == ValveState::Unverified));
             }
         }
         for stored in active {

@@ -1,13 +1,12 @@
-//! `/api/v1/devices`: the list, one device, its series, and closing its valve.
+//! `/api/v1/devices`: the list, one device, its series.
 
 use crate::http::App;
 use crate::http::extract::{Id, Query};
-use crate::http::guard::{May, Reader};
+use crate::http::guard::Reader;
 use crate::http::problem::{Refusal, Refusals};
-use crate::roles::CloseValve;
 use axum::Json;
 use axum::extract::State;
-use davy_api::{Backend, CloseReceipt, DeviceDetail, DevicePage, DeviceQuery, Problem, Series, SeriesQuery};
+use davy_api::{Backend, DeviceDetail, DevicePage, DeviceQuery, Series, SeriesQuery};
 use davy_domain::DeviceId;
 use std::sync::Arc;
 
@@ -57,21 +56,4 @@ pub(super) async fn series(
     Query(query): Query<SeriesQuery>,
 ) -> Result<Json<Series>, Refusal> {
     Ok(Json(app.service.series(&signed_in.viewer, device, query).await?))
-}
-
-/// Orders the device's own valve, or the valves linked to it, to close.
-#[utoipa::path(post, path = "/api/v1/devices/{device}/close", operation_id = "closeDevice", tag = "devices",
-    security(("session" = [], "csrf" = [])),
-    params(("device" = String, Path, description = "The device")),
-    responses(
-        (status = 200, body = CloseReceipt),
-        (status = 409, body = Problem, content_type = "application/problem+json", description = "There is no valve to close from here"),
-        Refusals,
-    ))]
-pub(super) async fn close(
-    State(app): State<Arc<App>>,
-    caller: May<CloseValve>,
-    Id(device): Id<DeviceId>,
-) -> Result<Json<CloseReceipt>, Refusal> {
-    Ok(Json(app.service.close(&caller.viewer, device).await?))
 }

@@ -12,7 +12,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::post;
-use davy_api::{Backend, Problem, SignIn, Viewer};
+use davy_api::{Backend, Problem, SignIn, ValvesOf, Viewer};
 use davy_domain::{AlarmId, DeviceId, PremisesId};
 use serde::Deserialize;
 use std::sync::Arc;
@@ -106,12 +106,12 @@ async fn close(
         Ok(signed_in) => signed_in.viewer,
         Err(elsewhere) => return Ok(elsewhere),
     };
-    let receipt = match (form.device, form.premises) {
-        (Some(device), None) => app.service.close(&viewer, device).await,
-        (None, Some(premises)) => app.service.close_premises(&viewer, premises).await,
+    let of = match (form.device, form.premises) {
+        (Some(device), None) => ValvesOf::Device(device),
+        (None, Some(premises)) => ValvesOf::Premises(premises),
         _ => return Err(problem::invalid("device", "expected either `device` or `premises`, and one of them").into()),
     };
-    Ok(match receipt {
+    Ok(match app.service.close(&viewer, of).await {
         Ok(receipt) if receipt.already_closed => back(next, Outcome::Done("already-closed")),
         Ok(_) => back(next, Outcome::Done("close")),
         Err(refused) => back(next, Outcome::Failed(word(&refused))),

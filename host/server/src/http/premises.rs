@@ -1,13 +1,12 @@
-//! `/api/v1/premises`: one premises, and closing every valve of it.
+//! `/api/v1/premises`: one premises.
 
 use crate::http::App;
 use crate::http::extract::Id;
-use crate::http::guard::{May, Reader};
+use crate::http::guard::Reader;
 use crate::http::problem::{Refusal, Refusals};
-use crate::roles::CloseValve;
 use axum::Json;
 use axum::extract::State;
-use davy_api::{Backend, CloseReceipt, PremisesDetail, Problem};
+use davy_api::{Backend, PremisesDetail};
 use davy_domain::PremisesId;
 use std::sync::Arc;
 
@@ -21,21 +20,4 @@ pub(super) async fn one(
     Id(premises): Id<PremisesId>,
 ) -> Result<Json<PremisesDetail>, Refusal> {
     Ok(Json(app.service.premises(&signed_in.viewer, premises).await?))
-}
-
-/// Orders every valve of the premises to close.
-#[utoipa::path(post, path = "/api/v1/premises/{premises}/close", operation_id = "closePremises", tag = "premises",
-    security(("session" = [], "csrf" = [])),
-    params(("premises" = String, Path, description = "The premises")),
-    responses(
-        (status = 200, body = CloseReceipt),
-        (status = 409, body = Problem, content_type = "application/problem+json", description = "There is no valve to close from here"),
-        Refusals,
-    ))]
-pub(super) async fn close(
-    State(app): State<Arc<App>>,
-    caller: May<CloseValve>,
-    Id(premises): Id<PremisesId>,
-) -> Result<Json<CloseReceipt>, Refusal> {
-    Ok(Json(app.service.close_premises(&caller.viewer, premises).await?))
 }

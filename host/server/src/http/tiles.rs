@@ -5,9 +5,10 @@ use crate::http::guard::Reader;
 use crate::http::problem::{Refusal, Refusals, invalid, malformed};
 use axum::extract::rejection::RawPathParamsRejection;
 use axum::extract::{RawPathParams, State};
-use axum::http::header;
-use axum::response::IntoResponse;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
 use davy_api::Backend;
+use sha2::{Digest, Sha256};
 use std::sync::Arc;
 
 /// One vector tile of the layer `sites`: premises, wells and gateways, clustered by worst state (0 normal, 1 attention,
@@ -18,12 +19,17 @@ use std::sync::Arc;
         ("x" = u32, Path, description = "Column"),
         ("y" = String, Path, description = "Row, followed by `.mvt`"),
     ),
-    responses((status = 200, body = Vec<u8>, content_type = "application/vnd.mapbox-vector-tile"), Refusals))]
+    responses(
+        (status = 200, body = Vec<u8>, content_type = "application/vnd.mapbox-vector-tile"),
+        (status = 304, description = "As `if-none-match` says: nothing has changed"),
+        Refusals,
+    ))]
 pub(super) async fn tile(
     State(app): State<Arc<App>>,
     Reader(signed_in): Reader,
+    headers: HeaderMap,
     params: Result<RawPathParams, RawPathParamsRejection>,
-) -> Result<impl IntoResponse, Refusal> {
+) -> Result<Response, Refusal> {
     let params = params.map_err(|_| malformed("The path is not UTF-8 once its %-escapes are decoded."))?;
     let text = |name: &str| params.iter().find(|(key, _)| *key == name).map_or("", |(_, value)| value);
     let number = |name: &str, text: &str| {
@@ -38,8 +44,18 @@ pub(super) async fn tile(
     let row = text("y").strip_suffix(".mvt").ok_or_else(|| invalid("y", "expected a row followed by `.mvt`"))?;
     let y = number("y", row)?;
     let tile = app.service.tile(&signed_in.viewer, z, x, y).await?;
-    let age = format!("private, max-age={}", app.settings.map_tile_age.millis() / 1_000);
-    let headers =
-        [(header::CONTENT_TYPE, "application/vnd.mapbox-vector-tile".to_owned()), (header::CACHE_CONTROL, age)];
-    Ok((headers, tile))
+    let tag = format!("W/\"{}\"", crate::keys::to_hex(&Sha256::digest(&tile)[..12]));
+    // Asked for again, always, and answered with nothing while nothing has changed: a leak is never hidden by a kept tile.
+    let kept = [(header::CACHE_CONTROL, "private, no-cache".to_owned()), (header::ETAG, tag.clone())];
+    if is_known(&headers, &tag) {
+        return Ok((StatusCode::NOT_MODIFIED, kept).into_response());
+    }
+    Ok((kept, [(header::CONTENT_TYPE, "application/vnd.mapbox-vector-tile")], tile).into_response())
+}
+
+/// Whether the client says that it has what `tag` names (RFC 9110 §13.1.2, weak comparison).
+fn is_known(headers: &HeaderMap, tag: &str) -> bool {
+    let strong = |tag: &str| tag.trim().trim_start_matches("W/").to_owned();
+    let named = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
+    named.flat_map(|value| value.split(',')).any(|each| each.trim() == "*" || strong(each) == strong(tag))
 }

@@ -17,7 +17,7 @@ async fn listening(city: &City, head_within: Duration) -> SocketAddr {
 /// Everything that comes until the server closes; fails when it does not.
 async fn until_closed(connection: &mut TcpStream) -> String {
     let mut read = Vec::new();
-    let ended = tokio::time::timeout(Duration::from_secs(60), connection.read_to_end(&mut read)).await;
+    let ended = tokio::time::timeout(Duration::from_mins(1), connection.read_to_end(&mut read)).await;
     // A reset is an end, too.
     let _ = ended.expect("the server kept a silent connection");
     String::from_utf8(read).unwrap()

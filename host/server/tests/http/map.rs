@@ -1,7 +1,8 @@
 //! Map tiles.
 
 use crate::city::{Browser, city};
-use axum::http::StatusCode;
+use axum::body::Body;
+use axum::http::{Method, StatusCode};
 
 /// A feature of the tile: its properties.
 type Feature = Vec<(String, String)>;
@@ -99,6 +100,30 @@ async fn close_by_every_site_is_itself_and_the_leak_is_where_it_is() {
     assert_eq!((get(found, "kind"), get(found, "state")), (Some("premises"), Some("3")));
     assert_eq!(get(found, "name"), Some("样板街ahome"));
     assert!(tile(&mut city.operator("b").await, "/tiles/16/54631/26996.mvt").await.is_empty());
+    city.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tile_that_has_not_changed_is_answered_with_nothing_and_each_viewer_has_their_own() {
+    let city = city().await;
+    let mut operator = city.operator("a").await;
+    let first = operator.get("/tiles/3/6/3.mvt").await;
+    let tag = first.headers["etag"].to_str().unwrap().to_owned();
+    // Nobody may show it again without asking, and nothing may ask again by the clock.
+    assert_eq!(first.headers["cache-control"], "private, no-cache");
+    let ask = |browser: &Browser, tag: &str| {
+        let request = browser.request(Method::GET, "/tiles/3/6/3.mvt").header("if-none-match", tag);
+        request.body(Body::empty()).unwrap()
+    };
+    let request = ask(&operator, &format!("\"other\", {tag}"));
+    let again = operator.send(request).await;
+    assert_eq!((again.status, again.body.len()), (StatusCode::NOT_MODIFIED, 0));
+    assert_eq!(again.headers["etag"], tag.as_str());
+    let request = ask(&operator, "\"other\"");
+    assert_eq!(operator.send(request).await.status, StatusCode::OK);
+    let mut regulator = city.regulator().await;
+    let request = ask(&regulator, &tag);
+    assert_eq!(regulator.send(request).await.status, StatusCode::OK, "the regulator's tile shows more sites");
     city.stop().await;
 }
 

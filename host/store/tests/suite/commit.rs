@@ -5,7 +5,9 @@ use davy_domain::alarm::AlarmState;
 use davy_domain::command::{Action, CommandState};
 use davy_domain::floor::FloorHit;
 use davy_domain::interlock::{Decision, Effects, RuleRef, TimerChange};
-use davy_domain::policy::{Evaluation, PolicyEvent, PolicyFault, PolicyOutcome, PolicyTimer, Raise, Trigger, Wake};
+use davy_domain::policy::{
+    Evaluation, PolicyEvent, PolicyFault, PolicyOutcome, PolicyTimer, Raise, Text, Trigger, Wake, Words,
+};
 use davy_domain::*;
 use davy_store::*;
 
@@ -15,6 +17,7 @@ both_engines!(
     a_second_active_alarm_of_a_condition_is_refused,
     an_alarm_may_end_and_begin_again_in_one_batch,
     a_decision_reads_back_as_it_was_made,
+    what_a_rule_says_is_kept_with_the_alarms_that_it_moves_and_the_last_word_is_shown,
     the_last_word_on_a_timer_counts,
     a_thousand_tenants_in_one_batch_keep_their_rows_apart,
     a_repeated_commit_sends_no_notice_twice,
@@ -158,6 +161,7 @@ async fn a_decision_reads_back_as_it_was_made(fixture: Fixture) {
         close_valve: true,
         timers: vec![PolicyTimer { id: 4, at: at(99) }],
         wake: Some(Wake { not_before: at(50), unless: vec![(Quantity::Gas, 4.5)], on_valve: true }),
+        words: Words { texts: vec![(Condition::GasHigh, text("泄漏", "leak"))], notes: vec!["61.7 %LEL".to_owned()] },
     };
     let made = decision(vec![leak.id], Ok(outcome));
     let fault = decision(vec![leak.id], Err(PolicyFault::Trap { reason: "unreachable".to_owned() }));
@@ -174,6 +178,43 @@ async fn a_decision_reads_back_as_it_was_made(fixture: Fixture) {
     assert_eq!(stored, vec![made, fault]);
     assert_eq!(green.decisions(DETECTOR, None, 1).await.unwrap()[0].decision, unrelated);
     assert!(store.tenant(BLUE).decisions_of_alarm(leak.id).await.unwrap().is_empty());
+}
+
+fn text(zh: &str, en: &str) -> Text {
+    Text { zh: zh.to_owned(), en: en.to_owned() }
+}
+
+async fn what_a_rule_says_is_kept_with_the_alarms_that_it_moves_and_the_last_word_is_shown(fixture: Fixture) {
+    let store = &fixture.store;
+    let (leak, low) = (alarm(1, DETECTOR, Condition::GasHigh), alarm(2, DETECTOR, Condition::GasLow));
+    let saying = |alarms, texts: &[(Condition, Text)], notes: &[&str]| {
+        let notes = notes.iter().map(|&note| note.to_owned()).collect();
+        let words = Words { texts: texts.to_vec(), notes };
+        decision(alarms, Ok(PolicyOutcome { words, ..PolicyOutcome::default() }))
+    };
+    let high = |words| vec![(Condition::GasHigh, words)];
+    let first = saying(vec![leak.id, low.id], &high(text("高", "high")), &["\"quoted\"", "two"]);
+    let silent = saying(vec![leak.id], &[], &[]);
+    store
+        .commit(&effects(Effects {
+            alarms: vec![raised(&leak), raised(&low)],
+            decisions: vec![first, silent],
+            ..Effects::default()
+        }))
+        .await
+        .unwrap();
+    let green = store.tenant(GREEN);
+    let alarms = green.active_alarms(10).await.unwrap();
+    let words = green.words_of(&alarms).await.unwrap();
+    let notes = vec!["\"quoted\"".to_owned(), "two".to_owned()];
+    assert_eq!(words[&leak.id], AlarmWords { text: Some(text("高", "high")), notes: notes.clone() });
+    assert_eq!(words[&low.id], AlarmWords { text: None, notes: notes.clone() }, "the text is the other alarm's");
+    let later = saying(vec![leak.id], &high(text("更高", "higher")), &[]);
+    let moved = Effects { alarms: vec![raised(&leak)], decisions: vec![later], ..Effects::default() };
+    store.commit(&effects(moved)).await.unwrap();
+    let words = green.words_of(&alarms).await.unwrap();
+    assert_eq!(words[&leak.id], AlarmWords { text: Some(text("更高", "higher")), notes });
+    assert!(green.words_of(&[]).await.unwrap().is_empty());
 }
 
 async fn the_last_word_on_a_timer_counts(fixture: Fixture) {
