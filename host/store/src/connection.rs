@@ -279,16 +279,15 @@ impl Store {
 
     /// Numbers for new decisions, of PostgreSQL's sequence: it is asked for many at once, so that a commit need not wait for it.
     pub(crate) async fn decision_numbers(&self, count: usize) -> Result<Vec<i64>, StoreError> {
-        let take = |spare: &mut Vec<i64>| (spare.len() >= count).then(|| spare.split_off(spare.len() - count));
-        if let Some(numbers) = take(&mut *self.spare_numbers.lock().await) {
-            return Ok(numbers);
+        let mut spare = self.spare_numbers.lock().await;
+        if spare.len() < count {
+            let mut tx = self.begin().await?;
+            let fresh = engine::next_decisions(tx.on(), count + SPARE_NUMBERS).await?;
+            tx.commit().await?;
+            spare.extend(fresh);
         }
-        let mut tx = self.begin().await?;
-        let mut fresh = engine::next_decisions(tx.on(), count + SPARE_NUMBERS).await?;
-        tx.commit().await?;
-        let numbers = fresh.split_off(SPARE_NUMBERS);
-        self.spare_numbers.lock().await.append(&mut fresh);
-        Ok(numbers)
+        // The lowest first: a later decision about a device has a higher number, and is read after it.
+        Ok(spare.drain(..count).collect())
     }
 
     /// A reading transaction in which every statement sees the same state.

@@ -17,6 +17,7 @@ both_engines!(
     a_second_active_alarm_of_a_condition_is_refused,
     an_alarm_may_end_and_begin_again_in_one_batch,
     a_decision_reads_back_as_it_was_made,
+    decisions_are_read_in_the_order_in_which_they_were_made,
     what_a_rule_says_is_kept_with_the_alarms_that_it_moves_and_the_last_word_is_shown,
     the_last_word_on_a_timer_counts,
     a_thousand_tenants_in_one_batch_keep_their_rows_apart,
@@ -178,6 +179,24 @@ async fn a_decision_reads_back_as_it_was_made(fixture: Fixture) {
     assert_eq!(stored, vec![made, fault]);
     assert_eq!(green.decisions(DETECTOR, None, 1).await.unwrap()[0].decision, unrelated);
     assert!(store.tenant(BLUE).decisions_of_alarm(leak.id).await.unwrap().is_empty());
+}
+
+async fn decisions_are_read_in_the_order_in_which_they_were_made(fixture: Fixture) {
+    let store = &fixture.store;
+    let leak = alarm(1, DETECTOR, Condition::GasHigh);
+    // More than are numbered in advance, some at a time.
+    let mut made = Vec::new();
+    for n in 0..130_i64 {
+        let one = |ms| Decision { at: at(ms), ..decision(vec![leak.id], Ok(PolicyOutcome::default())) };
+        let decisions = vec![one(3 * n), one(3 * n + 1), one(3 * n + 2)];
+        made.extend(decisions.iter().map(|decision| decision.at));
+        let alarms = if n == 0 { vec![raised(&leak)] } else { Vec::new() };
+        store.commit(&effects(Effects { alarms, decisions, ..Effects::default() })).await.unwrap();
+    }
+    let green = store.tenant(GREEN);
+    let read: Vec<_> = green.decisions_of_alarm(leak.id).await.unwrap().iter().map(|it| it.decision.at).collect();
+    assert_eq!(read, made);
+    assert_eq!(green.decisions(DETECTOR, None, 1).await.unwrap()[0].decision.at, made[389]);
 }
 
 fn text(zh: &str, en: &str) -> Text {
