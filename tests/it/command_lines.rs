@@ -30,6 +30,12 @@ fn commands(help: &str) -> Vec<(String, String)> {
         .collect()
 }
 
+/// The commands of a program.
+pub(crate) fn commands_of(program: &str) -> Vec<String> {
+    let help = run(program, &["--help".to_owned()]);
+    commands(&String::from_utf8_lossy(&help.stdout)).into_iter().map(|(name, _)| name).collect()
+}
+
 /// Reads the page of a command and of all below it. Returns how many there were.
 fn explore(program: &str, path: &mut Vec<String>, faults: &mut Vec<String>) -> usize {
     let place = format!("{program} {}", path.join(" "));

@@ -6,6 +6,7 @@
 mod command_lines;
 mod compiled_rules;
 mod configuration;
+mod documents;
 mod explain;
 mod house_rules;
 mod layering;
