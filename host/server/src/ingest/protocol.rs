@@ -29,6 +29,6 @@ impl ProtocolCounters {
             unanswerable too_large bad_option unprotected oscore_malformed unknown_context replayed decrypt_failed echo_challenges
             amplification_limited blockwise_failed unmatched overloaded
         );
-        self.before = now.clone();
+        self.before = *now;
     }
 }
