@@ -159,3 +159,227 @@ codes! {
         OTHER = 4, "other";
     }
 }
+
+codes! {
+    /// Why a billing policy is called.
+    billing_trigger {
+        /// Volume to charge.
+        USAGE = 1, "usage";
+        /// A day of the account's calendar has begun.
+        DAY = 2, "day";
+        /// A payment was received.
+        PAYMENT = 3, "payment";
+        /// A timer of the rule is due.
+        TIMER = 4, "timer";
+        /// A notice was sent or proven.
+        NOTICE = 5, "notice";
+        /// Class, tariff, exemptions or supply changed.
+        CHANGED = 6, "changed";
+        /// The rule begins to work for the account, or its settings are tried before they are saved.
+        START = 7, "start";
+    }
+}
+
+codes! {
+    /// Who a customer is.
+    account_class {
+        /// A household.
+        HOUSEHOLD = 1, "household";
+        /// A restaurant, a shop.
+        COMMERCIAL = 2, "commercial";
+        /// Industry.
+        INDUSTRIAL = 3, "industrial";
+        /// A school, a hospital.
+        PUBLIC = 4, "public";
+        /// Central heating.
+        HEATING = 5, "heating";
+        /// No premises of a customer: an underground well. Of alarms only, never of accounts.
+        NONE = 6, "none";
+    }
+}
+
+codes! {
+    /// What keeps an account from being shut off.
+    exemption {
+        /// Vulnerable customer.
+        VULNERABLE = 1, "vulnerable";
+        /// Heating season.
+        HEATING_SEASON = 2, "heating-season";
+        /// Hospital or other medical need.
+        MEDICAL = 3, "medical";
+        /// The bill is disputed.
+        DISPUTED = 4, "disputed";
+        /// A payment plan is kept.
+        PAYMENT_PLAN = 5, "payment-plan";
+        /// Public holiday or its eve.
+        HOLIDAY = 6, "holiday";
+        /// Extreme weather warning.
+        WEATHER = 7, "weather";
+    }
+}
+
+codes! {
+    /// Notices to a customer.
+    notice {
+        /// Bill.
+        BILL = 1, "bill";
+        /// Friendly reminder, without legal effect.
+        REMINDER = 2, "reminder";
+        /// Demand for payment.
+        DEMAND = 3, "demand";
+        /// Written notice of the shut-off.
+        WRITTEN = 4, "written";
+        /// Announcement on the day before the shut-off.
+        EVE = 5, "eve";
+        /// The gas may be opened again, and how.
+        RESTORATION = 6, "restoration";
+    }
+}
+
+codes! {
+    /// Where an account's valve stands for its debt.
+    supply {
+        /// Open.
+        OPEN = 0, "open";
+        /// Shut-off requested and not decided yet.
+        REQUESTED = 1, "requested";
+        /// Closed for arrears.
+        CLOSED_FOR_ARREARS = 2, "closed-for-arrears";
+        /// Closed for safety.
+        CLOSED_FOR_SAFETY = 3, "closed-for-safety";
+    }
+}
+
+codes! {
+    /// How a metered volume was found.
+    usage_source {
+        /// Metered.
+        METERED = 1, "metered";
+        /// Estimated.
+        ESTIMATED = 2, "estimated";
+        /// Correction of an estimate.
+        CORRECTED = 3, "corrected";
+    }
+}
+
+codes! {
+    /// Lines of a bill.
+    charge {
+        /// Volume.
+        VOLUME = 1, "volume";
+        /// Standing charge.
+        STANDING = 2, "standing";
+        /// Fee for late payment.
+        LATE = 3, "late";
+        /// Credit or correction.
+        CREDIT = 4, "credit";
+        /// Other.
+        OTHER = 5, "other";
+    }
+}
+
+codes! {
+    /// Why a notification policy is called.
+    notification_trigger {
+        /// The alarm was raised.
+        RAISED = 1, "raised";
+        /// Its priority was lifted.
+        ESCALATED = 2, "escalated";
+        /// A person acknowledged it.
+        ACKNOWLEDGED = 3, "acknowledged";
+        /// Its condition has gone.
+        GONE = 4, "gone";
+        /// It was reset or returned to normal: its last call.
+        CLOSED = 5, "closed";
+        /// A timer of the rule is due.
+        TIMER = 6, "timer";
+        /// A message could not be delivered.
+        DELIVERY_FAILED = 7, "delivery-failed";
+        /// The settings are tried before they are saved.
+        START = 8, "start";
+    }
+}
+
+codes! {
+    /// Who can be told of an alarm.
+    role {
+        /// Resident or owner of the premises.
+        OWNER = 1, "owner";
+        /// Safety officer of the premises.
+        SAFETY_OFFICER = 2, "safety-officer";
+        /// Technician of the gas company.
+        TECHNICIAN = 3, "technician";
+        /// Property manager.
+        PROPERTY_MANAGER = 4, "property-manager";
+        /// Control room of the gas company.
+        CONTROL_ROOM = 5, "control-room";
+        /// Duty manager of the gas company.
+        DUTY_MANAGER = 6, "duty-manager";
+        /// Regulator.
+        REGULATOR = 7, "regulator";
+    }
+}
+
+codes! {
+    /// Ways to reach somebody.
+    channel {
+        /// App push.
+        PUSH = 1, "push";
+        /// Text message.
+        SMS = 2, "sms";
+        /// Voice call.
+        VOICE = 3, "voice";
+        /// WeChat.
+        WECHAT = 4, "wechat";
+        /// Sounder on site.
+        SOUNDER = 5, "sounder";
+        /// E-mail.
+        EMAIL = 6, "email";
+    }
+}
+
+codes! {
+    /// Why a message could not be delivered.
+    delivery_failure {
+        /// No such address.
+        ADDRESS = 1, "address";
+        /// Refused by the provider.
+        REFUSED = 2, "refused";
+        /// Not confirmed in time.
+        UNCONFIRMED = 3, "unconfirmed";
+        /// The provider is away.
+        AWAY = 4, "away";
+    }
+}
+
+codes! {
+    /// Orders to a device. There is no order to open.
+    action {
+        /// Close the valve.
+        CLOSE = 1, "close";
+        /// Permit a person at the device to open it by hand.
+        ARM = 2, "arm";
+    }
+}
+
+codes! {
+    /// What a device says became of an order.
+    order_outcome {
+        /// It has the order and will carry it out.
+        ACCEPTED = 1, "accepted";
+        /// It has moved the valve.
+        ACTUATED = 2, "actuated";
+        /// Its counter is not above the highest that the device has accepted.
+        REFUSED_STALE = 3, "refused-stale";
+        /// Its battery cannot move the valve.
+        REFUSED_BATTERY = 4, "refused-battery";
+        /// The valve did not move.
+        FAILED_JAMMED = 5, "failed-jammed";
+        /// The deadline of an arm has passed.
+        REFUSED_EXPIRED = 6, "refused-expired";
+        /// Too hot or too cold to move the valve.
+        REFUSED_TEMPERATURE = 7, "refused-temperature";
+        /// It cannot do this at all.
+        REFUSED_UNSUPPORTED = 8, "refused-unsupported";
+    }
+}

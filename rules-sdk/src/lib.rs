@@ -1,4 +1,6 @@
-//! What the author of a rule depends on: an alarm policy is a settings struct, a state struct and one function.
+//! What the author of a rule depends on: a rule is a settings struct, a state struct and one function.
+//!
+//! An alarm policy:
 //!
 //! ```
 //! use davy_rules_sdk::prelude::*;
@@ -33,6 +35,8 @@
 //! # fn main() {}
 //! ```
 //!
+//! [`billing`], [`notification`] and [`driver`] show the smallest rule of the other worlds in the same way.
+//!
 //! The same crate compiles natively (for its tests) and for `wasm32-unknown-unknown`, where [`macro@alarm_policy`] exports the
 //! world `davy:rules/alarm-policy`; `davyctl rule build` makes the component. Contract, units, codes and limits are in `wit/`.
 //!
@@ -42,32 +46,42 @@
 // The macros name the SDK by its crate name, also inside of its own tests and documentation.
 extern crate self as davy_rules_sdk;
 
+pub mod alarm;
 #[cfg(target_arch = "wasm32")]
 #[doc(hidden)]
 pub mod alloc;
+pub mod billing;
 pub mod blocks;
 pub mod cbor;
 pub mod codes;
 pub mod contract;
-pub mod event;
+pub mod driver;
+mod fault;
 #[cfg(feature = "testing")]
 pub mod fixtures;
 #[cfg(feature = "testing")]
 pub mod harness;
+pub mod notification;
 pub mod policy;
 #[cfg(feature = "schema")]
 pub mod schema;
 pub mod settings;
 pub mod state;
+mod timers;
 
-pub use davy_rules_sdk_macros::{Settings, State, alarm_policy};
+pub use davy_rules_sdk_macros::{Settings, State, alarm_policy, billing_policy, device_driver, notification_policy};
 
-/// Everything that a rule usually needs.
+/// Everything that an alarm rule usually needs. The other worlds have a `prelude` in their own modules.
 pub mod prelude {
-    pub use crate::blocks::{Edge, Hysteresis, Level, Persistence, Trend};
+    pub use crate::alarm::{Decision, Trigger};
+    pub use crate::blocks::{Edge, Hysteresis, Level, Persistence, Silence, Trend};
     pub use crate::codes::{condition, device_kind, priority, quantity, valve_state};
     pub use crate::contract::{Event, Fault, Reading, Wake, WakeThreshold};
-    pub use crate::event::Trigger;
-    pub use crate::policy::{AlarmPolicy, Decision};
+    pub use crate::policy::Rule;
     pub use davy_rules_sdk_macros::{Settings, State, alarm_policy};
 }
+
+/// The tutorial's code is compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/rules-tutorial.md")]
+mod tutorial {}

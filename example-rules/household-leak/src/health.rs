@@ -78,6 +78,15 @@ impl Health {
         if self.aged { None } else { end_of_service(settings, event) }
     }
 
+    /// The battery's value that changes something.
+    pub(crate) fn battery_wake(&self, settings: &HouseholdLeak) -> WakeThreshold {
+        if self.battery {
+            WakeThreshold::at_or_above(quantity::BATTERY, settings.battery_low_level + BATTERY_HYSTERESIS)
+        } else {
+            WakeThreshold::at_or_below(quantity::BATTERY, settings.battery_low_level)
+        }
+    }
+
     pub(crate) fn says_end(&self) -> bool {
         self.flag
     }

@@ -88,12 +88,15 @@ fn wake(settings: &HouseholdLeak, memory: &Memory, event: &Event) -> Wake {
     if let Some(end) = memory.health.end_of_service_ms(settings, event) {
         not_before_ms = not_before_ms.min(end);
     }
-    let flag = |quantity: u16, set: bool| (!set).then_some(WakeThreshold { quantity, at_or_above: 0.5 });
-    let mut unless = vec![
-        WakeThreshold { quantity: quantity::GAS, at_or_above: settings.watch_level() },
-        WakeThreshold { quantity: quantity::CO, at_or_above: settings.co_low_level },
+    let flag = |quantity: u16, set: bool| {
+        if set { WakeThreshold::at_or_below(quantity, 0.5) } else { WakeThreshold::at_or_above(quantity, 0.5) }
+    };
+    let unless = vec![
+        WakeThreshold::at_or_above(quantity::GAS, settings.watch_level()),
+        WakeThreshold::at_or_above(quantity::CO, settings.co_low_level),
+        flag(quantity::END_OF_LIFE, memory.health.says_end()),
+        flag(quantity::TAMPER, memory.health.is_tampered()),
+        memory.health.battery_wake(settings),
     ];
-    unless.extend(flag(quantity::END_OF_LIFE, memory.health.says_end()));
-    unless.extend(flag(quantity::TAMPER, memory.health.is_tampered()));
     Wake { not_before_ms, unless, valve_moves: true }
 }

@@ -35,31 +35,96 @@ fn said(output: &Output, code: i32) -> String {
     text + &errors
 }
 
+/// Makes a rule of a world outside of this repository, and gives its folder.
+fn new_rule(here: &Path, world: &str) -> PathBuf {
+    let (name, sdk) = (format!("my-{world}"), root().join("rules-sdk"));
+    said(&davyctl(here, &["rule", "new", &name, "--world", world, "--sdk", sdk.to_str().unwrap()]), 0);
+    here.join(name)
+}
+
 #[test]
 fn a_new_rule_builds_is_admitted_and_passes_its_fixture_in_the_sandbox() {
     let folder = tempfile::tempdir().unwrap();
     let here = folder.path();
-    let sdk = root().join("rules-sdk");
-    said(&davyctl(here, &["rule", "new", "my-rule", "--sdk", sdk.to_str().unwrap()]), 0);
-    let crate_folder = here.join("my-rule");
+    let crate_folder = new_rule(here, "alarm");
     said(&davyctl(&crate_folder, &["rule", "build"]), 0);
 
-    let checked = said(&davyctl(&crate_folder, &["rule", "check", "my-rule.wasm"]), 0);
-    for words in ["my-rule 0.1.0", "davy:rules/alarm-policy@0.1.0", "sha256:", "imports  none", "%LEL", "报警浓度"]
+    let checked = said(&davyctl(&crate_folder, &["rule", "check", "my-alarm.wasm"]), 0);
+    for words in ["my-alarm 0.1.0", "davy:rules/alarm-policy@0.1.0", "sha256:", "imports  none", "%LEL", "报警浓度"]
     {
         assert!(checked.contains(words), "expected {words:?} in\n{checked}");
     }
-    let tested = said(&davyctl(&crate_folder, &["rule", "test", "my-rule.wasm", "--fixtures", "fixtures"]), 0);
-    assert!(tested.contains("1 passed, 0 failed"), "{tested}");
+    let test = ["rule", "test", "my-alarm.wasm", "--fixtures", "fixtures"];
+    let tested = said(&davyctl(&crate_folder, &test), 0);
+    assert!(tested.contains("1 passed, 0 failed") && tested.contains("% of the budget"), "{tested}");
 
-    let fixture = crate_folder.join("fixtures/leak.json");
+    let fixture = crate_folder.join("fixtures/first.json");
     let text = std::fs::read_to_string(&fixture).unwrap().replace("\"priority\": \"urgent\"", "\"priority\": \"low\"");
     std::fs::write(&fixture, text).unwrap();
-    let failed = said(&davyctl(&crate_folder, &["rule", "test", "my-rule.wasm", "--fixtures", "fixtures"]), 1);
-    assert!(failed.contains("expected [ gas-high low ], got [ gas-high urgent ]"), "{failed}");
+    let failed = said(&davyctl(&crate_folder, &test), 1);
+    let difference = "- condition gas-high, priority low\n        + condition gas-high, priority urgent";
+    assert!(failed.contains("step 5 at 130 s: raises") && failed.contains(difference), "{failed}");
+    let json = said(&davyctl(&crate_folder, &[&test[..], &["--json"]].concat()), 1);
+    let value: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let case = &value["fixtures"][0];
+    assert_eq!((&case["passed"], &case["mismatches"][0]["part"]), (&false.into(), &"raises".into()));
+    assert!(case["fuel"]["most"].as_u64().unwrap() > 0 && value["fuel-budget"] == 2_000_000, "{json}");
 
-    let again = said(&davyctl(here, &["rule", "new", "my-rule", "--sdk", sdk.to_str().unwrap()]), 3);
+    let sdk = root().join("rules-sdk");
+    let again = said(&davyctl(here, &["rule", "new", "my-alarm", "--sdk", sdk.to_str().unwrap()]), 3);
     assert!(again.contains("exists already"), "{again}");
+}
+
+#[test]
+fn a_new_rule_of_every_other_world_passes_natively_and_in_the_sandbox() {
+    let folder = tempfile::tempdir().unwrap();
+    for (world, full, words) in [
+        ("billing", "davy:rules/billing-policy@0.1.0", "mfen/m3"),
+        ("notification", "davy:rules/notification-policy@0.1.0", "重复间隔"),
+        ("driver", "davy:rules/device-driver@0.1.0", "vol [0] m3, every 86400 s  (表底数 / Index)"),
+    ] {
+        let crate_folder = new_rule(folder.path(), world);
+        let natively = Command::new(env!("CARGO"))
+            .current_dir(&crate_folder)
+            .env("CARGO_TARGET_DIR", target())
+            .args(["test", "--quiet"])
+            .output()
+            .unwrap();
+        said(&natively, 0);
+        said(&davyctl(&crate_folder, &["rule", "build"]), 0);
+        let component = format!("my-{world}.wasm");
+        let checked = said(&davyctl(&crate_folder, &["rule", "check", &component]), 0);
+        assert!(checked.contains(full) && checked.contains(words), "{checked}");
+        let tested = said(&davyctl(&crate_folder, &["rule", "test", &component, "--fixtures", "fixtures"]), 0);
+        assert!(tested.contains("1 passed, 0 failed"), "{tested}");
+    }
+}
+
+#[test]
+fn a_new_rule_may_take_its_sdk_from_a_registry() {
+    let folder = tempfile::tempdir().unwrap();
+    let new = |name: &str, more: &[&str]| davyctl(folder.path(), &[&["rule", "new", name][..], more].concat());
+    let manifest = |name: &str| std::fs::read_to_string(folder.path().join(name).join("Cargo.toml")).unwrap();
+    said(&new("public", &["--sdk-version", "0.1"]), 0);
+    assert!(manifest("public").contains("davy-rules-sdk = { version = \"0.1\" }"));
+    said(&new("own", &["--sdk-version", "0.1", "--registry", "gas"]), 0);
+    let dependency = "davy-rules-sdk = { version = \"0.1\", registry = \"gas\", features = [\"testing\"] }";
+    assert!(manifest("own").contains(dependency), "{}", manifest("own"));
+    said(&new("none", &[]), 2);
+    said(&new("both", &["--sdk", ".", "--sdk-version", "0.1"]), 2);
+}
+
+#[test]
+fn the_sdks_archive_for_a_registry_holds_the_contract() {
+    let packed = Command::new(env!("CARGO"))
+        .current_dir(root())
+        .args(["package", "--package", "davy-rules-sdk", "--list", "--allow-dirty"])
+        .output()
+        .unwrap();
+    let files = said(&packed, 0);
+    for file in ["package.wit", "types.wit", "alarm.wit", "billing.wit", "notification.wit", "driver.wit"] {
+        assert!(files.lines().any(|line| line == format!("wit/{file}")), "expected wit/{file} in\n{files}");
+    }
 }
 
 #[test]

@@ -70,6 +70,9 @@ pub struct Wake {
     pub not_before: Timestamp,
     /// Call all the same when a reading of the quantity is at or above the value.
     pub unless: Vec<(Quantity, f64)>,
+    /// Call all the same when a reading of the quantity is at or below the value.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unless_below: Vec<(Quantity, f64)>,
     /// Call all the same when a linked valve moves.
     pub on_valve: bool,
 }

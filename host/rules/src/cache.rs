@@ -6,9 +6,10 @@
 //! through the whole admission, and replaced. An artifact must never be accepted from anywhere else.
 
 use crate::admission::{Admitted, Description, LocalizedText, Refusal};
-use crate::bindings::AlarmPolicyPre;
+use crate::digest::RuleDigest;
+use crate::driver::AboutDriver;
 use crate::engine::Engine;
-use crate::rule::RuleDigest;
+use crate::world::{Linked, World};
 use davy_rules_sdk::schema::Schema;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
@@ -19,7 +20,7 @@ use std::sync::Arc;
 use std::{fmt, fs, io};
 use wasmtime::component::Component;
 
-const MAGIC: &[u8; 8] = b"DAVYRUL1";
+const MAGIC: &[u8; 8] = b"DAVYRUL2";
 const MAC_BYTES: usize = 32;
 const HEAD: usize = MAGIC.len() + MAC_BYTES + 4;
 
@@ -78,10 +79,10 @@ impl CompileCache {
         Some((component, description))
     }
 
-    fn write(&self, engine: &Engine, admitted: &Admitted) -> Option<()> {
+    fn write<W: World>(&self, engine: &Engine, admitted: &Admitted<W>) -> Option<()> {
         let identity = identity(engine);
         let description = serde_json::to_vec(&*admitted.description).ok()?;
-        let code = admitted.pre.instance_pre().component().serialize().ok()?;
+        let code = <W as Linked>::linked(&admitted.pre).component().serialize().ok()?;
         let mut body = u32::try_from(description.len()).ok()?.to_le_bytes().to_vec();
         body.extend_from_slice(&description);
         body.extend_from_slice(&code);
@@ -116,6 +117,8 @@ fn parse_description(json: &[u8]) -> Option<Description> {
         summary: LocalizedText,
         settings_schema: String,
         texts: Vec<(u16, LocalizedText)>,
+        #[serde(default)]
+        driver: Option<AboutDriver>,
     }
     let stored: Stored = serde_json::from_slice(json).ok()?;
     let schema = Schema::parse(&stored.settings_schema).ok()?;
@@ -125,6 +128,7 @@ fn parse_description(json: &[u8]) -> Option<Description> {
         summary: stored.summary,
         settings_schema: stored.settings_schema,
         texts: stored.texts,
+        driver: stored.driver,
         schema,
     })
 }
@@ -137,14 +141,22 @@ impl Engine {
     /// # Errors
     /// As [`Engine::admit`].
     pub fn admit_cached(&self, component: &[u8], cache: &CompileCache) -> Result<Admitted, Refusal> {
+        self.admit_as_cached(component, cache)
+    }
+
+    /// As [`Engine::admit_cached`], for a component of another world.
+    ///
+    /// # Errors
+    /// As [`Engine::admit_as`].
+    pub fn admit_as_cached<W: World>(&self, component: &[u8], cache: &CompileCache) -> Result<Admitted<W>, Refusal> {
         let digest = RuleDigest::of(component);
         if let Some((compiled, description)) = cache.read(self, digest)
             && let Ok(pre) = self.inner().linker.instantiate_pre(&compiled)
-            && let Ok(pre) = AlarmPolicyPre::new(pre)
+            && let Ok(pre) = <W as Linked>::link(pre)
         {
             return Ok(Admitted { pre, digest, description: Arc::new(description), size: component.len() });
         }
-        let admitted = self.admit(component)?;
+        let admitted = self.admit_as(component)?;
         cache.write(self, &admitted);
         Ok(admitted)
     }

@@ -1,10 +1,11 @@
 //! The engine: one configuration of wasmtime, its pool of instances and its clock.
 
-use crate::admission::{self, Admitted, Refusal};
+use crate::admission::{self, Admitted, AnyAdmitted, Refusal};
 use crate::config::EngineConfig;
 use crate::instance::{Limits, Places};
-use crate::rule::AlarmRule;
+use crate::rule::Rule;
 use crate::ticker::Ticker;
+use crate::world::World;
 use std::sync::Arc;
 use wasmtime::component::Linker;
 
@@ -72,7 +73,7 @@ impl Engine {
         &self.inner.config
     }
 
-    /// Checks a component from an untrusted source, compiles it and asks it to describe itself.
+    /// Checks an alarm policy from an untrusted source, compiles it and asks it to describe itself.
     ///
     /// # Errors
     /// [`Refusal`] names the stage, the reason, the place and what to do.
@@ -80,9 +81,25 @@ impl Engine {
         admission::admit(self, component)
     }
 
+    /// As [`Engine::admit`], for a component of another world.
+    ///
+    /// # Errors
+    /// As [`Engine::admit`]; a component of yet another world is refused by name.
+    pub fn admit_as<W: World>(&self, component: &[u8]) -> Result<Admitted<W>, Refusal> {
+        admission::admit(self, component)
+    }
+
+    /// As [`Engine::admit`], for a component of whichever world it turns out to be.
+    ///
+    /// # Errors
+    /// As [`Engine::admit`].
+    pub fn admit_any(&self, component: &[u8]) -> Result<AnyAdmitted, Refusal> {
+        admission::admit_any(self, component)
+    }
+
     /// A rule that is ready to run.
-    pub fn load(&self, admitted: &Admitted) -> AlarmRule {
-        AlarmRule::new(self.clone(), admitted)
+    pub fn load<W: World>(&self, admitted: &Admitted<W>) -> Rule<W> {
+        Rule::new(self.clone(), admitted)
     }
 
     pub(crate) fn inner(&self) -> &Inner {

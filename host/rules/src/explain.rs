@@ -4,8 +4,9 @@
 //! would depend on whoever parses it.
 
 use crate::admission::Refusal;
+use crate::alarm::{AlarmRule, Remarks};
+use crate::digest::RuleDigest;
 use crate::engine::Engine;
-use crate::rule::{AlarmRule, Remarks, RuleDigest};
 use davy_domain::policy::{Evaluation, PolicyEvent, PolicyFault, PolicyOutcome, PolicyTimer, Raise, Trigger, Wake};
 use davy_domain::{Condition, ConditionSet, DeviceKind, Quantity, Reading, Timestamp, ValveState};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
@@ -95,6 +96,8 @@ pub struct OutcomeRecord {
 pub struct WakeRecord {
     pub not_before_ms: i64,
     pub unless: Vec<(Quantity, Exact)>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unless_below: Vec<(Quantity, Exact)>,
     pub on_valve: bool,
 }
 
@@ -310,10 +313,15 @@ impl From<&Wake> for WakeRecord {
     fn from(wake: &Wake) -> Self {
         Self {
             not_before_ms: wake.not_before.as_millis(),
-            unless: wake.unless.iter().map(|(quantity, value)| (*quantity, Exact(*value))).collect(),
+            unless: exact(&wake.unless),
+            unless_below: exact(&wake.unless_below),
             on_valve: wake.on_valve,
         }
     }
+}
+
+fn exact(thresholds: &[(Quantity, f64)]) -> Vec<(Quantity, Exact)> {
+    thresholds.iter().map(|(quantity, value)| (*quantity, Exact(*value))).collect()
 }
 
 /// A float by its bits: equal only when they are.

@@ -1,47 +1,111 @@
 //! The SDK's fixtures in the real sandbox: the same files, the same comparison, the production path of a call.
 
-use crate::rule::AlarmRule;
+use crate::alarm::Remarks;
+use crate::rule::{Evaluated, Rule};
+use crate::world::{Alarm, Billing, DeviceDriver, Notification, World};
 use davy_domain::policy::{PolicyEvent, PolicyOutcome, Trigger};
 use davy_domain::{ConditionSet, DeviceKind, Quantity, Reading, Timestamp, ValveState};
 use davy_rules_sdk::codes::trigger;
-use davy_rules_sdk::contract::{Event, Fault, Outcome, Raise, Timer, Wake, WakeThreshold};
+use davy_rules_sdk::contract::{Event, Fault, Outcome, Raise, Timer, Wake, WakeThreshold, billing, notification};
+use davy_rules_sdk::driver::{Answer, Call};
 use davy_rules_sdk::harness::{Evaluator, Failure};
 
 /// A loaded rule as an evaluator of fixtures.
 #[derive(Clone, Debug)]
-pub struct Sandbox {
-    rule: AlarmRule,
-    fuel: Vec<u64>,
+pub struct Sandbox<W: World = Alarm> {
+    rule: Rule<W>,
+    fuel: Option<u64>,
 }
 
-impl Sandbox {
+impl<W: World> Sandbox<W> {
     /// Over a loaded rule.
-    pub fn new(rule: &AlarmRule) -> Self {
-        Self { rule: rule.clone(), fuel: Vec::new() }
+    pub fn new(rule: &Rule<W>) -> Self {
+        Self { rule: rule.clone(), fuel: None }
     }
 
-    /// The fuel of every call so far.
-    pub fn fuel(&self) -> &[u64] {
-        &self.fuel
+    fn take<T>(&mut self, evaluated: Evaluated<T>) -> Result<T, Failure> {
+        self.fuel = Some(evaluated.fuel);
+        evaluated.result.map_err(|fault| match evaluated.fault {
+            Some(own) => Failure::Rule(Fault { code: own.code, field: own.field, message: own.message }),
+            None => Failure::Host(fault.to_string()),
+        })
     }
 }
 
-impl Evaluator for Sandbox {
+impl Evaluator for Sandbox<Alarm> {
+    type World = Alarm;
+
     fn schema(&self) -> String {
         self.rule.describe().settings_schema.clone()
     }
 
     fn evaluate(&mut self, settings: &[u8], state: &[u8], event: &Event) -> Result<Outcome, Failure> {
         let event = to_domain(event).map_err(Failure::Host)?;
-        let decision = self.rule.decide(settings, state, &event);
-        self.fuel.push(decision.evaluation.fuel);
-        match decision.evaluation.result {
-            Ok(outcome) => Ok(to_contract(outcome, decision.remarks)),
-            Err(fault) => Err(match decision.remarks.fault {
-                Some(own) => Failure::Rule(Fault { code: own.code, field: own.field, message: own.message }),
-                None => Failure::Host(fault.to_string()),
-            }),
-        }
+        let mut decision = self.rule.decide(settings, state, &event);
+        let fault = decision.remarks.fault.take();
+        let evaluation = decision.evaluation;
+        let outcome = self.take(Evaluated { result: evaluation.result, fault, fuel: evaluation.fuel })?;
+        Ok(to_contract(outcome, decision.remarks))
+    }
+
+    fn fuel(&self) -> Option<u64> {
+        self.fuel
+    }
+}
+
+impl Evaluator for Sandbox<Billing> {
+    type World = Billing;
+
+    fn schema(&self) -> String {
+        self.rule.describe().settings_schema.clone()
+    }
+
+    fn evaluate(&mut self, settings: &[u8], state: &[u8], event: &billing::Event) -> Result<billing::Outcome, Failure> {
+        let evaluated = self.rule.decide(settings, state, event);
+        self.take(evaluated)
+    }
+
+    fn fuel(&self) -> Option<u64> {
+        self.fuel
+    }
+}
+
+impl Evaluator for Sandbox<Notification> {
+    type World = Notification;
+
+    fn schema(&self) -> String {
+        self.rule.describe().settings_schema.clone()
+    }
+
+    fn evaluate(
+        &mut self,
+        settings: &[u8],
+        state: &[u8],
+        event: &notification::Event,
+    ) -> Result<notification::Outcome, Failure> {
+        let evaluated = self.rule.decide(settings, state, event);
+        self.take(evaluated)
+    }
+
+    fn fuel(&self) -> Option<u64> {
+        self.fuel
+    }
+}
+
+impl Evaluator for Sandbox<DeviceDriver> {
+    type World = DeviceDriver;
+
+    fn schema(&self) -> String {
+        self.rule.describe().settings_schema.clone()
+    }
+
+    fn evaluate(&mut self, settings: &[u8], _: &[u8], call: &Call) -> Result<Answer, Failure> {
+        let evaluated = self.rule.answer(settings, call);
+        self.take(evaluated)
+    }
+
+    fn fuel(&self) -> Option<u64> {
+        self.fuel
     }
 }
 
@@ -71,7 +135,7 @@ fn to_domain(event: &Event) -> Result<PolicyEvent, String> {
     })
 }
 
-fn to_contract(outcome: PolicyOutcome, remarks: crate::rule::Remarks) -> Outcome {
+fn to_contract(outcome: PolicyOutcome, remarks: Remarks) -> Outcome {
     let raises = outcome.raise.iter().zip(&remarks.texts).map(|(raise, text)| Raise {
         condition: raise.condition.code(),
         priority: raise.priority.code(),
@@ -86,13 +150,16 @@ fn to_contract(outcome: PolicyOutcome, remarks: crate::rule::Remarks) -> Outcome
         notes: remarks.notes,
         wake: outcome.wake.map(|wake| Wake {
             not_before_ms: wake.not_before.as_millis(),
-            unless: wake
-                .unless
-                .iter()
-                .map(|(quantity, value)| WakeThreshold { at_or_above: *value, quantity: quantity.code() })
-                .collect(),
+            unless: thresholds(&wake),
             valve_moves: wake.on_valve,
         }),
         state: outcome.state,
     }
+}
+
+/// The thresholds of a promise: first those that wake upwards, then the others.
+fn thresholds(wake: &davy_domain::policy::Wake) -> Vec<WakeThreshold> {
+    let above = wake.unless.iter().map(|(quantity, value)| WakeThreshold::at_or_above(quantity.code(), *value));
+    let below = wake.unless_below.iter().map(|(quantity, value)| WakeThreshold::at_or_below(quantity.code(), *value));
+    above.chain(below).collect()
 }

@@ -8,7 +8,7 @@ use wasmtime::{ResourceLimiter, Store, StoreContextMut, Trap, UpdateDeadline};
 
 /// What a store carries: the limiter, and what it had to deny.
 #[derive(Debug)]
-pub(crate) struct Limits {
+pub struct Limits {
     max_memory: usize,
     max_table_elements: usize,
     denied: Option<Denied>,

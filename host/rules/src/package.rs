@@ -24,7 +24,7 @@ pub const BUILD_ENV: &[(&str, &str)] = &[
 pub enum PackageError {
     /// The encoder refused the core module.
     #[error(
-        "cannot make a component of the module: {reason}. Expected a cdylib for {TARGET} whose crate uses `#[alarm_policy(…)]`"
+        "cannot make a component of the module: {reason}. Expected a cdylib for {TARGET} whose crate uses `#[alarm_policy(…)]` or the attribute of another world"
     )]
     Encode {
         /// The encoder's words.

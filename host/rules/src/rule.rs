@@ -1,81 +1,22 @@
-//! A loaded rule: settings in, events folded, each call in an instance of its own.
+//! A loaded rule of any world: settings in, calls made, each in an instance of its own.
+//!
+//! What a world's events and outcomes are is in [`crate::alarm`], [`crate::billing`], [`crate::notification`] and
+//! [`crate::driver`]; nothing here may look into them.
 
 use crate::admission::{Admitted, Description};
-use crate::bindings::{AlarmPolicyPre, DeviceContext, WitEvent, WitFault, WitOutcome};
-use crate::convert::{self, EventParts};
+use crate::bindings::WitFault;
+use crate::digest::RuleDigest;
 use crate::engine::Engine;
 use crate::instance::{self, Limits, Phase};
-use davy_domain::policy::{AlarmPolicy, Evaluation, PolicyEvent, PolicyFault};
-use davy_domain::{Condition, DeviceKind, ValveState};
+use crate::text::plain;
+use crate::world::{Alarm, World};
+use davy_domain::policy::PolicyFault;
 use davy_rules_sdk::codes;
 use davy_rules_sdk::schema::SettingsRefused;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use std::fmt;
-use std::str::FromStr;
 use std::sync::Arc;
-
-/// SHA-256 of a component: which rule it is, to the byte.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(into = "String", try_from = "String")]
-pub struct RuleDigest([u8; 32]);
-
-impl RuleDigest {
-    /// The digest of a component's bytes.
-    pub fn of(component: &[u8]) -> Self {
-        Self(Sha256::digest(component).into())
-    }
-
-    /// From its 32 bytes, as stored.
-    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
-        Self(bytes)
-    }
-
-    /// Its 32 bytes.
-    pub const fn as_bytes(&self) -> &[u8; 32] {
-        &self.0
-    }
-}
-
-impl fmt::Display for RuleDigest {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("sha256:")?;
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-    }
-}
-
-impl fmt::Debug for RuleDigest {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
-/// A text that is not a rule digest.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("expected `sha256:` and 64 hexadecimal digits, got `{0}`")]
-pub struct DigestError(String);
-
-impl FromStr for RuleDigest {
-    type Err = DigestError;
-    fn from_str(text: &str) -> Result<Self, DigestError> {
-        let error = || DigestError(text.chars().take(80).collect());
-        let bytes = text.strip_prefix("sha256:").and_then(crate::explain::from_hex).ok_or_else(error)?;
-        bytes.try_into().map(Self).map_err(|_| error())
-    }
-}
-
-impl From<RuleDigest> for String {
-    fn from(digest: RuleDigest) -> Self {
-        digest.to_string()
-    }
-}
-
-impl TryFrom<String> for RuleDigest {
-    type Error = DigestError;
-    fn try_from(text: String) -> Result<Self, DigestError> {
-        text.parse()
-    }
-}
+use wasmtime::Store;
 
 /// Settings in the form that a rule gets and the platform stores: deterministic CBOR (RFC 8949 §4.2.1), defaults filled in.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -133,19 +74,6 @@ impl From<SettingsRefused> for SettingsError {
     }
 }
 
-/// What a rule says beside its decision: for the record, with no effect.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Remarks {
-    /// Notes, at most 8 of 200 characters.
-    pub notes: Vec<String>,
-    /// The condition that the valve is closed for.
-    pub close_reason: Option<Condition>,
-    /// The text code of each raise, in the order of the raises; 0 for none.
-    pub texts: Vec<u16>,
-    /// The rule's own fault, when it reported one instead of deciding.
-    pub fault: Option<ReportedFault>,
-}
-
 /// A fault in the rule's own words.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReportedFault {
@@ -157,27 +85,46 @@ pub struct ReportedFault {
     pub message: String,
 }
 
-/// One decision with its remarks.
+impl ReportedFault {
+    pub(crate) fn of(fault: &WitFault) -> Self {
+        Self { code: fault.code, field: plain(&fault.field, 200), message: plain(&fault.message, 500) }
+    }
+}
+
+/// What one call came to, in the worlds that have no fold in the domain.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Decision {
-    /// The outcome or the fault, and what it cost.
-    pub evaluation: Evaluation,
-    /// What the rule said beside it.
-    pub remarks: Remarks,
+pub struct Evaluated<T> {
+    /// The outcome, or why there is none.
+    pub result: Result<T, PolicyFault>,
+    /// The rule's own fault, when it reported one instead of deciding.
+    pub fault: Option<ReportedFault>,
+    /// What it cost.
+    pub fuel: u64,
 }
 
 /// A rule that is ready to run. Cheap to clone.
-#[derive(Clone)]
-pub struct AlarmRule {
+pub struct Rule<W: World = Alarm> {
     engine: Engine,
-    pre: AlarmPolicyPre<Limits>,
+    pre: W::Pre,
     digest: RuleDigest,
     description: Arc<Description>,
 }
 
-impl fmt::Debug for AlarmRule {
+impl<W: World> Clone for Rule<W> {
+    fn clone(&self) -> Self {
+        Self {
+            engine: self.engine.clone(),
+            pre: self.pre.clone(),
+            digest: self.digest,
+            description: Arc::clone(&self.description),
+        }
+    }
+}
+
+impl<W: World> fmt::Debug for Rule<W> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AlarmRule")
+        f.debug_struct("Rule")
+            .field("world", &W::KIND)
             .field("name", &self.description.name)
             .field("version", &self.description.version)
             .field("digest", &self.digest)
@@ -186,13 +133,25 @@ impl fmt::Debug for AlarmRule {
 }
 
 /// What came of one call, before the outcome is looked at.
-struct Called {
-    result: Result<Result<WitOutcome, WitFault>, PolicyFault>,
-    fuel: u64,
+pub(crate) struct Called<T> {
+    pub(crate) result: Result<Result<T, WitFault>, PolicyFault>,
+    pub(crate) fuel: u64,
 }
 
-impl AlarmRule {
-    pub(crate) fn new(engine: Engine, admitted: &Admitted) -> Self {
+impl<T> Called<T> {
+    /// The outcome once `check` has found it to be of the contract.
+    pub(crate) fn checked<U>(self, check: impl FnOnce(T) -> Result<U, PolicyFault>) -> Evaluated<U> {
+        let (result, fault) = match self.result {
+            Ok(Ok(outcome)) => (check(outcome), None),
+            Ok(Err(fault)) => (Err(reported(&fault)), Some(ReportedFault::of(&fault))),
+            Err(fault) => (Err(fault), None),
+        };
+        Evaluated { result, fault, fuel: self.fuel }
+    }
+}
+
+impl<W: World> Rule<W> {
+    pub(crate) fn new(engine: Engine, admitted: &Admitted<W>) -> Self {
         Self {
             engine,
             pre: admitted.pre.clone(),
@@ -211,75 +170,32 @@ impl AlarmRule {
         &self.description
     }
 
+    pub(crate) fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
     /// Checks settings that a person entered (JSON text) against the rule's schema, encodes them, and tries them on the rule.
     ///
     /// # Errors
     /// [`SettingsError`] names the property, what was expected and what came.
     pub fn encode_settings(&self, json: &str) -> Result<SettingsBytes, SettingsError> {
         let bytes = self.description.schema.encode(json)?;
-        let event = WitEvent {
-            context: DeviceContext {
-                // Any fixed time does: the trial must not depend on when it is made.
-                now_ms: 1_767_225_600_000,
-                installed_at_ms: None,
-                last_maintained_at_ms: None,
-                active_conditions: 0,
-                device_kind: DeviceKind::Detector.code(),
-                valve_state: ValveState::Unknown.code(),
-            },
-            trigger: convert::START,
-            timer_id: 0,
-            readings: &[],
-            extensions: &[],
-        };
-        match self.call(&bytes, &[], event).result {
-            Ok(Ok(_)) => Ok(SettingsBytes(bytes.into())),
+        match self.call(|store, instance| W::try_settings(instance, store, &bytes)).result {
+            Ok(Ok(())) => Ok(SettingsBytes(bytes.into())),
             Ok(Err(fault)) if fault.code == codes::fault::SETTINGS => Err(SettingsError::Contradiction {
-                field: convert::plain(&fault.field, 200),
-                message: convert::plain(&fault.message, 500),
+                field: plain(&fault.field, 200),
+                message: plain(&fault.message, 500),
             }),
             Ok(Err(fault)) => Err(SettingsError::Tried(reported(&fault))),
             Err(fault) => Err(SettingsError::Tried(fault)),
         }
     }
 
-    /// Folds one event. The same settings, state and event give the same evaluation, fuel included, on every machine.
-    pub fn evaluate(&self, settings: &[u8], state: &[u8], event: &PolicyEvent) -> Evaluation {
-        self.decide(settings, state, event).evaluation
-    }
-
-    /// Folds one event and keeps what the rule said beside its decision.
-    pub fn decide(&self, settings: &[u8], state: &[u8], event: &PolicyEvent) -> Decision {
-        let config = self.engine.config();
-        let failed =
-            |fault, fuel| Decision { evaluation: Evaluation { result: Err(fault), fuel }, remarks: Remarks::default() };
-        if event.readings.len() > config.max_readings {
-            let what = format!("readings in one event: at most {}, got {}", config.max_readings, event.readings.len());
-            return failed(PolicyFault::Limit { what }, 0);
-        }
-        let parts = EventParts::of(event);
-        let called = self.call(settings, state, parts.event(event));
-        match called.result {
-            Ok(Ok(outcome)) => convert::decision(outcome, event.now, called.fuel, config, &self.description),
-            Ok(Err(fault)) => {
-                let mut decision = failed(reported(&fault), called.fuel);
-                decision.remarks.fault = Some(ReportedFault {
-                    code: fault.code,
-                    field: convert::plain(&fault.field, 200),
-                    message: convert::plain(&fault.message, 500),
-                });
-                decision
-            }
-            Err(fault) => failed(fault, called.fuel),
-        }
-    }
-
-    /// This rule with settings bound: what the fold knows as a policy.
-    pub fn bind(&self, settings: SettingsBytes) -> BoundRule {
-        BoundRule { rule: self.clone(), settings }
-    }
-
-    fn call(&self, settings: &[u8], state: &[u8], event: WitEvent<'_>) -> Called {
+    /// One call in a fresh instance with the whole budget.
+    pub(crate) fn call<T>(
+        &self,
+        enter: impl FnOnce(&mut Store<Limits>, &W::Instance) -> wasmtime::Result<Result<T, WitFault>>,
+    ) -> Called<T> {
         let inner = self.engine.inner();
         let fuel = inner.config.fuel;
         // Declared before the store, so that the place is given back after the store has left the pool.
@@ -291,11 +207,10 @@ impl AlarmRule {
                 return Called { result: Err(PolicyFault::Limit { what }), fuel: 0 };
             }
         };
-        let result = match self.pre.instantiate(&mut store) {
-            Ok(policy) => policy
-                .davy_rules_alarm()
-                .call_evaluate(&mut store, settings, state, event)
-                .map_err(|error| instance::fault(&store, &error, fuel, Phase::Call)),
+        let result = match W::instantiate(&self.pre, &mut store) {
+            Ok(instance) => {
+                enter(&mut store, &instance).map_err(|error| instance::fault(&store, &error, fuel, Phase::Call))
+            }
             Err(error) => Err(instance::fault(&store, &error, fuel, Phase::Start)),
         };
         let left = store.get_fuel().unwrap_or(0);
@@ -304,33 +219,8 @@ impl AlarmRule {
 }
 
 /// The rule's own fault in one sentence.
-fn reported(fault: &WitFault) -> PolicyFault {
+pub(crate) fn reported(fault: &WitFault) -> PolicyFault {
     let kind = codes::fault::name(fault.code).unwrap_or("unknown kind");
     let field = if fault.field.is_empty() { String::new() } else { format!(" `{}`", fault.field) };
-    PolicyFault::Reported { message: convert::plain(&format!("{kind}{field}: {}", fault.message), 500) }
-}
-
-/// A rule with its settings.
-#[derive(Clone, Debug)]
-pub struct BoundRule {
-    rule: AlarmRule,
-    settings: SettingsBytes,
-}
-
-impl BoundRule {
-    /// The rule.
-    pub fn rule(&self) -> &AlarmRule {
-        &self.rule
-    }
-
-    /// Its settings.
-    pub fn settings(&self) -> &SettingsBytes {
-        &self.settings
-    }
-}
-
-impl AlarmPolicy for BoundRule {
-    fn evaluate(&self, state: &[u8], event: &PolicyEvent) -> Evaluation {
-        self.rule.evaluate(&self.settings, state, event)
-    }
+    PolicyFault::Reported { message: plain(&format!("{kind}{field}: {}", fault.message), 500) }
 }

@@ -1,9 +1,17 @@
-//! `#[alarm_policy]`.
+//! `#[alarm_policy]`, `#[billing_policy]`, `#[notification_policy]`: one shape, three worlds.
 
 use proc_macro2::TokenStream;
 use quote::quote;
 use syn::parse::{Parse, ParseStream};
 use syn::{Error, FnArg, Ident, ItemFn, LitInt, LitStr, Result, Token, Type};
+
+/// Which of the folding worlds.
+#[derive(Clone, Copy)]
+pub(crate) enum World {
+    Alarm,
+    Billing,
+    Notification,
+}
 
 /// What stands in the attribute's parentheses.
 pub(crate) struct Arguments {
@@ -38,17 +46,27 @@ impl Parse for Arguments {
                 input.parse::<Token![,]>()?;
             }
         }
-        let name = name.ok_or_else(|| input.error("expected `name = \"…\"`"))?;
-        let version = version.ok_or_else(|| input.error("expected `version = \"…\"`"))?;
-        let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-        if !(1..=64).contains(&name.value().len()) || !name.value().bytes().all(plain) {
-            return Err(Error::new(name.span(), "expected 1 to 64 lower-case letters, digits and `-`"));
-        }
-        if version.value().split('.').count() < 3 {
-            return Err(Error::new(version.span(), "expected MAJOR.MINOR.PATCH"));
-        }
+        let (name, version) = checked(name, version, input)?;
         Ok(Self { name, version, zh, en, texts })
     }
+}
+
+/// Name and version, both given and in their form.
+pub(crate) fn checked(
+    name: Option<LitStr>,
+    version: Option<LitStr>,
+    input: ParseStream<'_>,
+) -> Result<(LitStr, LitStr)> {
+    let name = name.ok_or_else(|| input.error("expected `name = \"…\"`"))?;
+    let version = version.ok_or_else(|| input.error("expected `version = \"…\"`"))?;
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    if !(1..=64).contains(&name.value().len()) || !name.value().bytes().all(plain) {
+        return Err(Error::new(name.span(), "expected 1 to 64 lower-case letters, digits and `-`"));
+    }
+    if version.value().split('.').count() < 3 {
+        return Err(Error::new(version.span(), "expected MAJOR.MINOR.PATCH"));
+    }
+    Ok((name, version))
 }
 
 fn coded_text(input: ParseStream<'_>) -> Result<(LitInt, LitStr, LitStr)> {
@@ -64,7 +82,7 @@ fn coded_text(input: ParseStream<'_>) -> Result<(LitInt, LitStr, LitStr)> {
     Ok((code, zh, inner.parse()?))
 }
 
-pub(crate) fn expand(arguments: &Arguments, function: &ItemFn) -> Result<TokenStream> {
+pub(crate) fn expand(world: World, arguments: &Arguments, function: &ItemFn) -> Result<TokenStream> {
     let wanted = "expected `fn(settings: &Settings, state: &mut State, event: &Event) -> Decision`";
     let parameters: Vec<_> = function.sig.inputs.iter().collect();
     let [settings, state, _] = parameters[..] else {
@@ -75,14 +93,48 @@ pub(crate) fn expand(arguments: &Arguments, function: &ItemFn) -> Result<TokenSt
     let (called, visibility) = (&function.sig.ident, &function.vis);
     let Arguments { name, version, zh, en, texts } = arguments;
     let texts = texts.iter().map(|(code, zh, en)| quote!((#code, #zh, #en)));
+    let (what, marker, contract, export) = match world {
+        World::Alarm => (
+            "The alarm policy of this crate.",
+            quote!(::davy_rules_sdk::alarm::Alarm),
+            quote!(::davy_rules_sdk::contract),
+            quote!(export_alarm_policy),
+        ),
+        World::Billing => (
+            "The billing policy of this crate.",
+            quote!(::davy_rules_sdk::billing::Billing),
+            quote!(::davy_rules_sdk::contract::billing),
+            quote!(export_billing_policy),
+        ),
+        World::Notification => (
+            "The notification policy of this crate.",
+            quote!(::davy_rules_sdk::notification::Notification),
+            quote!(::davy_rules_sdk::contract::notification),
+            quote!(export_notification_policy),
+        ),
+    };
+    let body = quote! {
+        fn describe() -> ::davy_rules_sdk::contract::Description {
+            ::davy_rules_sdk::policy::describe::<super::Policy>()
+        }
+        fn evaluate(
+            settings: ::std::vec::Vec<u8>,
+            state: ::std::vec::Vec<u8>,
+            event: contract::Event,
+        ) -> ::core::result::Result<contract::Outcome, ::davy_rules_sdk::contract::Fault> {
+            ::davy_rules_sdk::policy::run::<super::Policy>(&settings, &state, &event)
+        }
+    };
+    let component = component(&contract, &export, &body);
     Ok(quote! {
         #function
 
-        /// The alarm policy of this crate.
+        #[doc = #what]
         #[derive(Clone, Copy, Debug)]
         #visibility struct Policy;
 
-        impl ::davy_rules_sdk::policy::AlarmPolicy for Policy {
+        impl ::davy_rules_sdk::policy::Rule for Policy {
+            type World = #marker;
             type Settings = #settings;
             type State = #state;
             const NAME: &'static str = #name;
@@ -93,39 +145,40 @@ pub(crate) fn expand(arguments: &Arguments, function: &ItemFn) -> Result<TokenSt
             fn decide(
                 settings: &Self::Settings,
                 state: &mut Self::State,
-                event: &::davy_rules_sdk::contract::Event,
-            ) -> ::core::result::Result<::davy_rules_sdk::policy::Decision, ::davy_rules_sdk::contract::Fault> {
+                event: &#contract::Event,
+            ) -> ::core::result::Result<
+                <#marker as ::davy_rules_sdk::policy::Folding>::Decision,
+                ::davy_rules_sdk::contract::Fault,
+            > {
                 ::davy_rules_sdk::policy::IntoDecision::into_decision(#called(settings, state, event))
             }
         }
 
+        #component
+    })
+}
+
+/// The component's export and its allocator, on wasm32 only.
+pub(crate) fn component(contract: &TokenStream, export: &TokenStream, body: &TokenStream) -> TokenStream {
+    quote! {
         // The export names of a component's functions are unsafe attributes by the language's definition.
         #[cfg(target_arch = "wasm32")]
         #[allow(unsafe_code, missing_docs, unreachable_pub, clippy::all, clippy::pedantic)]
         mod __davy_export {
-            use ::davy_rules_sdk::contract;
+            use #contract as contract;
 
             struct Component;
 
             impl contract::Guest for Component {
-                fn describe() -> contract::Description {
-                    ::davy_rules_sdk::policy::describe::<super::Policy>()
-                }
-                fn evaluate(
-                    settings: ::std::vec::Vec<u8>,
-                    state: ::std::vec::Vec<u8>,
-                    event: contract::Event,
-                ) -> ::core::result::Result<contract::Outcome, contract::Fault> {
-                    ::davy_rules_sdk::policy::run::<super::Policy>(&settings, &state, &event)
-                }
+                #body
             }
 
-            contract::export_alarm_policy!(Component with_types_in contract);
+            contract::#export!(Component with_types_in contract);
 
             #[global_allocator]
             static MEMORY: ::davy_rules_sdk::alloc::Bump = ::davy_rules_sdk::alloc::Bump::new();
         }
-    })
+    }
 }
 
 /// The type that a reference parameter refers to.

@@ -8,7 +8,7 @@ use davy_domain::policy::{PolicyEvent, Trigger};
 use davy_domain::{ConditionSet, DeviceKind, Quantity, Reading, Timestamp, ValveState};
 use davy_rules::{Engine, EngineConfig};
 use davy_rules_sdk::contract::{self, DeviceContext};
-use davy_rules_sdk::policy::{AlarmPolicy, run};
+use davy_rules_sdk::policy::{Rule, run};
 use household_leak::Policy;
 use std::hint::black_box;
 use std::time::Instant;

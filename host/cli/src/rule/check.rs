@@ -3,14 +3,15 @@
 use super::{engine, read};
 use crate::exit::Answer;
 use anyhow::Result;
-use davy_rules::{Admitted, Refusal};
+use davy_rules::driver::AboutDriver;
+use davy_rules::{AnyAdmitted, Refusal};
 use davy_rules_sdk::schema::{Kind, Property};
 use serde_json::json;
 use std::path::Path;
 
 pub(crate) fn run(file: &Path, as_json: bool) -> Result<Answer> {
     let bytes = read(file)?;
-    let admitted = engine()?.admit(&bytes);
+    let admitted = engine()?.admit_any(&bytes);
     match &admitted {
         Ok(admitted) if as_json => println!("{:#}", accepted_json(admitted)),
         Ok(admitted) => accepted(file, admitted),
@@ -20,17 +21,17 @@ pub(crate) fn run(file: &Path, as_json: bool) -> Result<Answer> {
     Ok(admitted.is_ok().into())
 }
 
-fn accepted_json(admitted: &Admitted) -> serde_json::Value {
+fn accepted_json(admitted: &AnyAdmitted) -> serde_json::Value {
     json!({
         "admitted": true,
-        "world": admitted.world(),
+        "world": admitted.world().name(),
         "digest": admitted.digest(),
         "size": admitted.size(),
         "description": admitted.description(),
     })
 }
 
-fn accepted(file: &Path, admitted: &Admitted) {
+fn accepted(file: &Path, admitted: &AnyAdmitted) {
     let about = admitted.description();
     println!("{}: admitted", file.display());
     println!("  rule     {} {}", about.name, about.version);
@@ -41,8 +42,26 @@ fn accepted(file: &Path, admitted: &Admitted) {
     println!("  digest   {}", admitted.digest());
     println!("  size     {} bytes", admitted.size());
     println!("  imports  none");
+    if let Some(driver) = &about.driver {
+        devices(driver);
+    }
     println!("  settings {}", if about.schema.properties.is_empty() { "none" } else { "" });
     properties(&about.schema.properties, 2);
+}
+
+fn devices(driver: &AboutDriver) {
+    let or_none = |names: &[String]| if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+    println!("  vendor   {} / {}", driver.vendor.zh, driver.vendor.en);
+    println!("  models   {}", driver.models.join(", "));
+    println!("  kinds    {}", or_none(&driver.device_kinds));
+    println!("  orders   {}", or_none(&driver.actions));
+    println!("  tags");
+    for tag in &driver.tags {
+        let every = if tag.period_s == 0 { "by event".to_owned() } else { format!("every {} s", tag.period_s) };
+        let of = if tag.of_child { " of children" } else { "" };
+        let (name, unit, channel) = (tag.quantity.senml_name(), tag.quantity.unit(), tag.channel);
+        println!("    {name} [{channel}] {unit}{of}, {every}  ({} / {})", tag.label.zh, tag.label.en);
+    }
 }
 
 fn properties(list: &[Property], depth: usize) {

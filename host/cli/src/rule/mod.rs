@@ -17,9 +17,11 @@ pub(crate) enum Command {
     New {
         /// The rule's name: lower-case letters, digits and `-`
         name: String,
-        /// The folder of the rules SDK (`rules-sdk` in the platform's source)
-        #[arg(long, value_name = "PATH")]
-        sdk: PathBuf,
+        /// What kind of rule
+        #[arg(long, value_enum, default_value = "alarm")]
+        world: new::World,
+        #[command(flatten)]
+        sdk: new::Sdk,
         /// Where to make the crate [default: a folder with the rule's name]
         #[arg(long, value_name = "DIR")]
         path: Option<PathBuf>,
@@ -58,7 +60,7 @@ pub(crate) enum Command {
 
 pub(crate) fn run(command: Command) -> Result<Answer> {
     match command {
-        Command::New { name, sdk, path } => new::run(&name, &sdk, path.as_deref()),
+        Command::New { name, world, sdk, path } => new::run(&name, world, &sdk, path.as_deref()),
         Command::Build { path, output } => build::run(&path, output.as_deref()),
         Command::Check { file, json } => check::run(&file, json),
         Command::Test { file, fixtures, json } => test::run(&file, &fixtures, json),

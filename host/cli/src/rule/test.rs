@@ -4,45 +4,92 @@ use super::{check, engine, read};
 use crate::exit::Answer;
 use anyhow::Result;
 use davy_rules::fixtures::Sandbox;
-use davy_rules_sdk::fixtures::{self, Report};
-use serde_json::json;
+use davy_rules::world::World;
+use davy_rules::{Admitted, AnyAdmitted, Engine};
+use davy_rules_sdk::fixtures::{self, Fixed, Report};
+use davy_rules_sdk::harness::Evaluator;
+use serde_json::{Value, json};
 use std::path::Path;
+
+/// What came of one fixture, of whichever world.
+struct Case {
+    name: String,
+    about: String,
+    decisions: usize,
+    /// What each decision cost.
+    fuel: Vec<u64>,
+    mismatches: Vec<fixtures::Mismatch>,
+}
+
+impl<W: World> From<Report<W>> for Case {
+    fn from(report: Report<W>) -> Self {
+        let decisions = report.decisions.len();
+        let Report { name, about, fuel, mismatches, .. } = report;
+        Self { name, about, decisions, fuel, mismatches }
+    }
+}
 
 pub(crate) fn run(file: &Path, folder: &Path, as_json: bool) -> Result<Answer> {
     let bytes = read(file)?;
     let engine = engine()?;
-    let rule = match engine.admit(&bytes) {
-        Ok(admitted) => engine.load(&admitted),
+    let (digest, cases) = match engine.admit_any(&bytes) {
+        Ok(admitted) => (
+            admitted.digest(),
+            match &admitted {
+                AnyAdmitted::Alarm(admitted) => cases(&engine, admitted, folder),
+                AnyAdmitted::Billing(admitted) => cases(&engine, admitted, folder),
+                AnyAdmitted::Notification(admitted) => cases(&engine, admitted, folder),
+                AnyAdmitted::Driver(admitted) => cases(&engine, admitted, folder),
+            }?,
+        ),
         Err(_) => return check::run(file, as_json),
     };
-    let reports = fixtures::run_dir(folder, || Sandbox::new(&rule))?;
-    let failed = reports.iter().filter(|report| !report.passed()).count();
+    let failed = cases.iter().filter(|case| !case.mismatches.is_empty()).count();
+    let budget = engine.config().fuel;
     if as_json {
-        println!(
-            "{:#}",
-            json!({ "digest": rule.digest(), "fixtures": reports.iter().map(as_value).collect::<Vec<_>>() })
-        );
+        let cases: Vec<_> = cases.iter().map(as_value).collect();
+        println!("{:#}", json!({ "digest": digest, "fuel-budget": budget, "fixtures": cases }));
     } else {
-        reports.iter().for_each(print);
-        println!("{} passed, {failed} failed", reports.len() - failed);
+        for case in &cases {
+            print(case, budget);
+        }
+        println!("{} passed, {failed} failed", cases.len() - failed);
     }
     Ok((failed == 0).into())
 }
 
-fn as_value(report: &Report) -> serde_json::Value {
+fn cases<W>(engine: &Engine, admitted: &Admitted<W>, folder: &Path) -> Result<Vec<Case>>
+where
+    W: World + Fixed,
+    Sandbox<W>: Evaluator<World = W>,
+{
+    let rule = engine.load(admitted);
+    let reports = fixtures::run_dir(folder, || Sandbox::new(&rule))?;
+    Ok(reports.into_iter().map(Case::from).collect())
+}
+
+fn as_value(case: &Case) -> Value {
     json!({
-        "name": report.name,
-        "about": report.about,
-        "passed": report.passed(),
-        "decisions": report.decisions.len(),
-        "mismatches": report.mismatches,
+        "name": case.name,
+        "about": case.about,
+        "passed": case.mismatches.is_empty(),
+        "decisions": case.decisions,
+        "fuel": { "most": case.fuel.iter().max(), "total": case.fuel.iter().sum::<u64>() },
+        "mismatches": case.mismatches,
     })
 }
 
-fn print(report: &Report) {
-    let word = if report.passed() { "pass" } else { "FAIL" };
-    println!("{word}  {}  {} ({} decisions)", report.name, report.about, report.decisions.len());
-    for mismatch in &report.mismatches {
-        println!("      {mismatch}");
+fn print(case: &Case, budget: u64) {
+    let word = if case.mismatches.is_empty() { "pass" } else { "FAIL" };
+    let most = case.fuel.iter().max().copied().unwrap_or(0);
+    let share = 100.0 * most as f64 / budget as f64;
+    println!(
+        "{word}  {}  {} ({} decisions, at most {most} fuel each: {share:.1} % of the budget)",
+        case.name, case.about, case.decisions
+    );
+    for mismatch in &case.mismatches {
+        for line in mismatch.to_string().lines() {
+            println!("      {line}");
+        }
     }
 }

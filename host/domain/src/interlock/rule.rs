@@ -6,7 +6,7 @@ use crate::command::Cause;
 use crate::device::{Condition, Priority, ValveState};
 use crate::floor::FloorHit;
 use crate::policy::{Evaluation, PolicyEvent, PolicyFault, PolicyOutcome, PolicyTimer, Trigger, Wake};
-use crate::quantity::Reading;
+use crate::quantity::{Quantity, Reading};
 use crate::time::{Span, Timestamp};
 
 /// The most timers that a rule may have for one device.
@@ -105,7 +105,9 @@ impl Interlock {
         }
         match trigger {
             Trigger::Readings => !readings.iter().any(|reading| {
-                wake.unless.iter().any(|&(quantity, least)| reading.quantity == quantity && reading.value >= least)
+                let of = |quantity: Quantity| reading.quantity == quantity;
+                wake.unless.iter().any(|&(quantity, least)| of(quantity) && reading.value >= least)
+                    || wake.unless_below.iter().any(|&(quantity, most)| of(quantity) && reading.value <= most)
             }),
             Trigger::ValveMoved => !wake.on_valve,
             Trigger::Timer(_) => false,

@@ -233,7 +233,12 @@ impl AlarmPolicy for TalksNonsense {
 pub(crate) struct SleepsForever;
 impl AlarmPolicy for SleepsForever {
     fn evaluate(&self, _: &[u8], _: &PolicyEvent) -> Evaluation {
-        let wake = Wake { not_before: Timestamp::from_millis(i64::MAX), unless: Vec::new(), on_valve: false };
+        let wake = Wake {
+            not_before: Timestamp::from_millis(i64::MAX),
+            unless: Vec::new(),
+            unless_below: Vec::new(),
+            on_valve: false,
+        };
         answer(PolicyOutcome { wake: Some(wake), ..PolicyOutcome::default() })
     }
 }
@@ -261,7 +266,12 @@ impl AlarmPolicy for Honest {
         }
         if self.promises && outcome.state.is_empty() {
             let not_before = event.now + Span::from_minutes(10);
-            outcome.wake = Some(Wake { not_before, unless: vec![(Quantity::Gas, 10.0)], on_valve: false });
+            outcome.wake = Some(Wake {
+                not_before,
+                unless: vec![(Quantity::Gas, 10.0)],
+                unless_below: Vec::new(),
+                on_valve: false,
+            });
         }
         answer(outcome)
     }

@@ -9,10 +9,10 @@ mod describe;
 mod structure;
 mod world;
 
-use crate::bindings::AlarmPolicyPre;
+use crate::digest::RuleDigest;
+use crate::driver::AboutDriver;
 use crate::engine::Engine;
-use crate::instance::Limits;
-use crate::rule::RuleDigest;
+use crate::world::{Alarm, Billing, DeviceDriver, Linked, Notification, World, WorldKind};
 use davy_rules_sdk::schema::Schema;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -30,7 +30,7 @@ pub enum Stage {
     Structure,
     /// It is not valid WebAssembly of the features that are allowed.
     Validation,
-    /// It imports something, or does not export an alarm policy of a known version.
+    /// It imports something, or does not export one world of a known version.
     World,
     /// It could not be compiled.
     Compile,
@@ -101,27 +101,40 @@ pub struct Description {
     pub settings_schema: String,
     /// Texts for alarms by their code, 1 or higher.
     pub texts: Vec<(u16, LocalizedText)>,
+    /// What a driver says of itself besides.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub driver: Option<AboutDriver>,
     /// The schema as the host understands it.
     #[serde(skip)]
     pub schema: Schema,
 }
 
-/// A component that may be loaded.
-#[derive(Clone)]
-pub struct Admitted {
-    pub(crate) pre: AlarmPolicyPre<Limits>,
+/// A component that may be loaded: an alarm policy, unless another world is named.
+pub struct Admitted<W: World = Alarm> {
+    pub(crate) pre: W::Pre,
     pub(crate) digest: RuleDigest,
     pub(crate) description: Arc<Description>,
     pub(crate) size: usize,
 }
 
-impl fmt::Debug for Admitted {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Admitted").field("digest", &self.digest).field("size", &self.size).finish_non_exhaustive()
+impl<W: World> Clone for Admitted<W> {
+    fn clone(&self) -> Self {
+        let Self { pre, digest, description, size } = self;
+        Self { pre: pre.clone(), digest: *digest, description: Arc::clone(description), size: *size }
     }
 }
 
-impl Admitted {
+impl<W: World> fmt::Debug for Admitted<W> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Admitted")
+            .field("world", &W::KIND)
+            .field("digest", &self.digest)
+            .field("size", &self.size)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<W: World> Admitted<W> {
     /// SHA-256 of the component's bytes.
     pub fn digest(&self) -> RuleDigest {
         self.digest
@@ -138,15 +151,93 @@ impl Admitted {
     }
 
     /// The contract that it was found to fulfil.
-    pub fn world(&self) -> &'static str {
-        world::ALARM_WORLD
+    pub fn world(&self) -> WorldKind {
+        W::KIND
+    }
+}
+
+/// A component that may be loaded, of whichever world it is.
+#[derive(Clone, Debug)]
+pub enum AnyAdmitted {
+    /// An alarm policy.
+    Alarm(Admitted<Alarm>),
+    /// A billing policy.
+    Billing(Admitted<Billing>),
+    /// A notification policy.
+    Notification(Admitted<Notification>),
+    /// A device driver.
+    Driver(Admitted<DeviceDriver>),
+}
+
+impl AnyAdmitted {
+    /// SHA-256 of the component's bytes.
+    pub fn digest(&self) -> RuleDigest {
+        match self {
+            Self::Alarm(admitted) => admitted.digest,
+            Self::Billing(admitted) => admitted.digest,
+            Self::Notification(admitted) => admitted.digest,
+            Self::Driver(admitted) => admitted.digest,
+        }
+    }
+
+    /// What the rule says of itself.
+    pub fn description(&self) -> &Description {
+        match self {
+            Self::Alarm(admitted) => &admitted.description,
+            Self::Billing(admitted) => &admitted.description,
+            Self::Notification(admitted) => &admitted.description,
+            Self::Driver(admitted) => &admitted.description,
+        }
+    }
+
+    /// The component's size in bytes.
+    pub fn size(&self) -> usize {
+        match self {
+            Self::Alarm(admitted) => admitted.size,
+            Self::Billing(admitted) => admitted.size,
+            Self::Notification(admitted) => admitted.size,
+            Self::Driver(admitted) => admitted.size,
+        }
+    }
+
+    /// The contract that it was found to fulfil.
+    pub fn world(&self) -> WorldKind {
+        match self {
+            Self::Alarm(admitted) => admitted.world(),
+            Self::Billing(admitted) => admitted.world(),
+            Self::Notification(admitted) => admitted.world(),
+            Self::Driver(admitted) => admitted.world(),
+        }
     }
 }
 
 /// The stack of the compiling thread: the compiler recurses over nested blocks, whose depth the structure check has capped.
 const COMPILE_STACK: usize = 64 << 20;
 
-pub(crate) fn admit(engine: &Engine, bytes: &[u8]) -> Result<Admitted, Refusal> {
+/// Everything, for a component that must be of one world.
+pub(crate) fn admit<W: World>(engine: &Engine, bytes: &[u8]) -> Result<Admitted<W>, Refusal> {
+    match inspect(engine, bytes)? {
+        kind if kind == W::KIND => complete(engine, bytes),
+        kind => Err(Refusal::new(
+            Stage::World,
+            format!("expected {} ({}), got {} ({kind})", W::KIND.words(), W::KIND, kind.words()),
+            format!("Give {} here, or use this one where {} belongs", W::KIND.words(), kind.words()),
+        )),
+    }
+}
+
+/// Everything, for a component of whichever world.
+pub(crate) fn admit_any(engine: &Engine, bytes: &[u8]) -> Result<AnyAdmitted, Refusal> {
+    Ok(match inspect(engine, bytes)? {
+        WorldKind::AlarmPolicy => AnyAdmitted::Alarm(complete(engine, bytes)?),
+        WorldKind::BillingPolicy => AnyAdmitted::Billing(complete(engine, bytes)?),
+        WorldKind::NotificationPolicy => AnyAdmitted::Notification(complete(engine, bytes)?),
+        WorldKind::DeviceDriver => AnyAdmitted::Driver(complete(engine, bytes)?),
+    })
+}
+
+/// What can be said of the bytes without compiling them; which world they are of.
+fn inspect(engine: &Engine, bytes: &[u8]) -> Result<WorldKind, Refusal> {
     let config = engine.config();
     if bytes.len() > config.max_component_size {
         return Err(Refusal::new(
@@ -157,7 +248,11 @@ pub(crate) fn admit(engine: &Engine, bytes: &[u8]) -> Result<Admitted, Refusal> 
     }
     structure::check(bytes, config)?;
     structure::validate(bytes)?;
-    world::check(bytes)?;
+    world::check(bytes)
+}
+
+/// Compiles what was inspected, and asks it what it is.
+fn complete<W: World>(engine: &Engine, bytes: &[u8]) -> Result<Admitted<W>, Refusal> {
     let component = compile(engine, bytes)?;
     refuse_imports(engine, &component)?;
     let pre = engine
@@ -165,14 +260,10 @@ pub(crate) fn admit(engine: &Engine, bytes: &[u8]) -> Result<Admitted, Refusal> 
         .linker
         .instantiate_pre(&component)
         .map_err(|error| Refusal::new(Stage::World, format!("cannot be linked: {error:#}"), world::REBUILD))?;
-    let pre = AlarmPolicyPre::new(pre).map_err(|error| {
-        Refusal::new(
-            Stage::World,
-            format!("its exports are not those of {}: {error:#}", world::ALARM_WORLD),
-            world::REBUILD,
-        )
+    let pre = <W as Linked>::link(pre).map_err(|error| {
+        Refusal::new(Stage::World, format!("its exports are not those of {}: {error:#}", W::KIND), world::REBUILD)
     })?;
-    let description = describe::ask(engine, &pre)?;
+    let description = describe::ask::<W>(engine, &pre)?;
     Ok(Admitted { pre, digest: RuleDigest::of(bytes), description: Arc::new(description), size: bytes.len() })
 }
 

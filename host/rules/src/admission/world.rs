@@ -1,20 +1,14 @@
-//! What a component takes from outside (nothing) and what it offers (an alarm policy of a known version).
+//! What a component takes from outside (nothing) and what it offers (one world of a known version).
 
 use super::{Refusal, Stage};
+use crate::world::WorldKind;
 use std::panic::catch_unwind;
 use wit_component::DecodedWasm;
 use wit_parser::{Resolve, TypeDefKind, WorldId, WorldItem, WorldKey};
 
-/// The world that this host runs.
-pub(super) const ALARM_WORLD: &str = "davy:rules/alarm-policy@0.1.0";
-/// What a component of it exports.
-const ALARM_INTERFACE: &str = "davy:rules/alarm@0.1.0";
-/// The same without its version.
-const ALARM_NAME: &str = "davy:rules/alarm";
-
 pub(super) const REBUILD: &str = "Rebuild the rule against this platform's SDK with `davyctl rule build`";
 
-pub(super) fn check(bytes: &[u8]) -> Result<(), Refusal> {
+pub(super) fn check(bytes: &[u8]) -> Result<WorldKind, Refusal> {
     let refuse = |reason: String| Refusal::new(Stage::World, reason, REBUILD);
     // The decoder's input is untrusted, and a panic in it must be a refusal like any other.
     let decoded = catch_unwind(|| wit_component::decode(bytes))
@@ -65,20 +59,58 @@ pub(super) fn refuse_imports(offenders: &[String]) -> Refusal {
     )
 }
 
-fn exports(resolve: &Resolve, world: WorldId) -> Result<(), Refusal> {
-    let names: Vec<String> =
-        resolve.worlds[world].exports.keys().map(|key: &WorldKey| resolve.name_world_key(key)).collect();
-    let ours = names.iter().any(|name| name == ALARM_INTERFACE);
-    let others: Vec<&str> = names.iter().map(String::as_str).filter(|name| *name != ALARM_INTERFACE).collect();
-    if ours && others.is_empty() {
-        return Ok(());
-    }
-    let version = others.iter().find_map(|name| name.strip_prefix(ALARM_NAME)?.strip_prefix('@'));
-    let reason = match (ours, version) {
-        (false, Some(version)) => format!("expected {ALARM_INTERFACE}, got version {version} of it"),
-        (false, None) if names.is_empty() => format!("expected it to export {ALARM_INTERFACE}, got no export at all"),
-        (false, None) => format!("expected it to export {ALARM_INTERFACE}, got {}", names.join(", ")),
-        (true, _) => format!("expected {ALARM_INTERFACE} alone, got also {}", others.join(", ")),
+/// Which world's interface it exports, that and nothing else, with all of its functions.
+fn exports(resolve: &Resolve, world: WorldId) -> Result<WorldKind, Refusal> {
+    let exports = &resolve.worlds[world].exports;
+    let names: Vec<String> = exports.keys().map(|key: &WorldKey| resolve.name_world_key(key)).collect();
+    let refuse = |reason: String| Err(Refusal::new(Stage::World, reason, REBUILD));
+    let is_of = |kind: &&WorldKind| names.iter().any(|name| name == kind.interface());
+    let Some(kind) = WorldKind::ALL.iter().find(is_of).copied() else {
+        return refuse(format!("expected it to export {}, got {}", expected(&names), shown(&names)));
     };
-    Err(Refusal::new(Stage::World, reason, REBUILD))
+    let others: Vec<&str> = names.iter().map(String::as_str).filter(|name| *name != kind.interface()).collect();
+    if !others.is_empty() {
+        return refuse(format!("expected {} alone, got also {}", kind.interface(), others.join(", ")));
+    }
+    let found = exports.values().find_map(|item| match item {
+        WorldItem::Interface { id, .. } => Some(&resolve.interfaces[*id].functions),
+        WorldItem::Function(_) | WorldItem::Type { .. } => None,
+    });
+    let lacks = |function: &&str| found.is_none_or(|functions| !functions.contains_key(*function));
+    let missing: Vec<&str> = kind.functions().iter().copied().filter(lacks).collect();
+    if missing.is_empty() {
+        return Ok(kind);
+    }
+    let missing: Vec<_> = missing.iter().map(|function| format!("{}#{function}", kind.interface())).collect();
+    refuse(format!(
+        "expected every function of {}, missing {}: {}",
+        kind.interface(),
+        missing.len(),
+        missing.join(", ")
+    ))
+}
+
+/// The interfaces that it should have exported one of: the one that it exports in another version, or all.
+fn expected(names: &[String]) -> String {
+    let base = |name: &str| name.split('@').next().unwrap_or_default().to_owned();
+    let meant = WorldKind::ALL.iter().find(|kind| names.iter().any(|name| base(name) == base(kind.interface())));
+    if let Some(kind) = meant {
+        return kind.interface().to_owned();
+    }
+    let all: Vec<_> = WorldKind::ALL.iter().map(|kind| kind.interface()).collect();
+    format!("one of {}", all.join(", "))
+}
+
+/// What it exports instead, with a word about another version.
+fn shown(names: &[String]) -> String {
+    let other_version = names.iter().find_map(|name| {
+        let (base, version) = name.split_once('@')?;
+        let known = WorldKind::ALL.iter().any(|kind| kind.interface().split('@').next() == Some(base));
+        known.then(|| format!("version {version} of it"))
+    });
+    match other_version {
+        Some(version) => version,
+        None if names.is_empty() => "no export at all".into(),
+        None => names.join(", "),
+    }
 }

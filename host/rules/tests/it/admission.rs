@@ -170,3 +170,43 @@ fn invalid_code_is_refused_with_its_place() {
     );
     assert!(refusal.place.unwrap().starts_with("byte "));
 }
+
+#[test]
+fn every_function_that_an_interface_lacks_is_named() {
+    let half = wat(r#"(component
+            (core module $m (func (export "f")))
+            (core instance $i (instantiate $m))
+            (func $f (canon lift (core func $i "f")))
+            (instance $part (export "describe" (func $f)))
+            (export "davy:rules/driver@0.1.0" (instance $part)))"#);
+    let refusal = refused(&half, Stage::World, "missing 2");
+    for name in ["davy:rules/driver@0.1.0#decode", "davy:rules/driver@0.1.0#encode"] {
+        assert!(refusal.reason.contains(name), "expected {name} in {refusal}");
+    }
+    let none = refused(&wat("(component)"), Stage::World, "no export at all");
+    for world in ["alarm", "billing", "notification", "driver"] {
+        assert!(none.reason.contains(&format!("davy:rules/{world}@0.1.0")), "{none}");
+    }
+}
+
+#[test]
+fn a_component_of_two_worlds_is_of_none() {
+    let both = wat(r#"(component
+            (instance $i)
+            (export "davy:rules/alarm@0.1.0" (instance $i))
+            (export "davy:rules/billing@0.1.0" (instance $i)))"#);
+    refused(&both, Stage::World, "alone, got also davy:rules/billing@0.1.0");
+}
+
+#[test]
+fn functions_of_other_types_than_the_contracts_are_refused() {
+    let wrong = wat(r#"(component
+            (core module $m (func (export "f")))
+            (core instance $i (instantiate $m))
+            (func $f (canon lift (core func $i "f")))
+            (instance $part (export "describe" (func $f)) (export "evaluate" (func $f)))
+            (export "davy:rules/billing@0.1.0" (instance $part)))"#);
+    let refusal = engine().admit_any(&wrong).expect_err("expected a refusal");
+    assert_eq!(refusal.stage, Stage::World, "{refusal}");
+    assert!(refusal.reason.contains("its exports are not those of davy:rules/billing-policy@0.1.0"), "{refusal}");
+}

@@ -13,19 +13,22 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
-/// The example rule's folder.
-pub(crate) fn example_folder() -> PathBuf {
-    root().join("example-rules/household-leak")
+/// The folder of an example rule.
+pub(crate) fn example_folder(name: &str) -> PathBuf {
+    root().join("example-rules").join(name)
 }
 
-/// The example rule, built as `davyctl rule build` does.
+/// An example rule, built as `davyctl rule build` does.
+pub(crate) fn example(name: &str) -> Vec<u8> {
+    // A folder of its own: the one of the running tests may be locked by whoever started them.
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("rules");
+    package::build_crate(&example_folder(name), Some(&target)).unwrap().component
+}
+
+/// The first of the example rules.
 pub(crate) fn household_leak() -> &'static [u8] {
     static BUILT: OnceLock<Vec<u8>> = OnceLock::new();
-    BUILT.get_or_init(|| {
-        // A folder of its own: the one of the running tests may be locked by whoever started them.
-        let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("rules");
-        package::build_crate(&example_folder(), Some(&target)).unwrap().component
-    })
+    BUILT.get_or_init(|| example("household-leak"))
 }
 
 pub(crate) fn engine() -> Engine {

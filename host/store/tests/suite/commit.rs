@@ -161,7 +161,12 @@ async fn a_decision_reads_back_as_it_was_made(fixture: Fixture) {
         clear: vec![Condition::GasRising],
         close_valve: true,
         timers: vec![PolicyTimer { id: 4, at: at(99) }],
-        wake: Some(Wake { not_before: at(50), unless: vec![(Quantity::Gas, 4.5)], on_valve: true }),
+        wake: Some(Wake {
+            not_before: at(50),
+            unless: vec![(Quantity::Gas, 4.5)],
+            unless_below: Vec::new(),
+            on_valve: true,
+        }),
         words: Words { texts: vec![(Condition::GasHigh, text("泄漏", "leak"))], notes: vec!["61.7 %LEL".to_owned()] },
     };
     let made = decision(vec![leak.id], Ok(outcome));

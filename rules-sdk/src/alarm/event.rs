@@ -1,7 +1,7 @@
-//! Reading an event: the trigger as an enum, readings of one quantity, active conditions, the service life.
+//! Reading an alarm event: the trigger as an enum, readings of one quantity, active conditions, the service life.
 
 use crate::codes::trigger;
-use crate::contract::{Event, Fault, Reading};
+use crate::contract::{Event, Reading};
 use core::fmt;
 
 /// Why the rule is called.
@@ -55,18 +55,6 @@ impl Event {
     /// The value of an extension, if the platform gives it.
     pub fn extension(&self, name: &str) -> Option<&str> {
         self.extensions.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
-    }
-}
-
-impl Fault {
-    /// A fault that no setting and no stored state explains; `message` says what was expected and what came.
-    pub fn other(message: impl Into<String>) -> Self {
-        Self { code: crate::codes::fault::OTHER, field: String::new(), message: message.into() }
-    }
-
-    /// Settings that the schema allows one by one but that contradict each other; `field` is the property's name.
-    pub fn settings(field: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { code: crate::codes::fault::SETTINGS, field: field.into(), message: message.into() }
     }
 }
 
