@@ -5,9 +5,11 @@
 mod admission;
 mod cache;
 mod components;
+mod contract;
 mod determinism;
 mod explain;
 mod fixtures;
 mod hostile;
 mod mutation;
 mod settings;
+mod wake;
