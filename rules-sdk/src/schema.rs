@@ -55,7 +55,7 @@ impl fmt::Display for SettingsRefused {
 impl std::error::Error for SettingsRefused {}
 
 /// A parsed settings schema.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Schema {
     /// The properties of the settings object, in the order of the schema's text.
     pub properties: Vec<Property>,

@@ -239,3 +239,131 @@ fn checked(
         notes: text::notes(&outcome.notes),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use davy_rules_sdk::contract::billing::{LocalDate, NoticeProof, NoticeRequirement};
+
+    const NOW: i64 = 1_800_000_000_000;
+
+    /// An account that may be shut off.
+    fn account() -> AccountContext {
+        AccountContext {
+            now_ms: NOW,
+            today: LocalDate { year: 2027, month: 1, day: 15 },
+            class: codes::account_class::HOUSEHOLD,
+            persons: 3,
+            balance_fen: -9_000,
+            arrears_fen: 9_000,
+            days_overdue: 60,
+            period_start_ms: 0,
+            period_litres: 0,
+            tariff: Vec::new(),
+            exemptions: 0,
+            required: vec![NoticeRequirement { kind: codes::notice::DEMAND, days: 30 }],
+            notices: vec![NoticeProof {
+                kind: codes::notice::DEMAND,
+                sent_at_ms: 0,
+                proven_at_ms: Some(0),
+                days_since_sent: 40,
+                days_since_proven: 40,
+                named_fen: 9_000,
+            }],
+            supply: codes::supply::OPEN,
+        }
+    }
+
+    fn nothing() -> wit::Outcome {
+        wit::Outcome {
+            state: Vec::new(),
+            charges: Vec::new(),
+            notices: Vec::new(),
+            shut_off: None,
+            arm: false,
+            timers: Vec::new(),
+            notes: Vec::new(),
+        }
+    }
+
+    fn judged(outcome: wit::Outcome, account: &AccountContext) -> Result<Outcome, String> {
+        let description = Description::default();
+        checked(outcome, account, &EngineConfig::default(), &description).map_err(|fault| fault.to_string())
+    }
+
+    #[track_caller]
+    fn refused(outcome: wit::Outcome, account: &AccountContext, words: &str) {
+        let fault = judged(outcome, account).unwrap_err();
+        assert!(fault.contains(words), "expected {words:?} in {fault:?}");
+    }
+
+    fn shut_off() -> wit::Outcome {
+        let request = wit::ShutOffRequest { not_before_ms: NOW, arrears_fen: 9_000, text: 0 };
+        wit::Outcome { shut_off: Some(request), ..nothing() }
+    }
+
+    #[test]
+    fn a_shut_off_passes_only_when_the_law_has_no_objection() {
+        assert!(judged(shut_off(), &account()).unwrap().shut_off.is_some());
+        let unlawful = |change: fn(&mut AccountContext), words: &str| {
+            let mut account = account();
+            change(&mut account);
+            refused(shut_off(), &account, words);
+        };
+        unlawful(|a| a.exemptions = 1 << codes::exemption::VULNERABLE, "exempt: vulnerable");
+        unlawful(|a| a.notices[0].proven_at_ms = None, "the demand notice is not proven");
+        unlawful(|a| a.notices[0].days_since_proven = 29, "proven 29 days ago, the law asks for 30");
+        unlawful(|a| a.required.clear(), "no statutory table");
+        unlawful(|a| a.supply = codes::supply::CLOSED_FOR_SAFETY, "closed-for-safety");
+        unlawful(|a| a.class = codes::account_class::PUBLIC, "never shut off");
+        unlawful(|a| a.arrears_fen = 8_999, "1 to the account's 8999, got 9000");
+    }
+
+    #[test]
+    fn a_charge_must_be_its_volume_times_its_price() {
+        let line = |kind, amount_fen| wit::Charge {
+            kind,
+            step: 1,
+            text: 0,
+            from_ms: 0,
+            to_ms: NOW,
+            litres: 12_345,
+            price: 300_000,
+            amount_fen,
+        };
+        let of = |line| wit::Outcome { charges: vec![line], ..nothing() };
+        use codes::charge::{CREDIT, VOLUME};
+        assert!(judged(of(line(VOLUME, 3_704)), &account()).is_ok());
+        assert!(judged(of(line(CREDIT, -3_704)), &account()).is_ok());
+        refused(of(line(VOLUME, 3_703)), &account(), "litres × price, 3704, got 3703");
+        refused(of(line(CREDIT, 3_704)), &account(), "litres × price, -3704");
+        refused(of(line(99, 3_704)), &account(), "a known code, got 99");
+        refused(of(wit::Charge { to_ms: -1, ..line(VOLUME, 3_704) }), &account(), "an end not before the begin");
+        refused(of(wit::Charge { text: 7, ..line(VOLUME, 3_704) }), &account(), "the rule's own texts, got 7");
+    }
+
+    #[test]
+    fn the_gas_comes_back_only_where_arrears_took_it() {
+        let arm = || wit::Outcome { arm: true, ..nothing() };
+        refused(arm(), &account(), "closed for arrears, got open");
+        let closed = |supply| AccountContext { supply, ..account() };
+        refused(arm(), &closed(codes::supply::CLOSED_FOR_SAFETY), "closed-for-safety");
+        assert!(judged(arm(), &closed(codes::supply::CLOSED_FOR_ARREARS)).unwrap().arm);
+    }
+
+    #[test]
+    fn a_notice_is_asked_for_once_and_not_in_the_past() {
+        let request =
+            |not_before_ms| wit::NoticeRequest { kind: codes::notice::DEMAND, text: 0, amount_fen: 1, not_before_ms };
+        let of = |notices| wit::Outcome { notices, ..nothing() };
+        assert!(judged(of(vec![request(NOW)]), &account()).is_ok());
+        refused(of(vec![request(NOW), request(NOW)]), &account(), "each kind once");
+        refused(of(vec![request(NOW - 1)]), &account(), "from now to 400 days ahead");
+        refused(of(vec![wit::NoticeRequest { amount_fen: -1, ..request(NOW) }]), &account(), "0 or more, got -1");
+    }
+
+    #[test]
+    fn too_much_state_is_a_limit() {
+        refused(wit::Outcome { state: vec![0; 4_097], ..nothing() }, &account(), "at most 4096 bytes, got 4097");
+    }
+}

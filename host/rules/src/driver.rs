@@ -201,3 +201,59 @@ fn decoded(decoded: wit::Decoded) -> Result<Decoded, PolicyFault> {
     }
     Ok(Decoded { children: decoded.children, readings, reports, status, notes: text::notes(&decoded.notes) })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn nothing() -> wit::Decoded {
+        wit::Decoded {
+            children: Vec::new(),
+            readings: Vec::new(),
+            reports: Vec::new(),
+            status: Vec::new(),
+            notes: Vec::new(),
+        }
+    }
+
+    fn reading(quantity: u16, value: f64, child: u16) -> wit::DriverReading {
+        wit::DriverReading { reading: wit::Reading { at_ms: 0, value, quantity, channel: 0 }, child }
+    }
+
+    #[track_caller]
+    fn refused(message: wit::Decoded, words: &str) {
+        let fault = decoded(message).unwrap_err().to_string();
+        assert!(fault.contains(words), "expected {words:?} in {fault:?}");
+    }
+
+    #[test]
+    fn one_reading_that_cannot_be_refuses_the_message() {
+        let gas = |value| reading(codes::quantity::GAS, value, 0);
+        assert_eq!(decoded(wit::Decoded { readings: vec![gas(3.0)], ..nothing() }).unwrap().readings.len(), 1);
+        refused(wit::Decoded { readings: vec![gas(3.0), gas(f64::NAN)], ..nothing() }, "readings[1]");
+        refused(wit::Decoded { readings: vec![gas(1e9)], ..nothing() }, "readings[0]");
+        refused(wit::Decoded { readings: vec![reading(99, 1.0, 0)], ..nothing() }, "a known quantity, got 99");
+    }
+
+    #[test]
+    fn a_child_must_be_one_of_those_that_the_message_names() {
+        let of_child = |child| vec![reading(codes::quantity::GAS, 1.0, child)];
+        let children = vec!["H001".to_owned()];
+        assert!(decoded(wit::Decoded { children: children.clone(), readings: of_child(1), ..nothing() }).is_ok());
+        refused(wit::Decoded { children: children.clone(), readings: of_child(2), ..nothing() }, "a child from 0 to 1");
+        refused(wit::Decoded { children: [&children[..], &children[..]].concat(), ..nothing() }, "each once");
+        refused(wit::Decoded { children: vec![String::new()], ..nothing() }, "1 to 64 characters");
+        let report = wit::Report { counter: 1, at_ms: 0, outcome: 2, child: 1 };
+        refused(wit::Decoded { reports: vec![report], ..nothing() }, "reports: child");
+        let report = wit::Report { outcome: 77, child: 0, ..report };
+        refused(wit::Decoded { reports: vec![report], ..nothing() }, "a known code, got 77");
+    }
+
+    #[test]
+    fn a_status_is_plain_text_under_a_plain_name() {
+        let status = |name: &str| wit::Decoded { status: vec![(name.into(), "a\u{7}b".into())], ..nothing() };
+        assert_eq!(decoded(status("fault-bits")).unwrap().status, [("fault-bits".into(), "a b".into())]);
+        refused(status("Fault"), "lower-case letters");
+        refused(status(""), "lower-case letters");
+    }
+}

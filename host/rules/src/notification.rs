@@ -148,3 +148,87 @@ fn checked(
         notes: text::notes(&outcome.notes),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use davy_rules_sdk::contract::notification::Recipient;
+
+    fn alarm() -> AlarmContext {
+        AlarmContext {
+            now_ms: 1_000,
+            raised_at_ms: 0,
+            acknowledged_at_ms: None,
+            condition: codes::condition::GAS_HIGH,
+            priority: codes::priority::URGENT,
+            holds: true,
+            device_kind: codes::device_kind::DETECTOR,
+            valve_state: codes::valve_state::CLOSED,
+            premises_class: codes::account_class::HOUSEHOLD,
+            local_minute: 0,
+            quiet_hours: false,
+            recipients: vec![Recipient {
+                role: codes::role::OWNER,
+                rank: 0,
+                channels: 1 << codes::channel::SMS,
+                on_duty: true,
+            }],
+        }
+    }
+
+    const SEND: wit::Send = wit::Send {
+        id: 1,
+        role: codes::role::OWNER,
+        rank: 0,
+        channel: codes::channel::SMS,
+        text: 0,
+        break_quiet: true,
+        attempt: 1,
+    };
+
+    fn judged(sends: Vec<wit::Send>, timers: &[u32], cancels: &[u32]) -> Result<Outcome, String> {
+        let timer = |id: &u32| crate::bindings::WitTimer { id: *id, at_ms: 2_000 };
+        let outcome = wit::Outcome {
+            state: Vec::new(),
+            sends,
+            timers: timers.iter().map(timer).collect(),
+            cancels: cancels.to_vec(),
+            notes: vec!["a\nnote".into(); 20],
+        };
+        let description = Description::default();
+        checked(outcome, &alarm(), &EngineConfig::default(), &description).map_err(|fault| fault.to_string())
+    }
+
+    #[track_caller]
+    fn refused(result: Result<Outcome, String>, words: &str) {
+        let fault = result.unwrap_err();
+        assert!(fault.contains(words), "expected {words:?} in {fault:?}");
+    }
+
+    #[test]
+    fn a_message_goes_only_to_whom_the_event_named_and_over_what_reaches_them() {
+        assert_eq!(judged(vec![SEND], &[], &[]).unwrap().sends.len(), 1);
+        refused(judged(vec![wit::Send { rank: 1, ..SEND }], &[], &[]), "a recipient of the event, got owner 1");
+        refused(judged(vec![wit::Send { role: 77, ..SEND }], &[], &[]), "a recipient of the event, got unknown 0");
+        let voice = wit::Send { channel: codes::channel::VOICE, ..SEND };
+        refused(judged(vec![voice], &[], &[]), "a channel that reaches owner 0, got voice");
+        refused(judged(vec![wit::Send { channel: 40, ..SEND }], &[], &[]), "a known code, got 40");
+    }
+
+    #[test]
+    fn messages_are_numbered_and_few() {
+        refused(judged(vec![SEND, SEND], &[], &[]), "1 or higher, each once");
+        refused(judged(vec![wit::Send { id: 0, ..SEND }], &[], &[]), "1 or higher");
+        refused(judged(vec![wit::Send { attempt: 0, ..SEND }], &[], &[]), "sends: attempt");
+        let many = (1..=33).map(|id| wit::Send { id, ..SEND }).collect();
+        refused(judged(many, &[], &[]), "at most 32, got 33");
+    }
+
+    #[test]
+    fn a_timer_is_set_or_taken_back() {
+        refused(judged(Vec::new(), &[7], &[7]), "no timer that is set as well, got 7");
+        let outcome = judged(Vec::new(), &[7], &[8]).unwrap();
+        assert_eq!((outcome.timers[0].id, &outcome.cancels[..]), (7, &[8][..]));
+        assert_eq!(outcome.notes, vec!["a note"; 8], "the log is cut and cleaned, and costs no decision");
+    }
+}

@@ -89,7 +89,7 @@ pub struct LocalizedText {
 }
 
 /// What a rule says of itself, checked.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Description {
     /// 1 to 64 lower-case letters, digits and `-`.
     pub name: String,
