@@ -104,18 +104,19 @@ pub(crate) fn hostile_with(version: &str, schema: &str, describe: &str, items: &
         schema_len = schema.len(),
     );
     let mut core = wat::parse_str(&wat).unwrap_or_else(|error| panic!("{error}\n{wat}"));
-    embed(&mut core, version);
+    embed(&mut core, version, "alarm.wit", "alarm-policy");
     package::componentize(&core).unwrap()
 }
 
-fn embed(core: &mut Vec<u8>, version: &str) {
+/// Puts the description of a world's interfaces into a core module.
+pub(crate) fn embed(core: &mut Vec<u8>, version: &str, file: &str, world: &str) {
     let mut resolve = Resolve::default();
-    let texts = ["package.wit", "types.wit", "alarm.wit"]
-        .map(|file| std::fs::read_to_string(root().join("wit").join(file)).unwrap());
+    let texts =
+        ["package.wit", "types.wit", file].map(|file| std::fs::read_to_string(root().join("wit").join(file)).unwrap());
     let text = format!("{}\n{}\n{}", texts[0], texts[1], texts[2])
         .replace("davy:rules@0.1.0", &format!("davy:rules@{version}"));
     let package = resolve.push_str("rules.wit", &text).unwrap();
-    let world = resolve.select_world(&[package], Some("alarm-policy")).unwrap();
+    let world = resolve.select_world(&[package], Some(world)).unwrap();
     embed_component_metadata(core, &resolve, world, StringEncoding::UTF8, false).unwrap();
 }
 

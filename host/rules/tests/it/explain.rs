@@ -3,8 +3,8 @@
 use crate::components::{OutcomeCode, engine, good_rule, hostile, household_leak, readings};
 use davy_domain::Quantity;
 use davy_domain::policy::PolicyFault;
-use davy_rules::RuleDigest;
 use davy_rules::explain::{DecisionRecord, ExplainError, Hex, ResultRecord};
+use davy_rules::{Engine, EngineConfig, RuleDigest};
 
 fn record() -> DecisionRecord {
     let rule = good_rule(&engine());
@@ -39,12 +39,14 @@ fn a_decision_that_was_altered_shows_where() {
 
 #[test]
 fn an_answer_that_the_platform_refused_comes_out_as_the_same_fault() {
-    let engine = engine();
-    let component = hostile("", &OutcomeCode::new().timer(1, 0).done());
+    // An engine whose limits are wider than the fold's: what it lets pass, the fold refuses.
+    let config = EngineConfig { pool_size: 4, max_state: 8_192, ..EngineConfig::default() };
+    let engine = Engine::new(&config).unwrap();
+    let component = hostile("", &OutcomeCode::new().state(0, 5_000).done());
     let rule = engine.load(&engine.admit(&component).unwrap());
     let event = readings(1_800_000_000_000, &[(Quantity::Gas, 1.0)]);
     let mut evaluation = rule.evaluate(&[0xa0], &[], &event);
-    // As the fold does with a timer of the past, before the decision is stored.
+    // As the fold does with a state that is too large, before the decision is stored.
     let what = evaluation.result.as_ref().unwrap().check(event.now).unwrap_err();
     evaluation.result = Err(PolicyFault::Nonsense { what });
     let record = DecisionRecord::new(RuleDigest::of(&component), 1, &[0xa0], &[], &event, &evaluation);

@@ -10,6 +10,7 @@ mod determinism;
 mod explain;
 mod fixtures;
 mod hostile;
+mod hostile_driver;
 mod mutation;
 mod settings;
 mod wake;
