@@ -177,8 +177,8 @@ pub enum PolicyFault {
     /// The wall-clock backstop struck.
     #[error("the rule ran past its deadline")]
     Deadline,
-    /// It was not asked: its calls before took more processor time than a rule may have.
-    #[error("the rule was not asked: its calls before took too much processor time")]
+    /// It was not asked: its calls before burnt more than a rule may.
+    #[error("the rule was not asked: its calls before burnt too much")]
     Suspended,
     /// It asked for more memory than it may have, or returned more than the host lifts.
     #[error("the rule went over a limit: {what}")]

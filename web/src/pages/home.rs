@@ -193,6 +193,12 @@ fn ValveCard(locale: Locale, premises: PremisesDetail, csrf: String, done: Callb
         ValveState::Open | ValveState::Unknown | ValveState::Closed => td_string!(locale, home.close),
         ValveState::Closing | ValveState::Unverified => td_string!(locale, home.close_again),
     };
+    // That gas can be used is said only where nothing speaks against it.
+    let detail = match (valve, verdict(&premises)) {
+        (ValveState::Open, Verdict::Safe) => td_string!(locale, valve.open_safe_detail),
+        (ValveState::Open, Verdict::Leak) => td_string!(locale, valve.open_leak_detail),
+        _ => words::valve_detail(locale, valve),
+    };
     // Red is for what is wrong: on a calm day the button is as plain as it is large.
     let class = if verdict(&premises) == Verdict::Leak { "button danger solid huge" } else { "button strong huge" };
     let button = if valve == ValveState::Closed {
@@ -218,7 +224,7 @@ fn ValveCard(locale: Locale, premises: PremisesDetail, csrf: String, done: Callb
                     <p class="valve-word">{words::valve(locale, valve)}</p>
                 </div>
             </div>
-            <p class="muted">{words::valve_detail(locale, valve)}</p>
+            <p class="muted">{detail}</p>
             {button}
         </section>
     }

@@ -8,7 +8,7 @@ use davy_api::{DivisionCount, Overview, Problem, Viewer};
 use davy_domain::ValveState;
 use davy_domain::alarm::AlarmState;
 use davy_store::{DivisionCode, StoredAlarm};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::PoisonError;
 
 #[derive(Default)]
@@ -79,14 +79,18 @@ impl Service {
                 overview.unverified += u64::from(view.is_some_and(|view| view.valve == ValveState::Unverified));
             }
         }
+        // One home with a low and a high alarm, or with two detectors, is one leak: what is counted is where somebody must go.
+        let mut leaking = HashSet::new();
         for stored in active {
-            let leak = u64::from(stored.alarm.condition.is_leak());
+            let card = landscape.card(stored.alarm.device);
+            let place = card.and_then(|card| card.place.premises).ok_or(stored.alarm.device);
+            let leak = u64::from(stored.alarm.condition.is_leak() && leaking.insert(place));
             overview.leaks += leak;
             overview.unacknowledged += u64::from(matches!(
                 stored.alarm.state,
                 AlarmState::Unacknowledged | AlarmState::ReturnedUnacknowledged | AlarmState::LatchedUnacknowledged
             ));
-            if let Some(code) = landscape.card(stored.alarm.device).and_then(|card| card.place.division) {
+            if let Some(code) = card.and_then(|card| card.place.division) {
                 let count = divisions.entry(code).or_default();
                 count.alarms += 1;
                 count.leaks += leak;

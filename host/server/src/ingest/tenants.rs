@@ -3,7 +3,7 @@
 //! A rule that should be there and cannot be loaded becomes one that always faults: the floor stands, and a person is told.
 
 use super::IngestError;
-use super::ration::Ration;
+use super::ration::{self, Ration};
 use davy_domain::TenantId;
 use davy_domain::floor::{Floor, LocalFloor};
 use davy_domain::interlock::{BoundPolicy, Limits, World};
@@ -149,9 +149,12 @@ impl AlarmPolicy for Sandboxed {
             return Evaluation { result: Err(PolicyFault::Suspended), fuel: 0 };
         }
         let mut evaluation = self.rule.evaluate(state, event);
-        let took = begun.elapsed();
-        self.ration.charge(took);
-        self.seconds.record(took.as_secs_f64());
+        self.seconds.record(begun.elapsed().as_secs_f64());
+        self.ration.charge(match evaluation.result {
+            Err(PolicyFault::Deadline) => ration::CUT_OFF,
+            Err(PolicyFault::OutOfFuel { limit }) => limit,
+            _ => evaluation.fuel,
+        });
         self.calls.increment(1);
         match &mut evaluation.result {
             Ok(outcome) if !self.wake_conditions => outcome.wake = None,

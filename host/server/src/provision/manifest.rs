@@ -85,9 +85,9 @@ pub struct ManifestPremises {
     /// Building, unit and room.
     #[serde(default)]
     pub building: String,
-    /// Degrees east, WGS 84.
+    /// Degrees east, in the datum of the base map.
     pub lon: f64,
-    /// Degrees north, WGS 84.
+    /// Degrees north, in the datum of the base map.
     pub lat: f64,
 }
 
@@ -114,9 +114,9 @@ pub struct ManifestDevice {
     pub interlock: Option<String>,
     /// The division that supervises it; its premises' unless told.
     pub division: Option<i64>,
-    /// Degrees east, WGS 84; its premises' unless told.
+    /// Degrees east, in the datum of the base map; its premises' unless told.
     pub lon: Option<f64>,
-    /// Degrees north, WGS 84; its premises' unless told.
+    /// Degrees north, in the datum of the base map; its premises' unless told.
     pub lat: Option<f64>,
     /// How often it must report, seconds.
     pub report_interval_s: Option<i64>,
