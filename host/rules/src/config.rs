@@ -78,7 +78,9 @@ impl EngineConfig {
             .table_elements(self.max_table_elements)
             .linear_memory_keep_resident(2 << 20)
             .table_keep_resident(256 << 10)
-            .pagemap_scan(Enabled::Auto);
+            // Asking the kernel which pages a call has touched takes the lock of the whole address space: with several threads that
+            // costs more than writing the few pages of a rule anew.
+            .pagemap_scan(Enabled::No);
         let mut config = Config::new();
         config
             .wasm_component_model(true)

@@ -20,6 +20,10 @@ use std::sync::Arc;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
+/// Shards allocate and free across threads: what one decides the committer stores and another one frees.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// A gas-safety platform: devices in over CoAP, valves closed, alarms and pages out.
 #[derive(Parser)]
 #[command(name = "davy", version, arg_required_else_help = true)]
