@@ -25,7 +25,7 @@ impl Store {
         let segments = segments(batch)?;
         let mut script = Script::new(self.kind());
         // Pages are written whole, and each table that changes has some.
-        self.log_grew(segments.iter().map(SegmentWriter::size).sum::<usize>() + 4096 + batch.effects.len() * 65_536);
+        self.log_grew(segments.iter().map(SegmentWriter::size).sum::<usize>() + 4096 + batch.effects.len() * 32_768);
         if !batch.effects.iter().any(|(.., effects)| writes_rows(effects)) {
             // One statement is a transaction of its own.
             let last_seq = script.run(Runner::Pool(self.writer()), segments).await?;

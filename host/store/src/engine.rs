@@ -34,9 +34,9 @@ pub(crate) fn sqlite_options(connect: SqliteConnectOptions, options: &StoreOptio
         .pragma("cache_size", format!("-{}", options.cache_kib))
         .pragma("mmap_size", "268435456")
         .pragma("temp_store", "memory")
-        // At 16 MiB a commit itself copies what is left of the log and lets it begin anew: a file of constant size is
+        // At 64 MiB a commit itself copies what is left of the log and lets it begin anew: a file of constant size is
         // overwritten, which the disk confirms faster than growth. Most of it the checkpointer has copied before.
-        .pragma("wal_autocheckpoint", "4096")
+        .pragma("wal_autocheckpoint", "16384")
         .pragma("journal_size_limit", "67108864")
 }
 
@@ -44,7 +44,7 @@ pub(crate) fn sqlite_options(connect: SqliteConnectOptions, options: &StoreOptio
 const LOOK_AT_LOG: Duration = Duration::from_millis(200);
 /// So much growth is copied at once. A copy keeps the disk busy for some milliseconds, and commits wait for it: rarely is better
 /// than often, as long as it stays below what makes a commit copy by itself.
-const COPY_LOG_AT: u64 = 6 << 20;
+const COPY_LOG_AT: u64 = 4 << 20;
 /// However little the log has grown, it is copied after so many looks: what is left for the next start to read stays short.
 const COPY_LOG_AFTER: u32 = 300;
 
