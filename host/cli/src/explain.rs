@@ -17,7 +17,7 @@ pub(crate) struct Arguments {
     /// The alarm (alm_…) whose decisions a server has stored
     #[arg(requires = "server")]
     alarm: Option<AlarmId>,
-    /// The server, such as https://gas.example
+    /// The server, such as `https://gas.example`
     #[arg(long, value_name = "URL", requires_all = ["alarm", "email"])]
     server: Option<String>,
     /// Who signs in; the password is asked for, or taken from DAVY_PASSWORD
