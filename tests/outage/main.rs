@@ -133,6 +133,53 @@ async fn decided(url: &str) -> (i64, i64) {
     }
 }
 
+/// The serial of the detector that leaks first: the probe takes the premises in the order of the credentials.
+fn first_to_leak(platform: &Platform) -> String {
+    let detector = platform.devices.iter().find(|device| device.kind == "detector").expect("a detector");
+    detector.serial.clone()
+}
+
+#[test]
+fn what_the_database_refuses_of_one_household_holds_up_no_other() {
+    let plan = Plan { households: 10, wells: 0, gateways: 0, ..Plan::small(5) };
+    let platform = Platform::provision(Engine::Sqlite, &plan, |_| {}).unwrap().unwrap();
+    let mut platform = platform.set("DAVY_INGEST_COMPACT_EVERY", "24 h");
+    let (url, serial) = (platform.url.clone(), first_to_leak(&platform));
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let mut on = SqliteConnection::connect(&url).await.unwrap();
+        let refuse = format!(
+            "CREATE TRIGGER refuse BEFORE INSERT ON alarms WHEN NEW.device_id = (SELECT id FROM devices WHERE serial = '{serial}') \
+             BEGIN SELECT RAISE(ABORT, 'refused by a test'); END"
+        );
+        // The serial is one of the test's own.
+        sqlx::query(sqlx::AssertSqlSafe(refuse)).execute(&mut on).await.unwrap();
+    });
+    platform.start().unwrap();
+    let report = platform.path("load.json");
+    let report_at = report.display().to_string();
+    let arguments = ["--rate", "200", "--warm-up", "6", "--seconds", "14", "--window", "4096", "--probe-leaks", "3"];
+    let arguments: Vec<&str> = arguments.into_iter().chain(["--report", report_at.as_str()]).collect();
+    platform.fleet("load", &arguments).unwrap();
+    platform.ended_helper(Duration::from_mins(2)).unwrap();
+
+    let report: Value = serde_json::from_str(&std::fs::read_to_string(&report).unwrap()).unwrap();
+    assert_eq!(report["probe"]["leak_to_close_ms"]["count"], 3, "every leak had its close on the wire: {report}");
+    assert_eq!(report["lost"], 0, "{report}");
+    assert!(platform.counter("davy_decisions_refused_total").unwrap() >= 1.0);
+    assert!(platform.counter("davy_database_away").unwrap().abs() < 0.5, "the database is well");
+    platform.stop().unwrap();
+    let acknowledged = report["acked"].as_u64().unwrap() as usize;
+    let there = runtime.block_on(uplinks(&url));
+    assert!(acknowledged > 1_000 && there >= acknowledged, "{acknowledged} were acknowledged, {there} are stored");
+    let leaking: i64 = runtime.block_on(async {
+        let mut on = SqliteConnection::connect(&url).await.unwrap();
+        let sql = "SELECT COUNT(DISTINCT device_id) FROM alarms WHERE condition IN (1, 2, 4, 5)";
+        sqlx::query_scalar(sql).fetch_one(&mut on).await.unwrap()
+    });
+    assert_eq!(leaking, 2, "the other two leaks are stored, the refused one is not");
+}
+
 #[test]
 fn leaks_are_closed_while_sqlite_does_not_take_commits() {
     leaks_are_closed_without_a_database(Engine::Sqlite);

@@ -11,7 +11,7 @@ pub enum RowKind {
     Uplink = 1,
     /// What became of a command: the payload of `POST /c/{id}`.
     Outcome = 2,
-    /// The memory of the tenant's rule for the device, as it was after the rows before. Written by the store itself.
+    /// The memory of the tenant's rule for the device, as it was after the rows before.
     RuleState = 3,
 }
 
@@ -45,6 +45,22 @@ pub struct JournalRow {
     pub rule_state: Option<Vec<u8>>,
     /// What it is.
     pub kind: RowKind,
+}
+
+impl JournalRow {
+    /// The memory of a rule for a device, without an uplink that could carry it.
+    pub const fn memory(tenant: TenantId, device: DeviceId, at: Timestamp, memory: Vec<u8>) -> Self {
+        Self {
+            tenant,
+            device,
+            sequence: None,
+            received_at: at,
+            payload: memory,
+            format: 0,
+            rule_state: None,
+            kind: RowKind::RuleState,
+        }
+    }
 }
 
 /// What changes together or not at all: the uplinks, in order of arrival, and everything that follows from them.

@@ -44,12 +44,7 @@ impl ScopedStore {
     ) -> Result<Vec<Reading>, StoreError> {
         let Some(summary) = self.device(device).await? else { return Ok(Vec::new()) };
         let mut tx = self.store.snapshot().await?;
-        let mut readings = Vec::new();
-        for (id, body) in chunks(&mut tx, device, from, to).await? {
-            let some =
-                chunk::decode_series(&body, quantity).map_err(|why| StoreError::corrupt(format!("chunk {id}"), why))?;
-            readings.extend(some);
-        }
+        let mut readings = compacted(&mut tx, device, quantity, from, to).await?;
         for entry in tail(&mut tx, &summary.device).await? {
             readings.extend(entry.readings.into_iter().filter(|reading| reading.quantity == quantity));
         }
@@ -70,12 +65,7 @@ impl ScopedStore {
             return Ok(Vec::new());
         }
         let mut tx = self.store.snapshot().await?;
-        let mut readings = Vec::new();
-        for (id, body) in chunks(&mut tx, device, from, to).await? {
-            let some =
-                chunk::decode_series(&body, quantity).map_err(|why| StoreError::corrupt(format!("chunk {id}"), why))?;
-            readings.extend(some);
-        }
+        let mut readings = compacted(&mut tx, device, quantity, from, to).await?;
         readings.extend(recent);
         readings.retain(|reading| reading.quantity == quantity && reading.at >= from && reading.at < to);
         Ok(in_order(readings))
@@ -136,6 +126,23 @@ async fn chunks(
         from.as_millis(),
         to.as_millis(),
     )
+}
+
+/// The readings of a quantity in those chunks.
+async fn compacted(
+    tx: &mut Tx,
+    device: DeviceId,
+    quantity: Quantity,
+    from: Timestamp,
+    to: Timestamp,
+) -> Result<Vec<Reading>, StoreError> {
+    let mut readings = Vec::new();
+    for (id, body) in chunks(tx, device, from, to).await? {
+        let some =
+            chunk::decode_series(&body, quantity).map_err(|why| StoreError::corrupt(format!("chunk {id}"), why))?;
+        readings.extend(some);
+    }
+    Ok(readings)
 }
 
 /// What the journal's tail holds of a device, in order of arrival.

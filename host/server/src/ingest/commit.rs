@@ -52,12 +52,20 @@ impl DatabaseHealth {
 
     /// Makes it no better than `health`; returns whether that changed anything.
     fn worsen(&self, health: u8) -> bool {
-        self.0.fetch_max(health, Ordering::Relaxed) < health
+        let worse = self.0.fetch_max(health, Ordering::Relaxed) < health;
+        if worse {
+            gauge!("davy_database_away").set(f64::from(health));
+        }
+        worse
     }
 
     /// Prompt again; returns whether it was not.
     fn recover(&self) -> bool {
-        self.0.swap(Self::PROMPT, Ordering::Relaxed) != Self::PROMPT
+        let was_not = self.0.swap(Self::PROMPT, Ordering::Relaxed) != Self::PROMPT;
+        if was_not {
+            gauge!("davy_database_away").set(f64::from(Self::PROMPT));
+        }
+        was_not
     }
 }
 
@@ -131,7 +139,7 @@ impl Committer {
                 self.one_by_one(batch, gathered, begun).await;
                 break;
             }
-            if self.worsen(DatabaseHealth::SLOW) {
+            if self.database.worsen(DatabaseHealth::SLOW) {
                 tracing::error!(%error, "the database does not take commits; commands go out unacknowledged until it does");
             }
             self.go_ahead(gathered);
@@ -142,7 +150,6 @@ impl Committer {
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
         if self.database.recover() {
-            gauge!("davy_database_away").set(0.0);
             tracing::info!(seconds = begun.elapsed().as_secs_f64(), "the database takes commits again");
         }
         counter!("davy_journal_rows_total").increment(batch.uplinks.len() as u64);
@@ -156,7 +163,7 @@ impl Committer {
             if let Ok(done) = tokio::time::timeout(PROMPT, &mut what).await {
                 return done;
             }
-            self.worsen(DatabaseHealth::SLOW);
+            self.database.worsen(DatabaseHealth::SLOW);
             tracing::warn!("a commit takes longer than {} ms; commands go ahead of it", PROMPT.as_millis());
         }
         self.go_ahead(gathered);
@@ -171,16 +178,11 @@ impl Committer {
                     self.late.push_back(work);
                 }
                 () = tokio::time::sleep(patience), if !self.database.is_away() => {
-                    self.worsen(DatabaseHealth::AWAY);
+                    self.database.worsen(DatabaseHealth::AWAY);
                     tracing::error!("the database has not answered for {} s; quiet telemetry is turned away", PATIENCE.as_secs());
                 }
             }
         }
-    }
-
-    fn worsen(&self, health: u8) -> bool {
-        gauge!("davy_database_away").set(f64::from(health));
-        self.database.worsen(health)
     }
 
     /// Sends the commands without waiting.

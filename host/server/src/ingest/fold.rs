@@ -41,17 +41,7 @@ impl Shard {
         let memories = std::mem::take(&mut self.effects.rule_state);
         if let Some((tenant, id)) = state.name_of(interlock) {
             for (device, memory) in memories {
-                let row = JournalRow {
-                    tenant,
-                    device,
-                    sequence: None,
-                    received_at: now,
-                    payload: memory,
-                    format: 0,
-                    rule_state: None,
-                    kind: RowKind::RuleState,
-                };
-                self.journal(id, row);
+                self.journal(id, JournalRow::memory(tenant, device, now, memory));
             }
         }
         for (gateway, serial) in self.effects.unknown_children.drain(..) {

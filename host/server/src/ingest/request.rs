@@ -210,16 +210,7 @@ impl Shard {
     ) {
         self.counters.shed.increment(1);
         if let Some(memory) = rule_state {
-            let row = JournalRow {
-                tenant: slot.tenant,
-                device: slot.device,
-                sequence: None,
-                received_at: now,
-                payload: memory,
-                format: 0,
-                rule_state: None,
-                kind: RowKind::RuleState,
-            };
+            let row = JournalRow::memory(slot.tenant, slot.device, now, memory);
             self.memories.insert(slot.device, (slot.interlock_id, row));
         }
         let delivery = state.pending(slot.interlock, slot.device, now);
