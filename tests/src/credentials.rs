@@ -5,7 +5,7 @@ use serde_json::Value;
 use std::path::Path;
 
 /// What one device was given.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Credential {
     /// Serial number.
     pub serial: String,

@@ -5,6 +5,7 @@
 pub mod api;
 pub mod credentials;
 pub mod database;
+pub mod device;
 pub mod hostile;
 pub mod platform;
 pub mod programs;

@@ -3,7 +3,7 @@
 use super::device::Device;
 use super::{Interlock, Limits};
 use crate::alarm::Alarm;
-use crate::command::{Action, Command, CommandState};
+use crate::command::{Action, Cause, Command, CommandState};
 use crate::device::{ConditionSet, DeviceConfig, ValveState};
 use crate::id::{AlarmId, CommandId, DeviceId};
 use crate::policy::PolicyTimer;
@@ -143,6 +143,12 @@ impl Interlock {
     /// Whether a command is pending for a device that has not been delivered to it.
     pub fn has_undelivered(&self, device: DeviceId, now: Timestamp) -> bool {
         self.pending_for(device, now).any(|command| command.state != CommandState::Acknowledged)
+    }
+
+    /// Whether what is pending for a device is the closing of a leak's valves and nothing else.
+    pub fn only_closes_leaks(&self, device: DeviceId, now: Timestamp) -> bool {
+        let mut pending = self.pending_for(device, now).peekable();
+        pending.peek().is_some() && pending.all(|command| matches!(command.cause, Cause::Leak { .. }))
     }
 
     /// The same, ready for [`crate::wire::encode_pending`].

@@ -49,10 +49,10 @@ impl Shard {
         }
         for device in self.effects.deliver.drain(..) {
             if self.observers.contains_key(&device) {
-                self.work
-                    .release
-                    .notifications
-                    .push(Delivery { device, payload: state.pending(interlock, device, now) });
+                let delivery = Delivery { device, payload: state.pending(interlock, device, now) };
+                let closes = state.look(interlock).is_some_and(|interlock| interlock.only_closes_leaks(device, now));
+                let waiting = if closes { &mut self.closes } else { &mut self.work.release.notifications };
+                waiting.push(delivery);
             }
         }
         if self.effects.is_empty() {

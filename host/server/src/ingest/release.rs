@@ -126,6 +126,11 @@ impl Shard {
 
     /// Hands what has been decided to the committer, if it has room; otherwise it stays and grows until it has.
     pub(super) fn hand_over(&mut self, stopping: bool, state: &mut ShardState) {
+        // Should the process die before the commit, the leak is reported again, for it was not acknowledged, and its valve is
+        // ordered to close again under a higher counter: an order that has been obeyed already does no harm.
+        for close in std::mem::take(&mut self.closes) {
+            self.notify(close, state);
+        }
         if stopping || !self.database.is_away() {
             for (_, (interlock, row)) in std::mem::take(&mut self.memories) {
                 self.work.push(interlock, row);

@@ -8,7 +8,7 @@ use super::protocol::ProtocolCounters;
 use super::route::ShardIndex;
 use super::socket::{Datagrams, Sender as DatagramSender};
 use super::state::{DeviceSlot, ShardState};
-use super::work::{Release, Work};
+use super::work::{Delivery, Release, Work};
 use crate::clock::SharedClock;
 use crate::live::LiveBus;
 use crate::operate::OperateError;
@@ -35,6 +35,8 @@ pub const CBOR: u16 = 60;
 pub const LINK_FORMAT: u16 = 40;
 /// Above so many undecided replies quiet uplinks are refused with 5.03.
 pub(super) const MOST_WAITING: usize = 32_768;
+/// So many rows are worth a commit.
+const ENOUGH_ROWS: usize = 512;
 /// How often the protocol's counters are brought up to date.
 const COUNT_EVERY: Duration = Duration::from_secs(1);
 /// After how many seconds a refused device should try again.
@@ -93,6 +95,8 @@ pub struct Shard {
     pub(super) ids: IdSource,
     pub(super) effects: Effects,
     pub(super) work: Work,
+    /// The closes of leaks: they wait for no commit.
+    pub(super) closes: Vec<Delivery>,
     pub(super) outgoing: Vec<Transmit>,
     /// Replies handed to the committer and not yet released.
     pub(super) waiting: usize,
@@ -158,6 +162,7 @@ impl Shard {
             ids: parts.ids,
             effects: Effects::default(),
             work: Work::of(parts.index),
+            closes: Vec::new(),
             outgoing: Vec::new(),
             waiting: 0,
             committer: parts.committer,
@@ -202,8 +207,11 @@ impl Shard {
             for order in first.into_iter().chain(orders.try_iter()) {
                 stopping |= self.take(order, &mut locked);
             }
-            // A commit's worth at most before what has been decided is handed over.
-            for batch in datagrams.try_iter().take(8) {
+            // A commit's worth at most before what has been decided is handed over; a close waits for none of it.
+            while self.closes.is_empty()
+                && self.work.rows.len() < ENOUGH_ROWS
+                && let Ok(batch) = datagrams.try_recv()
+            {
                 self.take_datagrams(&batch, &mut locked);
             }
             self.elapse(&mut locked);
