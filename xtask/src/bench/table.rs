@@ -11,7 +11,8 @@ pub(super) fn markdown(figures: &Value) -> String {
     let mut page = String::from(
         "# Benchmarks\n\nWritten by `cargo xtask bench --write`. Every figure stands beside its ceiling from the same run: a minimal loop that\n\
          receives, decrypts, appends, commits and acknowledges, and does nothing else (`tests/bench/src/lean`). Generator, platform and\n\
-         database share the machine's cores. Absolute figures move from machine to machine and from run to run; the ratios hold better.\n\n",
+         database share the machine's cores. Absolute figures move from machine to machine and from run to run; the ratios hold better.\n\
+         Beside leak → close stands a durable, acknowledged uplink of that loop at the same rate: a close does not wait for its commit, so it may be sooner.\n\n",
     );
     let machine = &figures["machine"];
     let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
