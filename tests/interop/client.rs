@@ -60,7 +60,8 @@ fn aiocoaps_notifications_arrive_in_order() {
     on_both(|mut device| {
         device.ask(Request::observe("clock")).unwrap();
         let counts: Vec<u32> = device
-            .responses(4).unwrap()
+            .responses(4)
+            .unwrap()
             .into_iter()
             .map(|response| String::from_utf8(response.payload).unwrap().parse().unwrap())
             .collect();
