@@ -35,9 +35,6 @@ const SHARD_QUEUE: usize = 256;
 /// How many datagrams are held for a shard that does not keep up.
 const MOST_HELD: usize = 16_384;
 
-/// The niceness of the threads that a leak's close goes through.
-const VITAL_PRIORITY: i32 = -10;
-
 /// A running ingest.
 pub struct Ingest {
     /// Where CoAP is listened for.
@@ -160,8 +157,6 @@ impl Ingest {
     fn spawn(&self, name: String, run: impl FnOnce() + Send + 'static) -> Result<(), IngestError> {
         let vital = self.vital(&name);
         let thread = std::thread::Builder::new().name(name).spawn(move || {
-            // Ahead of pages and jobs on the same cores. It takes a privilege (CAP_SYS_NICE, LimitNICE=); without it all are equal.
-            let _ = rustix::process::setpriority_process(None, VITAL_PRIORITY);
             run();
             drop(vital);
         });
