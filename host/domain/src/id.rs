@@ -108,8 +108,10 @@ ids! {
     CommandId, "cmd", "a command";
     /// One notice in the outbox (通知).
     NoticeId, "ntc", "a notice";
-    /// A tenant's rule (规则).
-    RuleId, "rul", "a rule";
+    /// A version of a tenant's rule with its settings (规则版本).
+    ReleaseId, "rel", "a version of a rule";
+    /// A version folded over the company's history (回测).
+    BackTestId, "bkt", "a back-test";
     /// A person who can sign in.
     UserId, "usr", "a user";
     /// A signed-in session.

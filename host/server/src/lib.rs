@@ -12,4 +12,5 @@ pub mod live;
 pub mod operate;
 pub mod provision;
 pub mod roles;
+pub mod rules;
 pub mod serve;

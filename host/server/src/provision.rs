@@ -14,9 +14,10 @@ pub use plan::{Credential, Secrets};
 use crate::clock::SharedRandom;
 use crate::http::passwords::{PasswordError, Passwords};
 use crate::keys::{KeyError, KeyRing};
-use davy_domain::{IdSource, Timestamp};
+use davy_domain::release::{Actor, Release, Stage, WHOLE};
+use davy_domain::{IdSource, ReleaseId, Timestamp};
 use davy_rules::Engine;
-use davy_store::{Store, StoreError};
+use davy_store::{AboutRule, NewRelease, NewRule, Store, StoreError};
 use std::path::{Path, PathBuf};
 
 /// Why nothing was entered.
@@ -113,14 +114,41 @@ pub async fn provision(manifest: &Manifest, folder: &Path, tools: &Tools<'_>) ->
     let hashes = hash_passwords(manifest, tools.passwords)?;
     let ids = IdSource::new(LANE, tools.store.highest_id().await?);
     let secrets = Secrets { keys: tools.keys, random: tools.random, hashes };
-    let planned = plan::plan(manifest, secrets, ids, tools.now)?;
+    let mut planned = plan::plan(manifest, secrets, ids, tools.now)?;
     tools.store.provision(&planned.rows).await?;
     for rule in rules {
         let Some(tenant) = planned.tenants.get(rule.tenant.as_str()) else { continue };
         let rows = tools.store.tenant(*tenant);
-        rows.put_rule(&rule.digest, &rule.name, &rule.component, tools.now).await?;
+        let new = NewRule {
+            digest: &rule.digest,
+            name: &rule.name,
+            component: &rule.component,
+            tier: "standard",
+            signed: None,
+            uploaded_at: tools.now,
+        };
+        rows.put_rule(&new).await?;
         let version = rows.put_settings(&rule.settings, tools.now).await?;
-        rows.activate_rule(&rule.digest, version, tools.now).await?;
+        let id = ReleaseId::from_raw(planned.ids.next_raw(tools.now));
+        let release = Release { stage: Stage::Active, permille: WHOLE, ..Release::uploaded(id, tools.now) };
+        let new = NewRelease {
+            release: &release,
+            digest: &rule.digest,
+            settings_version: version,
+            world: crate::rules::running::WORLD,
+            // Whoever can provision has the machine: there is no second person to ask.
+            actor: Actor::Platform,
+            checks: "",
+        };
+        rows.create_release(&new).await?;
+        let about = AboutRule {
+            digest: &rule.digest,
+            name: &rule.name,
+            version: &rule.version,
+            world: crate::rules::running::WORLD,
+            about: &rule.about,
+        };
+        rows.put_checks(id, "", Some(&about)).await?;
     }
     Ok(Provisioned {
         tenants: planned.rows.tenants.len(),
@@ -135,6 +163,8 @@ struct CheckedRule {
     tenant: String,
     digest: [u8; 32],
     name: String,
+    version: String,
+    about: String,
     component: Vec<u8>,
     settings: String,
 }
@@ -156,6 +186,8 @@ fn check_rule(
         tenant: tenant.to_owned(),
         digest: *admitted.digest().as_bytes(),
         name: rule.name.clone().unwrap_or_else(|| admitted.description().name.clone()),
+        version: admitted.description().version.clone(),
+        about: serde_json::to_string(admitted.description()).map_err(|error| refuse(error.to_string()))?,
         component,
         settings,
     })

@@ -65,6 +65,12 @@ pub enum StoreError {
         /// What came.
         got: String,
     },
+    /// Somebody else has changed it since it was read.
+    #[error("{what} has changed since it was looked at; nothing was stored: look again")]
+    Changed {
+        /// Its id.
+        what: String,
+    },
     /// Another process is doing the same maintenance.
     #[error("another process compacts the same journal rows; this run stored nothing and can be repeated")]
     Contended,

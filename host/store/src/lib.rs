@@ -9,6 +9,7 @@
 //! Never here: SQL that only one engine accepts outside of `engine.rs`, the database's clock, or a decision of the domain.
 
 mod alarms;
+mod back_tests;
 mod batch;
 mod bytes;
 mod chunk;
@@ -32,6 +33,8 @@ mod people;
 mod places;
 mod provision;
 mod recover;
+mod releases;
+mod rule_service;
 mod rules;
 mod scope;
 mod script;
@@ -40,6 +43,7 @@ mod series;
 mod words;
 
 pub use alarms::{AlarmTransition, StoredAlarm};
+pub use back_tests::{BackTest, BackTestState};
 pub use batch::{Batch, CommitReceipt, JournalRow, RowKind};
 pub use commands::{CommandTransition, StoredCommand};
 pub use compact::{CompactOptions, CompactReport, StoredSize};
@@ -54,7 +58,9 @@ pub use people::{Role, Session, User};
 pub use places::{Division, DivisionCode, Premises, Tenant};
 pub use provision::{NewDevice, Provision};
 pub use recover::{KeyedDevice, Recovery, StoredTimer};
-pub use rules::{ActiveRule, StoredRule};
+pub use releases::{AboutRule, LiveRelease, NewRelease, ReleaseChange, StoredAct, StoredRelease};
+pub use rule_service::{ConfirmedLeak, Difference};
+pub use rules::{NewRule, RuleSigner, StoredRule};
 pub use scope::{PremisesScope, PremisesStore, RegulatorStore, ScopedStore, TenantStore};
 pub use series::StoredUplink;
 pub use words::AlarmWords;

@@ -101,7 +101,8 @@ impl Store {
             (i64,),
             "SELECT COALESCE(MAX(id), 0) FROM (SELECT MAX(id) AS id FROM alarms UNION ALL SELECT MAX(id) FROM commands \
              UNION ALL SELECT MAX(id) FROM outbox UNION ALL SELECT MAX(id) FROM devices UNION ALL SELECT MAX(id) FROM premises \
-             UNION ALL SELECT MAX(id) FROM users UNION ALL SELECT MAX(id) FROM sessions UNION ALL SELECT MAX(id) FROM tenants) h",
+             UNION ALL SELECT MAX(id) FROM users UNION ALL SELECT MAX(id) FROM sessions UNION ALL SELECT MAX(id) FROM tenants \
+             UNION ALL SELECT MAX(id) FROM rule_releases UNION ALL SELECT MAX(id) FROM back_tests) h",
         )?;
         Ok(highest)
     }

@@ -1,26 +1,9 @@
-//! The tenants' rules: components by digest, settings by version, and which of them are in force.
+//! The tenants' rules: components by digest, whose signatures are accepted, settings by version.
 
-use crate::connection::{Store, execute, fetch_all, fetch_one, fetch_optional};
+use crate::connection::{execute, fetch_all, fetch_one, fetch_optional};
 use crate::error::StoreError;
 use crate::scope::TenantStore;
-use davy_domain::{TenantId, Timestamp};
-
-/// A rule in force: what is loaded for a tenant.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ActiveRule {
-    /// Whose rule it is.
-    pub tenant: TenantId,
-    /// SHA-256 of the component.
-    pub digest: [u8; 32],
-    /// The rule's name.
-    pub name: String,
-    /// The version of the settings.
-    pub settings_version: u32,
-    /// The settings, as JSON text.
-    pub settings: String,
-    /// Since when.
-    pub activated_at: Timestamp,
-}
+use davy_domain::{Timestamp, UserId};
 
 /// An uploaded rule, without its bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,70 +16,104 @@ pub struct StoredRule {
     pub uploaded_at: Timestamp,
 }
 
-#[derive(sqlx::FromRow)]
-struct ActiveRow {
-    tenant_id: i64,
-    digest: Vec<u8>,
-    name: String,
-    settings_version: i64,
-    settings: String,
-    activated_at: i64,
-}
-
 pub(crate) fn digest(bytes: Vec<u8>) -> Result<[u8; 32], StoreError> {
     let got = bytes.len();
     bytes.try_into().map_err(|_| StoreError::corrupt("rule digest", format!("expected 32 bytes, got {got}")))
 }
 
-impl TryFrom<ActiveRow> for ActiveRule {
-    type Error = StoreError;
-
-    fn try_from(row: ActiveRow) -> Result<Self, StoreError> {
-        Ok(Self {
-            tenant: TenantId::from_raw(row.tenant_id),
-            digest: digest(row.digest)?,
-            name: row.name,
-            settings_version: row.settings_version as u32,
-            settings: row.settings,
-            activated_at: Timestamp::from_millis(row.activated_at),
-        })
-    }
+/// A component that is to be stored.
+#[derive(Clone, Copy, Debug)]
+pub struct NewRule<'a> {
+    /// SHA-256 of the component.
+    pub digest: &'a [u8; 32],
+    /// Its name, until its checks tell it.
+    pub name: &'a str,
+    /// Its bytes.
+    pub component: &'a [u8],
+    /// The limits that it was uploaded for: `standard` or `large`.
+    pub tier: &'a str,
+    /// The Ed25519 key that has signed its digest, and the signature.
+    pub signed: Option<(&'a [u8; 32], &'a [u8; 64])>,
+    /// When it came.
+    pub uploaded_at: Timestamp,
 }
 
-impl Store {
-    /// The rule in force of every tenant that has one.
-    pub async fn active_rules(&self) -> Result<Vec<ActiveRule>, StoreError> {
-        let rows = fetch_all!(
-            self.reader(),
-            ActiveRow,
-            "SELECT a.tenant_id, a.digest, r.name, a.settings_version, s.settings, a.activated_at FROM rule_activation a \
-             JOIN rules r ON r.tenant_id = a.tenant_id AND r.digest = a.digest \
-             JOIN rule_settings s ON s.tenant_id = a.tenant_id AND s.version = a.settings_version ORDER BY a.tenant_id",
-        )?;
-        rows.into_iter().map(ActiveRule::try_from).collect()
-    }
+/// Whose signature a company accepts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RuleSigner {
+    /// Ed25519.
+    pub public_key: [u8; 32],
+    /// Whose key it is, in words.
+    pub name: String,
+    /// Since when.
+    pub added_at: Timestamp,
 }
 
 impl TenantStore {
-    /// Stores a component under its digest; a repeat has no effect.
-    pub async fn put_rule(
+    /// Stores a component under its digest; a repeat has no effect but to bring a signature that was missing.
+    pub async fn put_rule(&self, rule: &NewRule<'_>) -> Result<(), StoreError> {
+        execute!(
+            self.store().writer(),
+            "INSERT INTO rules (tenant_id, digest, name, component, tier, signer, signature, uploaded_at) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (tenant_id, digest) DO UPDATE SET \
+             signer = COALESCE(rules.signer, excluded.signer), signature = COALESCE(rules.signature, excluded.signature)",
+            self.id().raw(),
+            &rule.digest[..],
+            rule.name,
+            rule.component,
+            rule.tier,
+            rule.signed.map(|(signer, _)| signer.to_vec()),
+            rule.signed.map(|(_, signature)| signature.to_vec()),
+            rule.uploaded_at.as_millis(),
+        )?;
+        Ok(())
+    }
+
+    /// The keys whose signatures the company accepts; with at least one, no component is taken without a signature.
+    pub async fn rule_signers(&self) -> Result<Vec<RuleSigner>, StoreError> {
+        let rows = fetch_all!(
+            self.store().reader(),
+            (Vec<u8>, String, i64),
+            "SELECT public_key, name, added_at FROM rule_signers WHERE tenant_id = $1 ORDER BY added_at, public_key",
+            self.id().raw(),
+        )?;
+        rows.into_iter()
+            .map(|(key, name, at)| {
+                Ok(RuleSigner { public_key: digest(key)?, name, added_at: Timestamp::from_millis(at) })
+            })
+            .collect()
+    }
+
+    /// Accepts a key.
+    pub async fn add_rule_signer(
         &self,
-        digest: &[u8; 32],
+        public_key: &[u8; 32],
         name: &str,
-        component: &[u8],
-        uploaded_at: Timestamp,
+        by: UserId,
+        at: Timestamp,
     ) -> Result<(), StoreError> {
         execute!(
             self.store().writer(),
-            "INSERT INTO rules (tenant_id, digest, name, component, uploaded_at) VALUES ($1, $2, $3, $4, $5) \
-             ON CONFLICT (tenant_id, digest) DO NOTHING",
+            "INSERT INTO rule_signers (tenant_id, public_key, name, added_by, added_at) VALUES ($1, $2, $3, $4, $5) \
+             ON CONFLICT (tenant_id, public_key) DO UPDATE SET name = excluded.name",
             self.id().raw(),
-            &digest[..],
+            &public_key[..],
             name,
-            component,
-            uploaded_at.as_millis(),
+            by.raw(),
+            at.as_millis(),
         )?;
         Ok(())
+    }
+
+    /// No longer accepts a key; says whether it was accepted.
+    pub async fn remove_rule_signer(&self, public_key: &[u8; 32]) -> Result<bool, StoreError> {
+        let removed = execute!(
+            self.store().writer(),
+            "DELETE FROM rule_signers WHERE tenant_id = $1 AND public_key = $2",
+            self.id().raw(),
+            &public_key[..],
+        )?;
+        Ok(removed > 0)
     }
 
     /// The uploaded rules, newest first.
@@ -150,34 +167,5 @@ impl TenantStore {
             i64::from(version),
         )?;
         Ok(row.map(|(settings,)| settings))
-    }
-
-    /// Puts a rule with a version of the settings in force.
-    ///
-    /// # Errors
-    /// [`StoreError::MissingReference`] when the component or the settings are not there.
-    pub async fn activate_rule(
-        &self,
-        digest: &[u8; 32],
-        settings_version: u32,
-        at: Timestamp,
-    ) -> Result<(), StoreError> {
-        execute!(
-            self.store().writer(),
-            "INSERT INTO rule_activation (tenant_id, digest, settings_version, activated_at) VALUES ($1, $2, $3, $4) \
-             ON CONFLICT (tenant_id) DO UPDATE SET digest = excluded.digest, settings_version = excluded.settings_version, \
-             activated_at = excluded.activated_at",
-            self.id().raw(),
-            &digest[..],
-            i64::from(settings_version),
-            at.as_millis(),
-        )?;
-        Ok(())
-    }
-
-    /// Takes the tenant's rule out of force: the statutory floor stands alone.
-    pub async fn deactivate_rule(&self) -> Result<(), StoreError> {
-        execute!(self.store().writer(), "DELETE FROM rule_activation WHERE tenant_id = $1", self.id().raw())?;
-        Ok(())
     }
 }

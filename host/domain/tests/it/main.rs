@@ -5,6 +5,7 @@ mod behaviour;
 mod floor;
 mod invariants;
 mod premises;
+mod release;
 mod senml;
 mod transition_tables;
 mod wire;

@@ -1,10 +1,11 @@
-//! The two state machines as tables that a person can read: every state, every event, what follows.
+//! The state machines as tables that a person can read: every state, every event, what follows.
 //!
 //! `UPDATE_GOLDEN=1 cargo test -p davy-domain --test it` writes them anew; otherwise they are compared.
 
 use davy_domain::alarm::{self, Alarm, AlarmEvent, AlarmState, Asserted, Origin};
 use davy_domain::command::{self, Action, Cause, Command, CommandEvent, CommandState, DeviceOutcome};
-use davy_domain::{AlarmId, CommandId, Condition, DeviceId, Priority, Timestamp, UserId};
+use davy_domain::release::{self, Act, Actor, Release, Stage};
+use davy_domain::{AlarmId, CommandId, Condition, DeviceId, Priority, ReleaseId, Timestamp, UserId};
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
@@ -184,4 +185,61 @@ fn an_order_to_open_has_no_code_and_no_name() {
     let known: Vec<Action> = (0..=u16::MAX).filter_map(Action::from_code).collect();
     assert_eq!(known, [Action::Close, Action::Arm]);
     assert!(known.iter().all(|action| !action.name().contains("open")));
+}
+
+#[test]
+fn the_table_of_a_versions_life_is_as_written() {
+    let person = |by: i64| Actor::Person { by: UserId::from_raw(by) };
+    let acts = [
+        ("check passed", Act::Check { passed: true }, Actor::Platform),
+        ("check failed", Act::Check { passed: false }, Actor::Platform),
+        ("back-test, nothing missed", Act::BackTest { missed: 0 }, Actor::Platform),
+        ("back-test, a confirmed leak missed", Act::BackTest { missed: 1 }, Actor::Platform),
+        ("start shadow", Act::StartShadow, person(1)),
+        ("start cohort, 5 %", Act::StartCohort { permille: 50 }, person(1)),
+        ("start cohort, 0 %", Act::StartCohort { permille: 0 }, person(1)),
+        ("propose", Act::Propose, person(1)),
+        ("approve, by the proposer", Act::Approve, person(1)),
+        ("approve, by another", Act::Approve, person(2)),
+        ("decline", Act::Decline, person(2)),
+        ("withdraw", Act::Withdraw, person(1)),
+        ("roll back", Act::RollBack, person(1)),
+        ("supersede", Act::Supersede, Actor::Platform),
+        ("restore", Act::Restore, Actor::Platform),
+        ("break off", Act::BreakOff { reason: "faults".into() }, Actor::Platform),
+        ("start shadow, by the platform", Act::StartShadow, Actor::Platform),
+        ("break off, by a person", Act::BreakOff { reason: String::new() }, person(1)),
+    ];
+    let blank = Release::uploaded(ReleaseId::from_raw(1), NOW);
+    let of = |stage, proposed: bool, missed| Release {
+        stage,
+        permille: if stage == Stage::Cohort { 50 } else { 0 },
+        proposed_by: proposed.then_some(UserId::from_raw(1)),
+        missed,
+        ..blank.clone()
+    };
+    let mut from: Vec<(String, Release)> =
+        Stage::ALL.iter().map(|&stage| (stage.to_string(), of(stage, false, Some(0)))).collect();
+    from.push(("checked, back-test missed a confirmed leak".into(), of(Stage::Checked, false, Some(1))));
+    from.push(("cohort, proposed by 1".into(), of(Stage::Cohort, true, Some(0))));
+    from.push(("cohort, proposed by 1, a later back-test missed a leak".into(), of(Stage::Cohort, true, Some(1))));
+    let mut text = String::from(
+        "# The life of a rule's version\n\nStage × act → stage. `✗` refused, with the reason. Nothing else exists: no stage is skipped, and one \
+         person alone puts nothing in force.\n",
+    );
+    for (title, release) in from {
+        writeln!(text, "\n## {title}\n\n| act | next stage |\n| --- | --- |").unwrap();
+        for (name, act, actor) in &acts {
+            let next = match release::step(&release, act, *actor, NOW) {
+                Ok(next) => {
+                    let share = if next.permille > 0 { format!(", {} ‰", next.permille) } else { String::new() };
+                    let proposed = next.proposed_by.map_or(String::new(), |by| format!(", proposed by {}", by.raw()));
+                    format!("{}{share}{proposed}", next.stage)
+                }
+                Err(refused) => format!("✗ {refused}"),
+            };
+            writeln!(text, "| {name} | {next} |").unwrap();
+        }
+    }
+    compare("release-transitions.md", &text);
 }

@@ -6,9 +6,10 @@ use super::route::{Routes, ShardIndex};
 use super::shard::{Operation, Shard, ShardInput, ShardParts};
 use super::socket::{self, Datagrams, Receiver as DatagramReceiver};
 use super::state::ShardState;
-use super::tenants::{self, Sandbox};
+use super::tenants;
 use super::{IngestConfig, IngestError, IngestParts};
 use crate::operate::{Answer, DeviceView, Operate, OperateError};
+use crate::rules::running::{Registry, Sandbox};
 use crossbeam_channel::{Sender, TrySendError};
 use davy_coap::{Endpoint, EndpointConfig};
 use davy_domain::alarm::{Alarm, AlarmEvent};
@@ -48,6 +49,7 @@ pub struct Ingest {
     threads: Mutex<Vec<JoinHandle<()>>>,
     tasks: Mutex<Vec<tokio::task::JoinHandle<()>>>,
     compacting: CancellationToken,
+    registry: Arc<Registry>,
 }
 
 struct ShardLink {
@@ -67,8 +69,10 @@ impl Ingest {
         let boot = store.next_boot(now).await?;
         let floor = statutory_floor(&store).await?;
         let tenants = store.tenants().await?;
-        let worlds =
-            tenants::load(&store, &Sandbox { engine, compiled }, &floor, &tenants, config.wake_conditions).await?;
+        let worlds = tenants::worlds(&floor, &tenants)?;
+        let sandbox = Sandbox { engine, compiled };
+        let registry =
+            Registry::load(store.clone(), sandbox, config.wake_conditions, Arc::clone(&clock), worlds).await?;
         let endpoints = (0..config.shards.max(1))
             .map(|_| {
                 let mut seed = [0; 32];
@@ -77,7 +81,7 @@ impl Ingest {
             .collect::<Result<Vec<_>, _>>()
             .map_err(|source| IngestError::System { what: "randomness", source })?;
         let highest = store.highest_id().await?;
-        let surroundings = Surroundings { tenants: &tenants, worlds: &worlds, keys: &keys, boot, now };
+        let surroundings = Surroundings { tenants: &tenants, worlds: registry.worlds(), keys: &keys, boot, now };
         let (recovered, contexts) = recover::rebuild(&mut store.recover().await?, &surroundings, endpoints).await?;
 
         let listen = |source| IngestError::Listen { listen: config.listen, source };
@@ -96,6 +100,7 @@ impl Ingest {
             threads: Mutex::default(),
             tasks: Mutex::default(),
             compacting: CancellationToken::new(),
+            registry: Arc::new(registry),
         };
         let mut datagrams = Vec::new();
         for (index, RecoveredShard { state, contexts, endpoint }) in recovered.into_iter().enumerate() {
@@ -147,6 +152,11 @@ impl Ingest {
         );
         this.tasks.lock().push(tokio::spawn(compaction));
         Ok(Arc::new(this))
+    }
+
+    /// The rules that the shards ask.
+    pub fn registry(&self) -> Arc<Registry> {
+        Arc::clone(&self.registry)
     }
 
     /// Where CoAP is listened for.

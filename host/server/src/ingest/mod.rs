@@ -8,7 +8,7 @@ mod fold;
 mod handle;
 mod operate;
 mod protocol;
-mod ration;
+pub(crate) mod ration;
 mod recover;
 mod release;
 mod request;

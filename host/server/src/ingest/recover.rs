@@ -5,8 +5,8 @@
 use super::IngestError;
 use super::route::{ContextKey, ShardIndex};
 use super::state::{DevicePlace, DeviceSlot, ShardState};
-use super::tenants::TenantWorld;
 use crate::keys::KeyRing;
+use crate::rules::running::TenantWorld;
 use davy_coap::oscore::{Algorithm, Params, ReplayState, ReplayWindow, SecurityContext};
 use davy_coap::{ContextId, Endpoint, Timing};
 use davy_domain::device::DeviceConfig;

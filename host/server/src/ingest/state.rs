@@ -2,10 +2,11 @@
 //!
 //! Shared behind a lock so that pages can look at it between two batches; only the shard's own thread changes it.
 
-use super::tenants::TenantWorld;
 use super::work::Payload;
 use crate::live::{Change, Committed};
 use crate::operate::DeviceView;
+use crate::rules::running::TenantWorld;
+use crate::rules::shadow::ShadowFold;
 use davy_domain::interlock::{Effects, Input, Interlock};
 use davy_domain::{
     DeviceId, IdSource, InterlockId, PremisesId, Quantity, Reading, TenantId, Timestamp, ValveState, wire,
@@ -40,6 +41,8 @@ pub struct DevicePlace {
 struct Group {
     interlock: Interlock,
     world: Arc<TenantWorld>,
+    /// The same, with a version that is only tried.
+    shadow: Option<Box<ShadowFold>>,
     /// When it stands in the queue of what is due.
     scheduled: Option<Timestamp>,
 }
@@ -89,7 +92,7 @@ impl ShardState {
             };
             self.devices.insert(device, kept);
         }
-        self.groups.push(Group { interlock, world, scheduled: None });
+        self.groups.push(Group { interlock, world, shadow: None, scheduled: None });
         self.schedule(index);
         index
     }
@@ -104,7 +107,28 @@ impl ShardState {
         effects: &mut Effects,
     ) {
         let Some(group) = self.groups.get_mut(interlock as usize) else { return };
-        group.interlock.step_into(input, now, &group.world.world(), ids, effects);
+        let rules = group.world.rules();
+        let rule = rules.of(group.interlock.id());
+        if let Some(tried) = &rules.shadow {
+            let of_another = group.shadow.as_ref().is_none_or(|shadow| shadow.release() != tried.release);
+            if of_another {
+                group.shadow = Some(Box::new(ShadowFold::new(tried.release, &group.interlock)));
+            }
+            if let Some(shadow) = &mut group.shadow {
+                shadow.step(input, now, &group.world.world(Some(tried)), &group.interlock);
+            }
+        } else if group.shadow.is_some() {
+            group.shadow = None;
+        }
+        group.interlock.step_into(input, now, &group.world.world(rule), ids, effects);
+        if !effects.alarms.is_empty()
+            && let Some(rule) = rule
+        {
+            rule.health.raised(&effects.alarms);
+        }
+        if let (Some(shadow), Some(tried)) = (&group.shadow, &rules.shadow) {
+            shadow.compare(effects, tried, now);
+        }
         self.schedule(interlock);
     }
 

@@ -70,6 +70,8 @@ pub(super) struct Planned {
     pub(super) rows: Provision,
     pub(super) tenants: HashMap<String, TenantId>,
     pub(super) credentials: Vec<Credential>,
+    /// For the ids of what comes after.
+    pub(super) ids: IdSource,
 }
 
 struct Planner<'a> {
@@ -153,7 +155,7 @@ pub(super) fn plan(
         rows.devices.push(NewDevice { device, credentials });
     }
     let tenants = planner.tenants.into_iter().map(|(key, (id, _))| (key, id)).collect();
-    Ok(Planned { rows, tenants, credentials })
+    Ok(Planned { rows, tenants, credentials, ids: planner.ids })
 }
 
 fn division(from: &super::manifest::ManifestDivision) -> Division {

@@ -27,5 +27,6 @@ mod commit;
 mod fixture;
 mod people;
 mod recovery;
+mod releases;
 mod scopes;
 mod series;

@@ -1,0 +1,298 @@
+//! Versions of rules on the wire: the list, one of them with everything about it, acts, back-tests.
+
+use davy_domain::release::{Act, Stage};
+use davy_domain::{BackTestId, Condition, DeviceId, ReleaseId, Timestamp, UserId};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// The versions of a company's rules, newest first.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct RuleVersions {
+    /// The versions.
+    pub items: Vec<RuleVersion>,
+}
+
+/// A version: a component with its settings.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct RuleVersion {
+    /// Its id.
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub id: ReleaseId,
+    /// The rule's name.
+    pub name: String,
+    /// The rule's own version; empty until its checks have passed.
+    pub version: String,
+    /// SHA-256 of the component, as `sha256:…`.
+    pub digest: String,
+    /// The contract that it fulfils: `alarm-policy`, `billing-policy`, `notification-policy` or `device-driver`.
+    pub world: String,
+    /// The limits that it was uploaded for: `standard` or `large`.
+    pub tier: String,
+    /// The version of the settings.
+    pub settings_version: u32,
+    /// How far it has come: `uploaded`, `checked`, `back-tested`, `shadow`, `cohort`, `active`, `retired` or `refused`.
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub stage: Stage,
+    /// For which share of the devices it decides, of a thousand.
+    pub permille: u16,
+    /// Who wants it in force, until a second person has answered.
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
+    pub proposed_by: Option<UserId>,
+    /// Leaks confirmed by a person that its last back-test missed; absent before the first.
+    pub missed: Option<u32>,
+    /// When it was made.
+    #[cfg_attr(feature = "openapi", schema(value_type = i64))]
+    pub created_at: Timestamp,
+    /// When it last changed.
+    #[cfg_attr(feature = "openapi", schema(value_type = i64))]
+    pub changed_at: Timestamp,
+    /// When it last came into force.
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<i64>))]
+    pub activated_at: Option<Timestamp>,
+}
+
+/// One version with everything about it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct RuleDetail {
+    /// The version.
+    pub version: RuleVersion,
+    /// What the rule says of itself: name, version, summary in both languages, texts; null until its checks have passed.
+    #[cfg_attr(feature = "openapi", schema(value_type = Object))]
+    pub about: Value,
+    /// The schema of its settings (JSON Schema with units and labels); null until its checks have passed.
+    #[cfg_attr(feature = "openapi", schema(value_type = Object))]
+    pub settings_schema: Value,
+    /// Its settings.
+    #[cfg_attr(feature = "openapi", schema(value_type = Object))]
+    pub settings: Value,
+    /// What admission said; absent until then.
+    pub checks: Option<RuleChecks>,
+    /// What the viewer may do with it now: names of acts.
+    pub may: Vec<String>,
+    /// Everything that was done with it, first to last.
+    pub acts: Vec<RuleAct>,
+    /// What it costs and how it fails; absent when it never ran.
+    pub health: Option<RuleHealth>,
+    /// What it would have done otherwise than what is in force, newest first.
+    pub differences: Vec<RuleDifference>,
+    /// Its back-tests, newest first.
+    pub back_tests: Vec<BackTestItem>,
+}
+
+/// What admission said.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct RuleChecks {
+    /// Whether it was let in.
+    pub passed: bool,
+    /// Where it was refused, such as `world` or `conformance`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stage: Option<String>,
+    /// What was expected and what was found.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Where in the component.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<String>,
+    /// What to do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remedy: Option<String>,
+    /// How long it took, milliseconds.
+    pub took_ms: u64,
+    /// What was checked, stage by stage.
+    #[serde(default)]
+    pub stages: Vec<String>,
+}
+
+/// Something that was done with a version.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct RuleAct {
+    /// When.
+    #[cfg_attr(feature = "openapi", schema(value_type = i64))]
+    pub at: Timestamp,
+    /// The person's name; absent when it was the platform.
+    pub by: Option<String>,
+    /// What, with its particulars.
+    #[cfg_attr(feature = "openapi", schema(value_type = Object))]
+    pub act: Act,
+    /// The stage after it.
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub stage: Stage,
+}
+
+/// Figures of a distribution.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct RuleSpread {
+    /// Half of all are at or below it.
+    pub p50: u64,
+    /// 99 of 100 are.
+    pub p99: u64,
+    /// All are.
+    pub max: u64,
+}
+
+/// What a version costs and how it fails.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct RuleHealth {
+    /// Since when it is counted.
+    #[cfg_attr(feature = "openapi", schema(value_type = i64))]
+    pub since: Timestamp,
+    /// Calls.
+    pub calls: u64,
+    /// Failed calls, by kind.
+    pub faults: BTreeMap<String, u64>,
+    /// Fuel of a call.
+    pub fuel: RuleSpread,
+    /// Fuel that a call may burn.
+    pub fuel_budget: u64,
+    /// Time of a call, nanoseconds.
+    pub nanos: RuleSpread,
+    /// Alarms that it raised.
+    pub alarms: u64,
+    /// The last failed call: `at`, `fault` and the offending `event`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<Object>))]
+    pub last_fault: Option<Value>,
+    /// For a version in shadow: alarms beside those of what is in force.
+    #[serde(default)]
+    pub compared: RuleCompared,
+}
+
+/// Alarms of a version beside those of what is in force.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct RuleCompared {
+    /// At the same time.
+    pub same: u64,
+    /// Earlier.
+    pub earlier: u64,
+    /// Later.
+    pub later: u64,
+    /// Only by the version.
+    pub added: u64,
+    /// Only by what is in force.
+    pub lost: u64,
+}
+
+/// One alarm that a version would have raised otherwise.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct RuleDifference {
+    /// Of which device.
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub device: DeviceId,
+    /// Its serial.
+    pub serial: String,
+    /// What it is about.
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub condition: Condition,
+    /// When what is in force raised it; absent when it did not.
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<i64>))]
+    pub active_at: Option<Timestamp>,
+    /// When the version would have; absent when it would not.
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<i64>))]
+    pub version_at: Option<Timestamp>,
+}
+
+/// What a person asks to be done with a version.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct RuleActRequest {
+    /// `start-shadow`, `start-cohort`, `propose`, `approve`, `decline`, `withdraw` or `roll-back`.
+    pub act: String,
+    /// For `start-cohort`: for how many of a thousand devices it is to decide, 1 to 1000.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub permille: Option<u16>,
+}
+
+/// What history a version is to be folded over.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct BackTestRequest {
+    /// From, milliseconds; 90 days before `to` unless told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<i64>))]
+    pub from: Option<Timestamp>,
+    /// To (exclusive), milliseconds; now unless told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<i64>))]
+    pub to: Option<Timestamp>,
+    /// Of how many of a thousand devices, 1 to 1000; all unless told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub permille: Option<u16>,
+}
+
+/// A back-test.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct BackTestItem {
+    /// Its id.
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub id: BackTestId,
+    /// Of which version.
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub rule: ReleaseId,
+    /// What it is held against; absent is the statutory floor alone.
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
+    pub against: Option<ReleaseId>,
+    /// `waiting`, `running`, `done`, `cancelled` or `failed`.
+    pub state: String,
+    /// The first moment of the history.
+    #[cfg_attr(feature = "openapi", schema(value_type = i64))]
+    pub from: Timestamp,
+    /// The first moment after it.
+    #[cfg_attr(feature = "openapi", schema(value_type = i64))]
+    pub to: Timestamp,
+    /// Of how many of a thousand devices.
+    pub permille: u16,
+    /// When it was asked for.
+    #[cfg_attr(feature = "openapi", schema(value_type = i64))]
+    pub created_at: Timestamp,
+    /// When it ended.
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<i64>))]
+    pub finished_at: Option<Timestamp>,
+    /// Uplinks that were folded, while it runs.
+    pub done: u64,
+    /// Uplinks in all; 0 until they are counted.
+    pub total: u64,
+    /// Why it failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// What it found, when it is done and was asked for by its id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<Object>))]
+    pub report: Option<Value>,
+}
+
+/// What a person says an alarm really was.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct AlarmFinding {
+    /// `leak`, `false-alarm` or `test`.
+    pub finding: String,
+}
+
+/// Keys whose signatures a company accepts. With at least one, a component without a signature by one of them is refused.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct RuleSigners {
+    /// The keys.
+    pub items: Vec<RuleSignerItem>,
+}
+
+/// A key whose signatures a company accepts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct RuleSignerItem {
+    /// The Ed25519 public key, 64 hexadecimal digits.
+    pub public_key: String,
+    /// Whose it is, 1 to 100 characters.
+    pub name: String,
+}

@@ -1,0 +1,292 @@
+//! The life of a rule's version: a component with its settings, from the upload to its retirement.
+//!
+//! *uploaded → checked → back-tested → shadow → cohort → active → retired.* No stage is skipped, each act is one person's (or the
+//! platform's, where it only reports what it found), and what is in force was wanted by two people. Taking a version back is one act
+//! of one person: safety does not wait for a second.
+
+use crate::device::coded;
+use crate::id::{ReleaseId, UserId};
+use crate::time::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// The whole, in a thousand parts.
+pub const WHOLE: u16 = 1_000;
+
+coded! {
+    /// How far a version has come.
+    Stage {
+        /// Its bytes are stored; nothing has looked at them.
+        Uploaded = 1, "uploaded";
+        /// Admission let it in, its own cases and the statutory suite included.
+        Checked = 2, "checked";
+        /// Folded over the company's own history, without losing a confirmed leak.
+        BackTested = 3, "back-tested";
+        /// Asked about live data; acts on nothing.
+        Shadow = 4, "shadow";
+        /// Decides for a share of the devices.
+        Cohort = 5, "cohort";
+        /// Decides for all of them.
+        Active = 6, "active";
+        /// Was taken back, replaced or given up.
+        Retired = 7, "retired";
+        /// Admission refused it.
+        Refused = 8, "refused";
+    }
+}
+
+impl Stage {
+    /// Whether it is asked about live data.
+    pub const fn is_live(self) -> bool {
+        matches!(self, Self::Shadow | Self::Cohort | Self::Active)
+    }
+}
+
+/// Who acts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "actor")]
+pub enum Actor {
+    /// The platform itself: it reports what it found, and takes back what leaves its bounds.
+    Platform,
+    /// A person who has the right to it.
+    Person {
+        /// Who.
+        by: UserId,
+    },
+}
+
+/// What can be done with a version.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "act")]
+pub enum Act {
+    /// It is stored.
+    Upload,
+    /// Admission has ended.
+    Check {
+        /// Whether it was let in.
+        passed: bool,
+    },
+    /// A back-test has ended.
+    BackTest {
+        /// Leaks that a person has confirmed and that it would have missed.
+        missed: u32,
+    },
+    /// Ask it about live data.
+    StartShadow,
+    /// Let it decide for a share of the devices; again to widen or narrow it.
+    StartCohort {
+        /// Of a thousand.
+        permille: u16,
+    },
+    /// Ask a second person to put it in force.
+    Propose,
+    /// Put it in force: the second person's word.
+    Approve,
+    /// Refuse to put it in force; the proposer may take the proposal back.
+    Decline,
+    /// Another version has been put in force.
+    Supersede,
+    /// Give it up before it was in force.
+    Withdraw,
+    /// Take it out of force.
+    RollBack,
+    /// The version that was in force before comes back with the roll-back of the one after it.
+    Restore,
+    /// Its faults, its fuel or its alarms left their bounds.
+    BreakOff {
+        /// Which bound, with what was expected and what came.
+        reason: String,
+    },
+}
+
+impl Act {
+    /// The stable name, as in the API.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Upload => "upload",
+            Self::Check { .. } => "check",
+            Self::BackTest { .. } => "back-test",
+            Self::StartShadow => "start-shadow",
+            Self::StartCohort { .. } => "start-cohort",
+            Self::Propose => "propose",
+            Self::Approve => "approve",
+            Self::Decline => "decline",
+            Self::Supersede => "supersede",
+            Self::Withdraw => "withdraw",
+            Self::RollBack => "roll-back",
+            Self::Restore => "restore",
+            Self::BreakOff { .. } => "break-off",
+        }
+    }
+
+    /// Whether it is the platform's to do.
+    const fn is_platforms(&self) -> bool {
+        matches!(
+            self,
+            Self::Check { .. } | Self::BackTest { .. } | Self::Supersede | Self::Restore | Self::BreakOff { .. }
+        )
+    }
+}
+
+/// A version and how far it has come.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Release {
+    /// Its id.
+    pub id: ReleaseId,
+    /// How far it has come.
+    pub stage: Stage,
+    /// For which share of the devices it decides, of a thousand.
+    pub permille: u16,
+    /// Who wants it in force, until a second person has answered.
+    pub proposed_by: Option<UserId>,
+    /// Confirmed leaks that its last back-test missed; none before the first.
+    pub missed: Option<u32>,
+    /// When it last changed.
+    pub changed_at: Timestamp,
+}
+
+impl Release {
+    /// One that has just been stored.
+    pub const fn uploaded(id: ReleaseId, at: Timestamp) -> Self {
+        Self { id, stage: Stage::Uploaded, permille: 0, proposed_by: None, missed: None, changed_at: at }
+    }
+}
+
+/// Why an act changes nothing.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// The stage does not allow it.
+    #[error("a version that is {stage} cannot {act}: {hint}")]
+    NotNow {
+        /// The version's stage.
+        stage: Stage,
+        /// The act's name.
+        act: &'static str,
+        /// What to do first.
+        hint: &'static str,
+    },
+    /// It is the platform's to do, or a person's.
+    #[error("`{act}` is not yours to do: it is the {whose}")]
+    NotYours {
+        /// The act's name.
+        act: &'static str,
+        /// Whose it is.
+        whose: &'static str,
+    },
+    /// Two people must want it.
+    #[error("a second person must approve: whoever proposed a version cannot put it in force alone")]
+    SecondPerson,
+    /// Nobody has proposed it.
+    #[error("nobody has proposed this version: propose it first, then another person approves")]
+    NotProposed,
+    /// It lost a confirmed leak in the back-test.
+    #[error(
+        "its back-test missed {missed} leak(s) that a person had confirmed: mend the rule or its settings and back-test again"
+    )]
+    MissedLeaks {
+        /// How many.
+        missed: u32,
+    },
+    /// Not a share.
+    #[error("expected a share of 1 to {WHOLE} thousandths, got {got}")]
+    Share {
+        /// What came.
+        got: u16,
+    },
+}
+
+impl Refused {
+    /// The stable word for it, as in the API.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::NotNow { .. } => "not-now",
+            Self::NotYours { .. } => "not-yours",
+            Self::SecondPerson => "second-person",
+            Self::NotProposed => "not-proposed",
+            Self::MissedLeaks { .. } => "missed-leaks",
+            Self::Share { .. } => "share",
+        }
+    }
+}
+
+/// One act happens to one version: the whole state machine.
+///
+/// # Errors
+/// [`Refused`] says what is missing; the version then stays as it is.
+pub fn step(release: &Release, act: &Act, actor: Actor, now: Timestamp) -> Result<Release, Refused> {
+    use Stage as S;
+    match (act.is_platforms(), actor) {
+        (true, Actor::Person { .. }) => return Err(Refused::NotYours { act: act.name(), whose: "platform's" }),
+        (false, Actor::Platform) => return Err(Refused::NotYours { act: act.name(), whose: "people's" }),
+        _ => {}
+    }
+    let to = |stage| Ok(Release { stage, changed_at: now, ..release.clone() });
+    let ended = |stage| Ok(Release { stage, permille: 0, proposed_by: None, changed_at: now, ..release.clone() });
+    let not_now = |hint| Err(Refused::NotNow { stage: release.stage, act: act.name(), hint });
+    match (act, release.stage) {
+        (Act::Check { passed: true }, S::Uploaded) => to(S::Checked),
+        (Act::Check { passed: false }, S::Uploaded) => to(S::Refused),
+        (Act::BackTest { missed }, S::Checked | S::BackTested) => {
+            let stage = if *missed == 0 { S::BackTested } else { S::Checked };
+            Ok(Release { stage, missed: Some(*missed), proposed_by: None, changed_at: now, ..release.clone() })
+        }
+        // Told later than the stage that it was asked for: what it found still counts at the approval.
+        (Act::BackTest { missed }, S::Shadow | S::Cohort) => {
+            Ok(Release { missed: Some(*missed), changed_at: now, ..release.clone() })
+        }
+        (Act::StartShadow, S::BackTested) => to(S::Shadow),
+        (Act::StartShadow | Act::StartCohort { .. }, S::Checked) => match release.missed {
+            Some(missed) if missed > 0 => Err(Refused::MissedLeaks { missed }),
+            _ => not_now("back-test it first"),
+        },
+        (Act::StartCohort { permille }, S::Shadow | S::Cohort) if (1..=WHOLE).contains(permille) => {
+            Ok(Release { stage: S::Cohort, permille: *permille, changed_at: now, ..release.clone() })
+        }
+        (Act::StartCohort { permille }, S::Shadow | S::Cohort) => Err(Refused::Share { got: *permille }),
+        (Act::StartCohort { .. }, S::BackTested) => not_now("let it run in shadow first"),
+        (Act::Propose, S::Cohort) => match (actor, release.missed) {
+            (_, Some(missed)) if missed > 0 => Err(Refused::MissedLeaks { missed }),
+            (Actor::Person { by }, _) => Ok(Release { proposed_by: Some(by), changed_at: now, ..release.clone() }),
+            (Actor::Platform, _) => Err(Refused::NotYours { act: act.name(), whose: "people's" }),
+        },
+        (Act::Propose, S::Checked | S::BackTested | S::Shadow) => {
+            not_now("let it decide for a share of the devices first")
+        }
+        (Act::Approve, S::Cohort) => match (release.proposed_by, actor, release.missed) {
+            (_, _, Some(missed)) if missed > 0 => Err(Refused::MissedLeaks { missed }),
+            (None, ..) => Err(Refused::NotProposed),
+            (Some(first), Actor::Person { by }, _) if first == by => Err(Refused::SecondPerson),
+            (Some(_), ..) => {
+                Ok(Release { stage: S::Active, permille: WHOLE, proposed_by: None, changed_at: now, ..release.clone() })
+            }
+        },
+        (Act::Decline, S::Cohort) => match release.proposed_by {
+            None => Err(Refused::NotProposed),
+            Some(_) => Ok(Release { proposed_by: None, changed_at: now, ..release.clone() }),
+        },
+        (Act::Supersede | Act::RollBack, S::Active) => ended(S::Retired),
+        (Act::Restore, S::Retired) => {
+            Ok(Release { stage: S::Active, permille: WHOLE, proposed_by: None, changed_at: now, ..release.clone() })
+        }
+        (Act::Withdraw, S::Uploaded | S::Checked | S::BackTested | S::Shadow | S::Cohort) => ended(S::Retired),
+        (Act::BreakOff { .. }, S::Shadow | S::Cohort) => ended(S::Retired),
+        (Act::Withdraw, S::Active) => not_now("roll it back"),
+        (Act::RollBack, S::Shadow | S::Cohort) => not_now("withdraw it; it is not in force"),
+        (Act::Approve | Act::Decline, _) => not_now("it must decide for a share of the devices and be proposed"),
+        (_, S::Retired) => not_now("upload it, or its settings, anew"),
+        (_, S::Refused) => not_now("mend what the checks name, and upload it anew"),
+        (_, S::Uploaded) => not_now("its checks have not ended"),
+        (_, S::Active) => not_now("it is in force already"),
+        _ => not_now("see its stage"),
+    }
+}
+
+/// Whether an interlock belongs to a version's cohort: the same ones for the same version, at every start and on every machine; a wider
+/// share contains the narrower one.
+pub const fn in_cohort(release: ReleaseId, interlock: i64, permille: u16) -> bool {
+    // SplitMix64's finaliser: neighbouring ids must not fall into one cohort together.
+    let mut bits = (interlock as u64) ^ (release.raw() as u64).rotate_left(32);
+    bits = (bits ^ (bits >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    bits = (bits ^ (bits >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    bits ^= bits >> 31;
+    bits % (WHOLE as u64) < permille as u64
+}

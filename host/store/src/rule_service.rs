@@ -1,0 +1,154 @@
+//! Versions in service: what they cost, what one in shadow would have done otherwise, and what alarms really were.
+
+use crate::codes;
+use crate::connection::{execute, fetch_all, fetch_optional};
+use crate::error::StoreError;
+use crate::scope::TenantStore;
+use davy_domain::{AlarmId, Condition, DeviceId, ReleaseId, Timestamp, UserId};
+
+/// One alarm that a version in shadow would have raised otherwise than what is in force.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Difference {
+    /// Of which device.
+    pub device: DeviceId,
+    /// What it is about.
+    pub condition: Condition,
+    /// When what is in force raised it; none when it did not.
+    pub active_at: Option<Timestamp>,
+    /// When the version would have; none when it would not.
+    pub shadow_at: Option<Timestamp>,
+}
+
+/// A leak that a person has confirmed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ConfirmedLeak {
+    /// Whose reading.
+    pub device: DeviceId,
+    /// When its alarm was raised.
+    pub raised_at: Timestamp,
+    /// When it last changed.
+    pub changed_at: Timestamp,
+}
+
+impl TenantStore {
+    /// Stores what a version has cost so far, as JSON.
+    pub async fn put_rule_health(&self, release: ReleaseId, body: &str, at: Timestamp) -> Result<(), StoreError> {
+        execute!(
+            self.store().writer(),
+            "INSERT INTO rule_health (release_id, tenant_id, at, body) VALUES ($2, $1, $3, $4) \
+             ON CONFLICT (release_id) DO UPDATE SET at = excluded.at, body = excluded.body",
+            self.id().raw(),
+            release.raw(),
+            at.as_millis(),
+            body,
+        )?;
+        Ok(())
+    }
+
+    /// What a version had cost when it was last stored, and when that was.
+    pub async fn rule_health(&self, release: ReleaseId) -> Result<Option<(String, Timestamp)>, StoreError> {
+        let row = fetch_optional!(
+            self.store().reader(),
+            (String, i64),
+            "SELECT body, at FROM rule_health WHERE tenant_id = $1 AND release_id = $2",
+            self.id().raw(),
+            release.raw(),
+        )?;
+        Ok(row.map(|(body, at)| (body, Timestamp::from_millis(at))))
+    }
+
+    /// Appends differences of a version in shadow.
+    pub async fn add_differences(&self, release: ReleaseId, differences: &[Difference]) -> Result<(), StoreError> {
+        let mut tx = self.store().begin().await?;
+        for each in differences {
+            execute!(
+                tx.on(),
+                "INSERT INTO rule_differences (tenant_id, release_id, device_id, condition, active_at, shadow_at) \
+                 VALUES ($1, $2, $3, $4, $5, $6)",
+                self.id().raw(),
+                release.raw(),
+                each.device.raw(),
+                i64::from(each.condition.code()),
+                each.active_at.map(Timestamp::as_millis),
+                each.shadow_at.map(Timestamp::as_millis),
+            )?;
+        }
+        tx.commit().await
+    }
+
+    /// The newest differences of a version in shadow, at most `limit`.
+    pub async fn differences(&self, release: ReleaseId, limit: u32) -> Result<Vec<Difference>, StoreError> {
+        let rows = fetch_all!(
+            self.store().reader(),
+            (i64, i64, Option<i64>, Option<i64>),
+            "SELECT device_id, condition, active_at, shadow_at FROM rule_differences WHERE tenant_id = $1 AND release_id = $2 \
+             ORDER BY seq DESC LIMIT $3",
+            self.id().raw(),
+            release.raw(),
+            i64::from(limit),
+        )?;
+        rows.into_iter()
+            .map(|(device, condition, active_at, shadow_at)| {
+                Ok(Difference {
+                    device: DeviceId::from_raw(device),
+                    condition: codes::condition(condition)?,
+                    active_at: active_at.map(Timestamp::from_millis),
+                    shadow_at: shadow_at.map(Timestamp::from_millis),
+                })
+            })
+            .collect()
+    }
+
+    /// Stores a person's word on what an alarm really was; the last word counts. Says whether the alarm is the company's.
+    pub async fn put_finding(
+        &self,
+        alarm: AlarmId,
+        finding: &str,
+        by: UserId,
+        at: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let stored = execute!(
+            self.store().writer(),
+            "INSERT INTO alarm_findings (alarm_id, tenant_id, finding, by_user, at) \
+             SELECT id, tenant_id, $3, $4, $5 FROM alarms WHERE id = $2 AND tenant_id = $1 \
+             ON CONFLICT (alarm_id) DO UPDATE SET finding = excluded.finding, by_user = excluded.by_user, at = excluded.at",
+            self.id().raw(),
+            alarm.raw(),
+            finding,
+            by.raw(),
+            at.as_millis(),
+        )?;
+        Ok(stored > 0)
+    }
+
+    /// What a person has said an alarm really was.
+    pub async fn finding(&self, alarm: AlarmId) -> Result<Option<String>, StoreError> {
+        let row = fetch_optional!(
+            self.store().reader(),
+            (String,),
+            "SELECT finding FROM alarm_findings WHERE tenant_id = $1 AND alarm_id = $2",
+            self.id().raw(),
+            alarm.raw(),
+        )?;
+        Ok(row.map(|(finding,)| finding))
+    }
+
+    /// The leaks that people have confirmed in a stretch of time.
+    pub async fn confirmed_leaks(&self, from: Timestamp, to: Timestamp) -> Result<Vec<ConfirmedLeak>, StoreError> {
+        let rows = fetch_all!(
+            self.store().reader(),
+            (i64, i64, i64),
+            "SELECT a.device_id, a.raised_at, a.changed_at FROM alarm_findings f JOIN alarms a ON a.id = f.alarm_id \
+             WHERE f.tenant_id = $1 AND f.finding = 'leak' AND a.raised_at >= $2 AND a.raised_at < $3 ORDER BY a.id",
+            self.id().raw(),
+            from.as_millis(),
+            to.as_millis(),
+        )?;
+        let leak = |(device, raised, changed)| ConfirmedLeak {
+            device: DeviceId::from_raw(device),
+            raised_at: Timestamp::from_millis(raised),
+            changed_at: Timestamp::from_millis(changed),
+        };
+        Ok(rows.into_iter().map(leak).collect())
+    }
+}

@@ -1,0 +1,217 @@
+//! Versions of rules: what is stored is what was decided, by whom, and never two changes of one version at once.
+
+use crate::fixture::*;
+use davy_domain::release::{self, Act, Actor, Release, Stage, WHOLE};
+use davy_domain::*;
+use davy_store::*;
+
+both_engines!(
+    a_version_lives_and_comes_back,
+    two_changes_of_one_version_cannot_both_be_stored,
+    one_version_of_a_company_is_in_force,
+    back_tests_health_differences_and_findings_read_back,
+);
+
+const DIGEST: [u8; 32] = [5; 32];
+const ANNA: UserId = UserId::from_raw(71);
+const BEN: UserId = UserId::from_raw(72);
+
+const fn person(by: UserId) -> Actor {
+    Actor::Person { by }
+}
+
+async fn company(store: &Store) -> TenantStore {
+    let user = |id: UserId, email: &str| User {
+        id,
+        email: email.into(),
+        name: email.split('@').next().unwrap().into(),
+        phone: None,
+        password_hash: "$argon2id$x".into(),
+        locale: "zh-CN".into(),
+        role: Role::Operator { tenant: GREEN },
+    };
+    let users = vec![user(ANNA, "anna@example.com"), user(BEN, "ben@example.com")];
+    store.provision(&Provision { users, ..Provision::default() }).await.unwrap();
+    let green = store.tenant(GREEN);
+    let rule = NewRule {
+        digest: &DIGEST,
+        name: "leak",
+        component: b"\0asm",
+        tier: "standard",
+        signed: Some((&[1; 32], &[2; 64])),
+        uploaded_at: at(1),
+    };
+    green.put_rule(&rule).await.unwrap();
+    green.put_settings("{}", at(1)).await.unwrap();
+    green
+}
+
+async fn uploaded(green: &TenantStore, id: i64, stage: Stage, when: i64) -> Release {
+    let permille = if stage == Stage::Active { WHOLE } else { 0 };
+    let release = Release { stage, permille, ..Release::uploaded(ReleaseId::from_raw(id), at(when)) };
+    let new = NewRelease {
+        release: &release,
+        digest: &DIGEST,
+        settings_version: 1,
+        world: "alarm-policy",
+        actor: person(ANNA),
+        checks: "",
+    };
+    green.create_release(&new).await.unwrap();
+    release
+}
+
+async fn moved(green: &TenantStore, before: &Release, act: Act, actor: Actor, when: i64) -> Release {
+    let after = release::step(before, &act, actor, at(when)).unwrap();
+    let change = ReleaseChange { before: before.clone(), after: after.clone(), act, actor };
+    green.change_releases(&[change]).await.unwrap();
+    after
+}
+
+async fn a_version_lives_and_comes_back(fixture: Fixture) {
+    let store = &fixture.store;
+    let green = company(store).await;
+    let old = uploaded(&green, 900, Stage::Active, 2).await;
+    let mut new = uploaded(&green, 901, Stage::Uploaded, 3).await;
+    assert_eq!(store.unchecked_releases().await.unwrap().len(), 1);
+    let about = AboutRule { digest: &DIGEST, name: "leak-2", version: "1.2.3", world: "alarm-policy", about: "{}" };
+    green.put_checks(new.id, "{\"passed\":true}", Some(&about)).await.unwrap();
+    let steps = [
+        (Act::Check { passed: true }, Actor::Platform),
+        (Act::BackTest { missed: 0 }, Actor::Platform),
+        (Act::StartShadow, person(ANNA)),
+        (Act::StartCohort { permille: 50 }, person(ANNA)),
+        (Act::Propose, person(ANNA)),
+    ];
+    for (count, (act, actor)) in steps.into_iter().enumerate() {
+        new = moved(&green, &new, act, actor, 10 + count as i64).await;
+        let stored = green.release(new.id).await.unwrap().unwrap();
+        assert_eq!((stored.release, stored.name.as_str(), stored.version.as_str()), (new.clone(), "leak-2", "1.2.3"));
+    }
+    let live = store.live_releases(None).await.unwrap();
+    let stages: Vec<_> = live.iter().map(|live| (live.stored.release.id.raw(), live.stored.release.stage)).collect();
+    assert_eq!(stages, [(900, Stage::Active), (901, Stage::Cohort)]);
+    assert!(store.live_releases(Some(BLUE)).await.unwrap().is_empty());
+
+    // The second person's word: the old one makes room in the same transaction.
+    let change = |before: &Release, act: Act, actor, when| ReleaseChange {
+        before: before.clone(),
+        after: release::step(before, &act, actor, at(when)).unwrap(),
+        act,
+        actor,
+    };
+    let superseded = change(&old, Act::Supersede, Actor::Platform, 20);
+    let approved = change(&new, Act::Approve, person(BEN), 20);
+    green.change_releases(&[superseded.clone(), approved.clone()]).await.unwrap();
+    let active = green.release(new.id).await.unwrap().unwrap();
+    assert_eq!((active.release.stage, active.activated_at), (Stage::Active, Some(at(20))));
+
+    // One act takes it back; the one before it returns.
+    let before = green.release_before(&active).await.unwrap().unwrap();
+    assert_eq!(before.release.id, old.id);
+    let rolled_back = change(&active.release, Act::RollBack, person(ANNA), 30);
+    let restored = change(&before.release, Act::Restore, Actor::Platform, 30);
+    green.change_releases(&[rolled_back, restored]).await.unwrap();
+    assert_eq!(store.live_releases(None).await.unwrap()[0].stored.release.id, old.id);
+    // What was rolled back does not come back by another roll-back.
+    let again = green.release(old.id).await.unwrap().unwrap();
+    assert!(green.release_before(&again).await.unwrap().is_none());
+
+    let acts = green.release_acts(new.id).await.unwrap();
+    let words: Vec<_> = acts.iter().map(|act| (act.act.name(), act.name.as_deref(), act.after.name())).collect();
+    assert_eq!(
+        words,
+        [
+            ("upload", Some("anna"), "uploaded"),
+            ("check", None, "checked"),
+            ("back-test", None, "back-tested"),
+            ("start-shadow", Some("anna"), "shadow"),
+            ("start-cohort", Some("anna"), "cohort"),
+            ("propose", Some("anna"), "cohort"),
+            ("approve", Some("ben"), "active"),
+            ("roll-back", Some("anna"), "retired"),
+        ]
+    );
+    assert!(store.tenant(BLUE).release(new.id).await.unwrap().is_none(), "another company's version is none");
+    assert!(store.tenant(BLUE).releases().await.unwrap().is_empty());
+    assert!(store.tenant(BLUE).release_acts(new.id).await.unwrap().is_empty());
+}
+
+async fn two_changes_of_one_version_cannot_both_be_stored(fixture: Fixture) {
+    let green = company(&fixture.store).await;
+    let release = uploaded(&green, 900, Stage::Checked, 2).await;
+    let withdraw = Act::Withdraw;
+    let after = release::step(&release, &withdraw, person(ANNA), at(3)).unwrap();
+    let change = ReleaseChange { before: release.clone(), after, act: withdraw, actor: person(ANNA) };
+    green.change_releases(std::slice::from_ref(&change)).await.unwrap();
+    let refused = green.change_releases(&[change]).await.unwrap_err();
+    assert!(matches!(refused, StoreError::Changed { .. }), "{refused}");
+    assert_eq!(green.release_acts(release.id).await.unwrap().len(), 2, "nothing of the second was stored");
+}
+
+async fn one_version_of_a_company_is_in_force(fixture: Fixture) {
+    let green = company(&fixture.store).await;
+    uploaded(&green, 900, Stage::Active, 2).await;
+    let release = Release { stage: Stage::Active, ..Release::uploaded(ReleaseId::from_raw(901), at(3)) };
+    let new = NewRelease {
+        release: &release,
+        digest: &DIGEST,
+        settings_version: 1,
+        world: "alarm-policy",
+        actor: Actor::Platform,
+        checks: "",
+    };
+    assert!(matches!(green.create_release(&new).await.unwrap_err(), StoreError::Duplicate { .. }));
+    assert!(
+        green.create_release(&NewRelease { digest: &[9; 32], ..new }).await.is_err(),
+        "a component that is not there"
+    );
+}
+
+async fn back_tests_health_differences_and_findings_read_back(fixture: Fixture) {
+    let store = &fixture.store;
+    let green = company(store).await;
+    let release = uploaded(&green, 900, Stage::Checked, 2).await;
+    let test = BackTest {
+        id: BackTestId::from_raw(1),
+        tenant: GREEN,
+        release: release.id,
+        against: None,
+        state: BackTestState::Waiting,
+        from: at(0),
+        to: at(100),
+        permille: 500,
+        started_by: ANNA,
+        created_at: at(5),
+        finished_at: None,
+        report: String::new(),
+    };
+    green.create_back_test(&test).await.unwrap();
+    assert_eq!(store.unfinished_back_tests().await.unwrap(), [test.clone()]);
+    assert!(green.move_back_test(test.id, BackTestState::Running, "", None).await.unwrap());
+    assert!(green.move_back_test(test.id, BackTestState::Done, "{}", Some(at(9))).await.unwrap());
+    assert!(!green.move_back_test(test.id, BackTestState::Cancelled, "", Some(at(10))).await.unwrap(), "it has ended");
+    let done = green.back_test(test.id).await.unwrap().unwrap();
+    assert_eq!((done.state, done.report.as_str(), done.finished_at), (BackTestState::Done, "{}", Some(at(9))));
+    assert_eq!(green.back_tests(release.id).await.unwrap()[0].report, "", "a list carries no reports");
+    assert!(store.tenant(BLUE).back_test(test.id).await.unwrap().is_none());
+    assert!(store.unfinished_back_tests().await.unwrap().is_empty());
+
+    green.put_rule_health(release.id, "{\"calls\":1}", at(6)).await.unwrap();
+    green.put_rule_health(release.id, "{\"calls\":2}", at(7)).await.unwrap();
+    assert_eq!(green.rule_health(release.id).await.unwrap().unwrap(), ("{\"calls\":2}".to_owned(), at(7)));
+
+    let row = Difference { device: DETECTOR, condition: Condition::GasLow, active_at: None, shadow_at: Some(at(8)) };
+    green.add_differences(release.id, &[row]).await.unwrap();
+    assert_eq!(green.differences(release.id, 10).await.unwrap(), [row]);
+    assert!(store.tenant(BLUE).differences(release.id, 10).await.unwrap().is_empty());
+
+    green.add_rule_signer(&[3; 32], "works", ANNA, at(8)).await.unwrap();
+    assert_eq!(green.rule_signers().await.unwrap()[0].public_key, [3; 32]);
+    assert!(store.tenant(BLUE).rule_signers().await.unwrap().is_empty());
+    assert!(green.remove_rule_signer(&[3; 32]).await.unwrap());
+    assert!(!green.remove_rule_signer(&[3; 32]).await.unwrap());
+
+    assert!(!green.put_finding(AlarmId::from_raw(404), "leak", ANNA, at(9)).await.unwrap(), "there is no such alarm");
+    assert!(green.confirmed_leaks(at(0), at(100)).await.unwrap().is_empty());
+}
