@@ -6,8 +6,9 @@ use crate::fleet::{
     SeriesQuery,
 };
 use crate::people::{Person, Viewer};
+use crate::rules::{BackTestItem, RuleDetail, RuleVersions};
 use crate::problem::Problem;
-use davy_domain::{AlarmId, DeviceId, PremisesId};
+use davy_domain::{AlarmId, BackTestId, DeviceId, PremisesId, ReleaseId};
 use std::future::Future;
 use std::pin::Pin;
 
@@ -45,6 +46,12 @@ pub trait Backend: Send + Sync + 'static {
     fn acknowledge<'a>(&'a self, viewer: &'a Viewer, alarm: AlarmId) -> Reply<'a, ()>;
     /// `POST /api/v1/alarms/{alarm}/reset`: refused while readings are not low and fresh
     fn reset<'a>(&'a self, viewer: &'a Viewer, alarm: AlarmId) -> Reply<'a, ()>;
+    /// `GET /api/v1/rules`
+    fn rules<'a>(&'a self, viewer: &'a Viewer) -> Reply<'a, RuleVersions>;
+    /// `GET /api/v1/rules/{rule}`
+    fn rule<'a>(&'a self, viewer: &'a Viewer, rule: ReleaseId) -> Reply<'a, RuleDetail>;
+    /// `GET /api/v1/back-tests/{test}`
+    fn back_test<'a>(&'a self, viewer: &'a Viewer, test: BackTestId) -> Reply<'a, BackTestItem>;
     /// `GET /tiles/{z}/{x}/{y}.mvt`: premises, wells and gateways with their worst state, clustered on the server
     fn tile<'a>(&'a self, viewer: &'a Viewer, z: u8, x: u32, y: u32) -> Reply<'a, Vec<u8>>;
 }

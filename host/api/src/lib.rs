@@ -9,6 +9,7 @@ mod event;
 mod fleet;
 mod people;
 mod problem;
+mod rules;
 
 pub use backend::{Backend, Reply, ValvesOf};
 pub use decision::{AlarmDecisions, AskedRule, DecisionItem, FloorFinding};
@@ -19,3 +20,7 @@ pub use fleet::{
 };
 pub use people::{Person, Role, SignIn, SignedIn, Viewer};
 pub use problem::{FieldError, Problem};
+pub use rules::{
+    AlarmFinding, BackTestItem, BackTestRequest, RuleAct, RuleActRequest, RuleChecks, RuleCompared, RuleDetail,
+    RuleDifference, RuleHealth, RuleSignerItem, RuleSigners, RuleSpread, RuleVersion, RuleVersions,
+};

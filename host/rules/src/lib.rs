@@ -36,5 +36,6 @@ pub use digest::{DigestError, RuleDigest};
 pub use driver::Driver;
 pub use engine::{Engine, EngineError};
 pub use notification::NotificationRule;
+pub use davy_rules_sdk::schema::{Schema, SettingsRefused};
 pub use rule::{Evaluated, ReportedFault, Rule, SettingsBytes, SettingsError};
 pub use world::WorldKind;

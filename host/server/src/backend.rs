@@ -11,20 +11,22 @@ mod orders;
 mod overview;
 mod reach;
 mod relay;
+pub mod rules;
 mod series;
 mod tiles;
 
 pub use landscape::{Card, Landscape, Place, Site, SiteKind};
 pub use reach::Reach;
+pub use rules::RuleDesk;
 pub use relay::{Next, Relay, Relayed, Stream};
 
 use crate::clock::SharedClock;
 use crate::operate::{OperateError, SharedOperate};
 use davy_api::{
-    AlarmPage, AlarmQuery, Backend, CloseReceipt, DeviceDetail, DevicePage, DeviceQuery, Overview, Person,
-    PremisesDetail, Problem, Reply, Role, Series, SeriesQuery, ValvesOf, Viewer,
+    AlarmPage, AlarmQuery, BackTestItem, Backend, CloseReceipt, DeviceDetail, DevicePage, DeviceQuery, Overview, Person,
+    PremisesDetail, Problem, Reply, Role, RuleDetail, RuleVersions, Series, SeriesQuery, ValvesOf, Viewer,
 };
-use davy_domain::{AlarmId, DeviceId, PremisesId, Span, Timestamp};
+use davy_domain::{AlarmId, BackTestId, DeviceId, PremisesId, ReleaseId, Span, Timestamp};
 use davy_store::{DivisionCode, ScopedStore, Store, StoreError};
 use std::collections::BTreeMap;
 use std::ops::Deref;
@@ -40,6 +42,7 @@ pub struct Service {
     tiles: Mutex<tiles::Cache>,
     states: Mutex<tiles::States>,
     overviews: Mutex<BTreeMap<reach::Key, (Timestamp, Overview)>>,
+    rules: RuleDesk,
 }
 
 /// How long the figures of an overview are kept before they are counted anew.
@@ -57,6 +60,7 @@ impl Service {
         operate: SharedOperate,
         clock: SharedClock,
         tile_age: Span,
+        rules: RuleDesk,
     ) -> Result<Self, StoreError> {
         let landscape = RwLock::new(Arc::new(Landscape::load(&store).await?));
         Ok(Self {
@@ -68,6 +72,7 @@ impl Service {
             tiles: Mutex::default(),
             states: Mutex::default(),
             overviews: Mutex::default(),
+            rules,
         })
     }
 
@@ -197,6 +202,15 @@ impl Backend for Service {
     }
     fn reset<'a>(&'a self, viewer: &'a Viewer, alarm: AlarmId) -> Reply<'a, ()> {
         Box::pin(self.reset_alarm(viewer, alarm))
+    }
+    fn rules<'a>(&'a self, viewer: &'a Viewer) -> Reply<'a, RuleVersions> {
+        Box::pin(self.rule_versions(viewer))
+    }
+    fn rule<'a>(&'a self, viewer: &'a Viewer, rule: ReleaseId) -> Reply<'a, RuleDetail> {
+        Box::pin(self.rule_detail(viewer, rule))
+    }
+    fn back_test<'a>(&'a self, viewer: &'a Viewer, test: BackTestId) -> Reply<'a, BackTestItem> {
+        Box::pin(self.back_test_of(viewer, test))
     }
     fn tile<'a>(&'a self, viewer: &'a Viewer, z: u8, x: u32, y: u32) -> Reply<'a, Vec<u8>> {
         Box::pin(self.tile_of(viewer, z, x, y))

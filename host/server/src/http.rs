@@ -23,6 +23,7 @@ pub mod passwords;
 mod premises;
 pub mod problem;
 pub mod rate;
+mod rules;
 pub mod sessions;
 mod sign_in;
 mod streams;
@@ -143,6 +144,17 @@ pub(crate) fn documented() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(close::device))
         .routes(routes!(premises::one))
         .routes(routes!(close::premises))
+        .routes(routes!(rules::list, rules::upload))
+        .routes(routes!(rules::one))
+        .routes(routes!(rules::component))
+        .routes(routes!(rules::settings))
+        .routes(routes!(rules::act))
+        .routes(routes!(rules::start_back_test))
+        .routes(routes!(rules::back_test))
+        .routes(routes!(rules::cancel_back_test))
+        .routes(routes!(rules::finding))
+        .routes(routes!(rules::signers, rules::accept_signer))
+        .routes(routes!(rules::refuse_signer))
         .routes(routes!(events::events))
         .routes(routes!(tiles::tile))
         .routes(routes!(health::alive))

@@ -41,6 +41,12 @@ deeds! {
     AcknowledgeAlarm, "acknowledge an alarm", Operator;
     /// Reset a latched alarm.
     ResetAlarm, "reset an alarm", Operator;
+    /// Say what an alarm really was.
+    JudgeAlarm, "say what an alarm really was", Operator;
+    /// See the company's rules.
+    SeeRules, "see a company's rules", Operator;
+    /// Upload rules, try them, put them in force and take them back.
+    ChangeRules, "change a company's rules", Operator;
 }
 
 /// Refuses what the viewer's role does not allow.
@@ -70,7 +76,12 @@ mod tests {
             "Regulator may not close a valve\nOperator may close a valve\nResident may close a valve\n\
              Regulator may not acknowledge an alarm\nOperator may acknowledge an alarm\n\
              Resident may not acknowledge an alarm\nRegulator may not reset an alarm\n\
-             Operator may reset an alarm\nResident may not reset an alarm\n"
+             Operator may reset an alarm\nResident may not reset an alarm\n\
+             Regulator may not say what an alarm really was\nOperator may say what an alarm really was\n\
+             Resident may not say what an alarm really was\n\
+             Regulator may not see a company's rules\nOperator may see a company's rules\nResident may not see a company's rules\n\
+             Regulator may not change a company's rules\nOperator may change a company's rules\n\
+             Resident may not change a company's rules\n"
         );
     }
 }

@@ -3,7 +3,7 @@
 //! Start: settings, keys, database, ingest (which rebuilds its state), HTTP. Stop: no new requests, event streams end,
 //! requests under way finish, shards and committer drain, the database closes.
 
-use crate::backend::{Relay, Service};
+use crate::backend::{Relay, RuleDesk, Service};
 use crate::clock::{SharedClock, SharedRandom};
 use crate::config::Settings;
 use crate::http::{App, Parts, router};
@@ -11,6 +11,8 @@ use crate::ingest::{Ingest, IngestConfig, IngestParts};
 use crate::keys::KeyRing;
 use crate::live::LiveBus;
 use crate::operate::SharedOperate;
+use crate::rules::jobs::Jobs;
+use crate::rules::running::Registry;
 use anyhow::Context;
 use axum::Router;
 use davy_domain::Timestamp;
@@ -109,8 +111,9 @@ pub async fn serve(settings: Settings, world: World, stop: impl Future<Output = 
     };
     let ingest = Ingest::start(config, parts).await.context("ingest")?;
     let coap = ingest.local_addr();
+    let registry = ingest.registry();
     let operate: SharedOperate = ingest;
-    let stopped = stop_with(run(settings, world, &store, &operate, live, coap, stop).await, &operate).await;
+    let stopped = stop_with(run(settings, world, &store, &operate, registry, live, coap, stop).await, &operate).await;
     store.close().await;
     stopped
 }
@@ -129,6 +132,7 @@ async fn run(
     world: World,
     store: &Store,
     operate: &SharedOperate,
+    registry: Arc<Registry>,
     live: LiveBus,
     coap: SocketAddr,
     stop: impl Future<Output = ()>,
@@ -137,7 +141,10 @@ async fn run(
     // Ends the background tasks also when this function ends early.
     let _ends = stopping.clone().drop_guard();
     let (clock, tile_age) = (Arc::clone(&world.clock), settings.map_tile_age.span());
-    let service = Arc::new(Service::new(store.clone(), Arc::clone(operate), Arc::clone(&clock), tile_age).await?);
+    let jobs = Jobs::start(Arc::clone(&registry), Arc::clone(&clock), stopping.clone()).await?;
+    let rules = RuleDesk::new(registry, jobs, store.highest_id().await?);
+    let service = Service::new(store.clone(), Arc::clone(operate), Arc::clone(&clock), tile_age, rules).await?;
+    let service = Arc::new(service);
     let relay = Relay::new(live, settings.live_queue);
     let own_listener = settings.metrics_listen.0;
     let head_within = settings.http_head_timeout.duration();

@@ -106,6 +106,20 @@ impl<T: DeserializeOwned> FromRequest<Arc<App>> for Body<T> {
     }
 }
 
+/// The largest component that is taken in at all; its tier's limit comes after.
+const MOST_COMPONENT: usize = 16 << 20;
+
+/// The bytes of a WebAssembly component.
+pub(super) struct Component(pub(super) Vec<u8>);
+
+impl FromRequest<Arc<App>> for Component {
+    type Rejection = Refusal;
+
+    async fn from_request(request: Request, _: &Arc<App>) -> Result<Self, Refusal> {
+        bytes(request, "application/wasm", MOST_COMPONENT).await.map(|bytes| Self(bytes.into()))
+    }
+}
+
 /// A form's body.
 pub(super) struct Form<T>(pub(super) T);
 

@@ -31,6 +31,8 @@ struct Inner {
     nanos: Option<Histogram<u64>>,
     last_fault: Option<LastFault>,
     alarms: u64,
+    /// Calls when it was last stored.
+    stored_calls: u64,
     compared: Compared,
     /// Raised by one of the two, and the other may follow.
     open: HashMap<(DeviceId, Condition), (Option<Timestamp>, Option<Timestamp>)>,
@@ -124,6 +126,7 @@ impl Health {
             nanos: Histogram::new(3).ok(),
             last_fault: None,
             alarms: 0,
+            stored_calls: 0,
             compared: Compared::default(),
             open: HashMap::new(),
             rows: Vec::new(),
@@ -188,6 +191,12 @@ impl Health {
             last_fault: inner.last_fault.clone(),
             compared: inner.compared,
         }
+    }
+
+    /// Whether there is more to store than the last time that this was asked.
+    pub fn is_news(&self, calls: u64) -> bool {
+        let mut inner = self.0.lock();
+        std::mem::replace(&mut inner.stored_calls, calls) != calls
     }
 
     /// The differences that have become certain since they were last taken.

@@ -4,6 +4,8 @@
 //! beside, [`guard`] takes back what leaves its bounds, [`jobs`] checks and back-tests. The statutory floor does not pass through
 //! here: it stands whatever happens to a version.
 
+pub mod guard;
 pub mod health;
+pub mod jobs;
 pub mod running;
 pub mod shadow;

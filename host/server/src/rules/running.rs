@@ -65,6 +65,12 @@ impl TenantRules {
         self.cohort.as_ref().filter(member).or(self.active.as_ref())
     }
 
+    /// Each with the stage that it has here.
+    pub fn live(&self) -> impl Iterator<Item = (Stage, &Arc<LoadedRule>)> {
+        let stages = [(Stage::Active, &self.active), (Stage::Cohort, &self.cohort), (Stage::Shadow, &self.shadow)];
+        stages.into_iter().filter_map(|(stage, rule)| Some((stage, rule.as_ref()?)))
+    }
+
     fn all(&self) -> impl Iterator<Item = &Arc<LoadedRule>> {
         [&self.active, &self.cohort, &self.shadow].into_iter().flatten()
     }

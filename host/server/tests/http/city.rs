@@ -8,7 +8,8 @@ use davy_domain::interlock::{Input, Interlock, Limits, World};
 use davy_domain::senml::{Part, encode};
 use davy_domain::{DeviceId, IdSource, PremisesId, Quantity, Reading, Span, Timestamp};
 use davy_rules::{Engine, EngineConfig};
-use davy_server::backend::{Relay, Service};
+use davy_server::backend::{Relay, RuleDesk, Service};
+use davy_server::rules::jobs::Jobs;
 use davy_server::clock::{Clock, SharedClock, SharedRandom, SystemClock, SystemRandom};
 use davy_server::config::Settings;
 use davy_server::http::passwords::Passwords;
@@ -41,6 +42,8 @@ pub(crate) struct City {
     /// Ids by the words of the manifest: `a-home`, `a-D1`, …
     pub(crate) premises: HashMap<String, PremisesId>,
     pub(crate) devices: HashMap<String, DeviceId>,
+    /// A version of a rule of company `a` that has been checked and no more.
+    pub(crate) rule: ReleaseId,
     folder: tempfile::TempDir,
 }
 
@@ -144,6 +147,7 @@ pub(crate) async fn city_in(
     for (lane, key) in COMPANIES.into_iter().enumerate() {
         leak(&store, &devices, key, IdSource::new(lane as u8, 0), leaked_at).await;
     }
+    let rule = checked_rule(&store, devices["a-D1"], now).await;
     let live = LiveBus::new(1_024);
     let config = IngestConfig {
         listen: SocketAddr::from(([127, 0, 0, 1], 0)),
@@ -161,12 +165,16 @@ pub(crate) async fn city_in(
         clock: Arc::clone(&clock),
         random: Arc::clone(&random),
     };
-    let operate: SharedOperate = Ingest::start(config, parts).await.unwrap();
+    let ingest = Ingest::start(config, parts).await.unwrap();
+    let registry = ingest.registry();
+    let operate: SharedOperate = ingest;
     let tile_age = Span::from_millis(0);
-    let service = Service::new(store.clone(), Arc::clone(&operate), Arc::clone(&clock), tile_age).await.unwrap();
+    let stopping = CancellationToken::new();
+    let jobs = Jobs::start(Arc::clone(&registry), Arc::clone(&clock), stopping.clone()).await.unwrap();
+    let rules = RuleDesk::new(registry, jobs, store.highest_id().await.unwrap());
+    let service = Service::new(store.clone(), Arc::clone(&operate), Arc::clone(&clock), tile_age, rules).await.unwrap();
     let service = Arc::new(service);
     let relay = Relay::new(live, 1_024);
-    let stopping = CancellationToken::new();
     tokio::spawn(relay.clone().run(Arc::clone(&service), stopping.clone()));
     let pages = davy_web::ssr::Pages::new(
         Arc::clone(&service) as Arc<dyn davy_api::Backend>,
@@ -188,7 +196,36 @@ pub(crate) async fn city_in(
         .unwrap(),
     );
     let router = router(&app, Some(davy_web::ssr::routes(pages)));
-    City { router, store, operate, stopping, premises, devices, folder }
+    City { router, store, operate, stopping, premises, devices, rule, folder }
+}
+
+/// A version of the company that a device belongs to.
+async fn checked_rule(store: &Store, device: DeviceId, now: Timestamp) -> ReleaseId {
+    let keyed = store.recover().await.unwrap().devices(None).await.unwrap();
+    let tenant = keyed.iter().find(|keyed| keyed.device.id == device).unwrap().device.tenant;
+    let rows = store.tenant(tenant);
+    let digest = [9; 32];
+    let rule = NewRule {
+        digest: &digest,
+        name: "rule",
+        component: b"\0asm",
+        tier: "standard",
+        signed: None,
+        uploaded_at: now,
+    };
+    rows.put_rule(&rule).await.unwrap();
+    let settings_version = rows.put_settings("{}", now).await.unwrap();
+    let release = Release { stage: Stage::Checked, ..Release::uploaded(ReleaseId::from_raw(77), now) };
+    let new = NewRelease {
+        release: &release,
+        digest: &digest,
+        settings_version,
+        world: "alarm-policy",
+        actor: Actor::Platform,
+        checks: "",
+    };
+    rows.create_release(&new).await.unwrap();
+    release.id
 }
 
 /// A reading of 60 %LEL in the first home of a company, folded by the real fold and committed as ingest would.

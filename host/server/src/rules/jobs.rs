@@ -1,0 +1,263 @@
+//! What is done for rules in the background: checks one after the other, back-tests one after the other, and the watch over versions
+//! that are being tried.
+//!
+//! Whatever is under way when the process ends begins anew at the next start: it is in the database until it has ended.
+
+use super::guard::{self, Tried};
+use super::running::{Registry, world_name};
+use crate::clock::SharedClock;
+use davy_domain::release::{self, Act, Actor, Stage};
+use davy_domain::{BackTestId, ReleaseId, TenantId};
+use davy_rules::{AnyAdmitted, Refusal};
+use davy_store::{AboutRule, ReleaseChange, StoreError, StoredRelease};
+use parking_lot::Mutex;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::time::{Duration, Instant};
+use tokio::sync::{Notify, mpsc};
+use tokio_util::sync::CancellationToken;
+
+/// How often versions in service are looked at.
+const WATCH_EVERY: Duration = Duration::from_secs(2);
+/// After how long something that the database refused is tried again.
+const AGAIN_AFTER: Duration = Duration::from_secs(5);
+/// What admission checks, in its order.
+const STAGES: &[&str] = &["size", "structure", "validation", "world", "compile", "describe", "schema", "settings"];
+
+/// How far a back-test is.
+#[derive(Debug, Default)]
+pub struct Progress {
+    /// Uplinks that were folded.
+    pub done: AtomicU64,
+    /// Uplinks in all; 0 until they are counted.
+    pub total: AtomicU64,
+    /// A person wants it to stop.
+    pub cancelled: AtomicBool,
+}
+
+/// The jobs' ends for whoever asks something of them.
+#[derive(Debug)]
+pub struct Jobs {
+    checks: mpsc::UnboundedSender<(TenantId, ReleaseId)>,
+    tests: Notify,
+    progress: Mutex<HashMap<BackTestId, Arc<Progress>>>,
+}
+
+impl Jobs {
+    /// Starts the tasks. They end with `stopping`.
+    ///
+    /// # Errors
+    /// When the database does not tell what is under way.
+    pub async fn start(
+        registry: Arc<Registry>,
+        clock: SharedClock,
+        stopping: CancellationToken,
+    ) -> Result<Arc<Self>, StoreError> {
+        let (checks, waiting) = mpsc::unbounded_channel();
+        for release in registry.store().unchecked_releases().await? {
+            // The receiver lives in this function: it cannot be gone.
+            let _ = checks.send((release.tenant, release.release.id));
+        }
+        let jobs = Arc::new(Self { checks, tests: Notify::new(), progress: Mutex::default() });
+        let worker = Worker { registry, clock };
+        tokio::spawn(stopping.clone().run_until_cancelled_owned(worker.clone().check_all(waiting)));
+        tokio::spawn(stopping.run_until_cancelled_owned(worker.watch()));
+        Ok(jobs)
+    }
+
+    /// Has a version checked.
+    pub fn check(&self, tenant: TenantId, release: ReleaseId) {
+        // After the end of the process's life nobody checks any more; the next start does.
+        let _ = self.checks.send((tenant, release));
+    }
+
+    /// Has the back-tests that wait looked at.
+    pub fn back_test(&self) {
+        self.tests.notify_one();
+    }
+
+    /// How far a back-test is; none when it is not under way here.
+    pub fn progress(&self, test: BackTestId) -> Option<Arc<Progress>> {
+        self.progress.lock().get(&test).cloned()
+    }
+}
+
+/// What the tasks work with.
+#[derive(Clone)]
+struct Worker {
+    registry: Arc<Registry>,
+    clock: SharedClock,
+}
+
+impl Worker {
+    async fn check_all(self, mut waiting: mpsc::UnboundedReceiver<(TenantId, ReleaseId)>) {
+        while let Some((tenant, release)) = waiting.recv().await {
+            while let Err(error) = self.check(tenant, release).await {
+                if !error.is_transient() {
+                    tracing::error!(tenant.id = %tenant, %release, %error, "a version could not be checked");
+                    break;
+                }
+                tracing::warn!(%error, "a version's checks could not be stored; trying again");
+                tokio::time::sleep(AGAIN_AFTER).await;
+            }
+        }
+    }
+
+    async fn check(&self, tenant: TenantId, id: ReleaseId) -> Result<(), StoreError> {
+        let rows = self.registry.store().tenant(tenant);
+        let Some(stored) = rows.release(id).await?.filter(|stored| stored.release.stage == Stage::Uploaded) else {
+            return Ok(());
+        };
+        let component = rows.rule_component(&stored.digest).await?.unwrap_or_default();
+        let settings = rows.settings(stored.settings_version).await?.unwrap_or_default();
+        let engine = self.registry.sandbox().engine.clone();
+        let begun = Instant::now();
+        let checked = tokio::task::spawn_blocking(move || {
+            let admitted = engine.admit_any(&component)?;
+            try_settings(&engine, &admitted, &settings)?;
+            Ok::<_, NotLetIn>(admitted)
+        });
+        let checked = checked.await.unwrap_or_else(|panic| Err(NotLetIn::broken(&panic)));
+        let took = begun.elapsed();
+        let mut checks = davy_api::RuleChecks {
+            passed: checked.is_ok(),
+            stage: None,
+            reason: None,
+            place: None,
+            remedy: None,
+            took_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+            stages: STAGES.iter().map(|stage| (*stage).to_owned()).collect(),
+        };
+        metrics::histogram!("davy_rule_admission_seconds").record(took.as_secs_f64());
+        match &checked {
+            Ok(admitted) => {
+                let description = admitted.description();
+                let about = serde_json::to_string(description).unwrap_or_default();
+                let about = AboutRule {
+                    digest: &stored.digest,
+                    name: &description.name,
+                    version: &description.version,
+                    world: world_name(admitted.world()),
+                    about: &about,
+                };
+                rows.put_checks(id, &serde_json::to_string(&checks).unwrap_or_default(), Some(&about)).await?;
+            }
+            Err(refusal) => {
+                metrics::counter!("davy_rules_refused_total", "stage" => refusal.stage.clone()).increment(1);
+                let reached = checks.stages.iter().position(|stage| *stage == refusal.stage);
+                checks.stages.truncate(reached.unwrap_or(checks.stages.len()));
+                checks.stage = Some(refusal.stage.clone());
+                checks.reason = Some(refusal.reason.clone());
+                checks.place.clone_from(&refusal.place);
+                checks.remedy = Some(refusal.remedy.clone());
+                rows.put_checks(id, &serde_json::to_string(&checks).unwrap_or_default(), None).await?;
+            }
+        }
+        self.act(&stored, Act::Check { passed: checked.is_ok() }).await
+    }
+
+    /// The platform's own act on a version.
+    async fn act(&self, stored: &StoredRelease, act: Act) -> Result<(), StoreError> {
+        let now = self.clock.now().max(stored.release.changed_at);
+        match release::step(&stored.release, &act, Actor::Platform, now) {
+            Ok(after) => {
+                let change = ReleaseChange { before: stored.release.clone(), after, act, actor: Actor::Platform };
+                self.registry.store().tenant(stored.tenant).change_releases(&[change]).await
+            }
+            Err(refused) => {
+                tracing::info!(release.id = %stored.release.id, %refused, "a version has gone on meanwhile");
+                Ok(())
+            }
+        }
+    }
+
+    /// Stores counters, takes back what leaves its bounds, and follows what another process has changed.
+    async fn watch(self) {
+        let mut every = tokio::time::interval(WATCH_EVERY);
+        every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            every.tick().await;
+            if let Err(error) = self.look().await {
+                tracing::warn!(%error, "the versions in service could not be looked at; trying again");
+            }
+        }
+    }
+
+    async fn look(&self) -> Result<(), StoreError> {
+        self.registry.reload(None).await?;
+        let now = self.clock.now();
+        let budget = self.registry.sandbox().engine.config().fuel;
+        for tenant in self.registry.worlds().keys() {
+            let Some(rules) = self.registry.rules(*tenant) else { continue };
+            let rows = self.registry.store().tenant(*tenant);
+            for (stage, rule) in rules.live() {
+                let report = rule.health.report(budget, now);
+                let differences = rule.health.take_differences();
+                if !differences.is_empty() {
+                    rows.add_differences(rule.release, &differences).await?;
+                }
+                if rule.health.is_news(report.calls) {
+                    let body = serde_json::to_string(&report).unwrap_or_default();
+                    rows.put_rule_health(rule.release, &body, now).await?;
+                }
+                let tried = match stage {
+                    Stage::Shadow => Tried::Shadow,
+                    Stage::Cohort => {
+                        let alarms = rules.active.as_ref().map_or(0, |active| active.health.report(budget, now).alarms);
+                        let others = alarms.saturating_sub(rule.active_alarms_before);
+                        Tried::Cohort { permille: rule.permille, others }
+                    }
+                    _ => continue,
+                };
+                if let Some(reason) = guard::judge(&report, tried)
+                    && let Some(stored) = rows.release(rule.release).await?
+                {
+                    tracing::warn!(tenant.id = %tenant, release.id = %rule.release, reason, "a version left its bounds and is taken back");
+                    metrics::counter!("davy_rules_broken_off_total").increment(1);
+                    self.act(&stored, Act::BreakOff { reason }).await?;
+                    self.registry.reload(Some(*tenant)).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Why a version was not let in.
+struct NotLetIn {
+    stage: String,
+    reason: String,
+    place: Option<String>,
+    remedy: String,
+}
+
+impl From<Refusal> for NotLetIn {
+    fn from(refusal: Refusal) -> Self {
+        let Refusal { stage, reason, place, remedy } = refusal;
+        Self { stage: stage.to_string(), reason, place, remedy }
+    }
+}
+
+impl NotLetIn {
+    fn broken(panic: &tokio::task::JoinError) -> Self {
+        let remedy = "Upload it again; if it happens again, tell the platform's operator the version's digest".to_owned();
+        Self { stage: "compile".into(), reason: format!("the check itself failed: {panic}"), place: None, remedy }
+    }
+}
+
+/// Settings must fit the component that they come with.
+fn try_settings(engine: &davy_rules::Engine, admitted: &AnyAdmitted, settings: &str) -> Result<(), NotLetIn> {
+    let tried = match admitted {
+        AnyAdmitted::Alarm(rule) => engine.load(rule).encode_settings(settings),
+        AnyAdmitted::Billing(rule) => engine.load(rule).encode_settings(settings),
+        AnyAdmitted::Notification(rule) => engine.load(rule).encode_settings(settings),
+        AnyAdmitted::Driver(rule) => engine.load(rule).encode_settings(settings),
+    };
+    tried.map(drop).map_err(|error| NotLetIn {
+        stage: "settings".into(),
+        reason: error.to_string(),
+        place: None,
+        remedy: "Upload it with settings that fit its schema".into(),
+    })
+}
