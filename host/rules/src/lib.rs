@@ -9,6 +9,7 @@
 
 pub mod admission;
 pub mod alarm;
+pub mod backtest;
 pub mod batch;
 pub mod billing;
 mod bindings;
