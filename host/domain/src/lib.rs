@@ -11,6 +11,7 @@ pub mod alarm;
 pub mod command;
 pub mod device;
 pub mod floor;
+pub mod history;
 pub mod id;
 pub mod interlock;
 pub mod policy;

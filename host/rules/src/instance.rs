@@ -59,6 +59,16 @@ pub(crate) fn store(engine: &wasmtime::Engine, config: &EngineConfig, fuel: u64)
     Ok(store)
 }
 
+/// Gives a store that has served a call the limits of a new one.
+pub(crate) fn renew(store: &mut Store<Limits>, config: &EngineConfig, fuel: u64) -> wasmtime::Result<()> {
+    store.data_mut().denied = None;
+    store.data_mut().first_look = None;
+    store.set_fuel(fuel)?;
+    store.set_epoch_deadline(1);
+    store.set_hostcall_fuel(config.max_hostcall_fuel);
+    Ok(())
+}
+
 /// Looks at a call that is still running at a tick: it may go on while its own processor time is within the backstop.
 fn look(mut store: StoreContextMut<'_, Limits>) -> UpdateDeadline {
     let now = thread_time();

@@ -9,6 +9,8 @@
 
 pub mod admission;
 pub mod alarm;
+pub mod backtest;
+pub mod batch;
 pub mod billing;
 mod bindings;
 mod cache;
@@ -29,6 +31,7 @@ pub mod world;
 
 pub use admission::{Admitted, AnyAdmitted, Description, LocalizedText, Refusal, Stage};
 pub use alarm::{AlarmRule, BoundRule, Decision, Remarks};
+pub use batch::{Batched, KeepsState};
 pub use billing::BillingRule;
 pub use cache::CompileCache;
 pub use config::EngineConfig;

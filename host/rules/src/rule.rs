@@ -7,7 +7,7 @@ use crate::admission::{Admitted, Description};
 use crate::bindings::WitFault;
 use crate::digest::RuleDigest;
 use crate::engine::Engine;
-use crate::instance::{self, Limits, Phase};
+use crate::instance::{self, Limits, Phase, Place};
 use crate::text::plain;
 use crate::world::{Alarm, World};
 use davy_domain::policy::PolicyFault;
@@ -215,6 +215,64 @@ impl<W: World> Rule<W> {
         };
         let left = store.get_fuel().unwrap_or(0);
         Called { result, fuel: fuel - left.min(fuel) }
+    }
+}
+
+/// An instance that lives for several calls, which a decision never does: only for calls whose results are held against fresh
+/// instances.
+pub(crate) struct Kept<'a, W: World> {
+    // In this order: the place is given back after the store has left the pool.
+    store: Store<Limits>,
+    instance: W::Instance,
+    /// What it cost to make the instance.
+    start: u64,
+    /// What only the first call of an instance costs.
+    first: i64,
+    calls: u32,
+    _place: Place<'a>,
+}
+
+impl<W: World> Kept<'_, W> {
+    /// How many calls were made in it.
+    pub(crate) fn calls(&self) -> u32 {
+        self.calls
+    }
+
+    /// The first call once more came to `again` instead of `first` units of fuel: the difference is charged to every later
+    /// call, each of which would have been the first one of its own instance.
+    pub(crate) fn charge_first(&mut self, first: u64, again: u64) {
+        self.first = first as i64 - again as i64;
+    }
+}
+
+impl<W: World> Rule<W> {
+    /// An instance to keep; `None` when it cannot be made, which a call in a fresh one will say in words.
+    pub(crate) fn keep(&self) -> Option<Kept<'_, W>> {
+        let inner = self.engine.inner();
+        let place = inner.places.take();
+        let mut store = instance::store(&inner.wasmtime, &inner.config, inner.config.fuel).ok()?;
+        let instance = W::instantiate(&self.pre, &mut store).ok()?;
+        let start = inner.config.fuel - store.get_fuel().ok()?.min(inner.config.fuel);
+        Some(Kept { store, instance, start, first: 0, calls: 0, _place: place })
+    }
+
+    /// One call in an instance that is kept, with the budget and at the price that it would have in a fresh one.
+    pub(crate) fn call_in<T>(
+        &self,
+        kept: &mut Kept<'_, W>,
+        enter: impl FnOnce(&mut Store<Limits>, &W::Instance) -> wasmtime::Result<Result<T, WitFault>>,
+    ) -> Called<T> {
+        let config = &self.engine.inner().config;
+        let spent = kept.start.saturating_add_signed(kept.first);
+        let budget = config.fuel.saturating_sub(spent);
+        kept.calls += 1;
+        let result = match instance::renew(&mut kept.store, config, budget) {
+            Ok(()) => enter(&mut kept.store, &kept.instance),
+            Err(error) => Err(error),
+        };
+        let result = result.map_err(|error| instance::fault(&kept.store, &error, config.fuel, Phase::Call));
+        let left = kept.store.get_fuel().unwrap_or(0);
+        Called { result, fuel: spent + (budget - left.min(budget)) }
     }
 }
 

@@ -397,6 +397,22 @@ bulk!(
      FROM batch b JOIN chunks c ON c.device_id = b.device_id AND c.level = b.level ORDER BY c.device_id, c.first_seq"
 );
 
+bulk!(
+    CHUNK_EXTENT,
+    (device_id 0 int, since 1 int, until 2 int),
+    "SELECT COALESCE(MIN(c.from_at), 0), COALESCE(MAX(c.to_at), 0), CAST(COALESCE(SUM(c.uplinks), 0) AS BIGINT) \
+     FROM batch b JOIN chunks c ON c.device_id = b.device_id AND c.to_at >= b.since AND c.from_at < b.until"
+);
+
+bulk!(
+    CHUNKS_WITHIN,
+    (device_id 0 int, since 1 int, until 2 int),
+    "SELECT c.id, c.device_id FROM batch b JOIN chunks c ON c.device_id = b.device_id AND c.to_at >= b.since \
+     AND c.from_at < b.until ORDER BY c.device_id, c.first_seq"
+);
+
+bulk!(CHUNK_BODIES, (id 0 int), "SELECT c.id, c.body FROM batch b JOIN chunks c ON c.id = b.id");
+
 bulk!(DELETE_JOURNAL, (seq 0 int), "DELETE FROM journal WHERE seq IN (SELECT seq FROM batch)");
 
 bulk!(

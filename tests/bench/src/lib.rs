@@ -3,6 +3,7 @@
 //! Must never be part of the product.
 
 pub mod audit;
+pub mod backtest;
 pub mod calls;
 pub mod lean;
 pub mod ledger;

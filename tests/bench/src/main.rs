@@ -48,6 +48,20 @@ enum Commands {
         #[arg(long, default_value_t = 15)]
         rounds: u32,
     },
+    /// Prints how many readings a second a back-test folds under an alarm policy against itself, beside the native fold alone, as JSON
+    Backtest {
+        /// The component
+        component: PathBuf,
+        /// Households in the history
+        #[arg(long, default_value_t = 40)]
+        households: usize,
+        /// How long they report
+        #[arg(long, default_value_t = 7)]
+        days: i64,
+        /// Interlocks folded at once
+        #[arg(long, default_value_t = 2)]
+        threads: usize,
+    },
     /// Receives, decrypts, appends, commits and acknowledges, and nothing else, until standard input ends
     Ceiling {
         /// Where the rows go: `sqlite:PATH` or `postgres://…`
@@ -81,6 +95,11 @@ fn main() -> Result<()> {
         Commands::Calls { component, rounds } => {
             let bytes = std::fs::read(&component).with_context(|| format!("cannot read {}", component.display()))?;
             println!("{}", davy_bench::calls::measure(&bytes, rounds));
+            Ok(())
+        }
+        Commands::Backtest { component, households, days, threads } => {
+            let bytes = std::fs::read(&component).with_context(|| format!("cannot read {}", component.display()))?;
+            println!("{:#}", davy_bench::backtest::measure(&bytes, households, days, threads)?);
             Ok(())
         }
         Commands::Ceiling { database, listen, credentials, committers } => {

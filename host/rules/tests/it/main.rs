@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test says what it found by panicking")]
 
 mod admission;
+mod backtest;
+mod batch;
 mod cache;
 mod components;
 mod contract;

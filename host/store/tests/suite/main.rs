@@ -25,6 +25,7 @@ macro_rules! both_engines {
 
 mod commit;
 mod fixture;
+mod history;
 mod people;
 mod recovery;
 mod releases;
