@@ -28,15 +28,22 @@ impl Api {
     /// # Errors
     /// When the server does not answer, or does not let them in.
     pub fn sign_in(server: SocketAddr, person: &SignIn) -> Result<Self> {
-        let body = json!({"email": person.email, "password": person.password}).to_string();
+        Self::enter(server, &person.email, &person.password)
+    }
+
+    /// The same for anybody.
+    ///
+    /// # Errors
+    /// As [`Api::sign_in`].
+    pub fn enter(server: SocketAddr, email: &str, password: &str) -> Result<Self> {
+        let body = json!({"email": email, "password": password}).to_string();
         let answer = ask(server, "POST", "/api/v1/session", "", &body)?;
         let cookie = answer.head.lines().find_map(|line| {
             let (name, value) = line.split_once(": ")?;
             name.eq_ignore_ascii_case("set-cookie").then(|| value.split(';').next().unwrap_or_default().to_owned())
         });
         let signed_in: Value = serde_json::from_str(&answer.body).context("the answer is not JSON")?;
-        let csrf =
-            signed_in["csrf"].as_str().with_context(|| format!("{} is not let in: {signed_in}", person.email))?;
+        let csrf = signed_in["csrf"].as_str().with_context(|| format!("{email} is not let in: {signed_in}"))?;
         Ok(Self { server, cookie: cookie.context("no cookie")?, csrf: csrf.to_owned() })
     }
 
@@ -57,23 +64,35 @@ impl Api {
     /// # Errors
     /// When the server refuses.
     pub fn post(&self, path: &str) -> Result<()> {
-        let headers = format!("Cookie: {}\r\nX-CSRF-Token: {}\r\n", self.cookie, self.csrf);
-        let answer = ask(self.server, "POST", path, &headers, "")?;
-        if !(200..300).contains(&answer.status) {
-            bail!("POST {path}: {} {}", answer.status, answer.body);
+        let (status, body) = self.send("POST", path, JSON, b"")?;
+        if !(200..300).contains(&status) {
+            bail!("POST {path}: {status} {body}");
         }
         Ok(())
     }
+
+    /// Sends a body, and gives the status and the answer's JSON (null when it has none).
+    ///
+    /// # Errors
+    /// When the server does not answer.
+    pub fn send(&self, method: &str, path: &str, kind: &str, body: &[u8]) -> Result<(u16, Value)> {
+        let headers = format!("Cookie: {}\r\nX-CSRF-Token: {}\r\n", self.cookie, self.csrf);
+        let answer = ask_with(self.server, method, path, &format!("{headers}Content-Type: {kind}\r\n"), body)?;
+        Ok((answer.status, serde_json::from_str(&answer.body).unwrap_or_default()))
+    }
 }
 
+const JSON: &str = "application/json";
+
 fn ask(server: SocketAddr, method: &str, path: &str, headers: &str, body: &str) -> Result<Answer> {
+    ask_with(server, method, path, &format!("{headers}Content-Type: {JSON}\r\n"), body.as_bytes())
+}
+
+fn ask_with(server: SocketAddr, method: &str, path: &str, headers: &str, body: &[u8]) -> Result<Answer> {
     let mut stream = TcpStream::connect_timeout(&server, Duration::from_secs(5)).context("no connection")?;
     stream.set_read_timeout(Some(Duration::from_secs(20)))?;
-    write!(
-        stream,
-        "{method} {path} HTTP/1.0\r\nHost: {server}\r\n{headers}Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
-        body.len()
-    )?;
+    write!(stream, "{method} {path} HTTP/1.0\r\nHost: {server}\r\n{headers}Content-Length: {}\r\n\r\n", body.len())?;
+    stream.write_all(body)?;
     let mut text = String::new();
     stream.read_to_string(&mut text).context("the answer is no text")?;
     let (head, body) = text.split_once("\r\n\r\n").context("the answer has no head")?;

@@ -78,11 +78,20 @@ impl Platform {
     /// # Errors
     /// As [`Platform::provision`]; also when the example rule is not packaged.
     pub fn with_example_rule(plan: &Plan) -> Result<Self> {
+        Self::with_example_rule_and(plan, |_| {})
+    }
+
+    /// The same, after `change` had its way with the manifest.
+    ///
+    /// # Errors
+    /// As [`Platform::with_example_rule`].
+    pub fn with_example_rule_and(plan: &Plan, change: impl FnOnce(&mut Value)) -> Result<Self> {
         let rule = programs::household_leak().context("the example rule is not packaged: `cargo xtask rules build`")?;
         let platform = Self::provision(Engine::Sqlite, plan, |manifest| {
             for tenant in manifest["tenants"].as_array_mut().into_iter().flatten() {
                 tenant["rule"] = json!({"component": rule});
             }
+            change(manifest);
         })?;
         platform.context("SQLite is always there")
     }

@@ -6,8 +6,8 @@ use crate::fleet::{
     SeriesQuery,
 };
 use crate::people::{Person, Viewer};
-use crate::rules::{BackTestItem, RuleDetail, RuleVersions};
 use crate::problem::Problem;
+use crate::rules::{BackTestItem, RuleDetail, RuleVersions};
 use davy_domain::{AlarmId, BackTestId, DeviceId, PremisesId, ReleaseId};
 use std::future::Future;
 use std::pin::Pin;

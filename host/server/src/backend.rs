@@ -17,14 +17,14 @@ mod tiles;
 
 pub use landscape::{Card, Landscape, Place, Site, SiteKind};
 pub use reach::Reach;
-pub use rules::RuleDesk;
 pub use relay::{Next, Relay, Relayed, Stream};
+pub use rules::RuleDesk;
 
 use crate::clock::SharedClock;
 use crate::operate::{OperateError, SharedOperate};
 use davy_api::{
-    AlarmPage, AlarmQuery, BackTestItem, Backend, CloseReceipt, DeviceDetail, DevicePage, DeviceQuery, Overview, Person,
-    PremisesDetail, Problem, Reply, Role, RuleDetail, RuleVersions, Series, SeriesQuery, ValvesOf, Viewer,
+    AlarmPage, AlarmQuery, BackTestItem, Backend, CloseReceipt, DeviceDetail, DevicePage, DeviceQuery, Overview,
+    Person, PremisesDetail, Problem, Reply, Role, RuleDetail, RuleVersions, Series, SeriesQuery, ValvesOf, Viewer,
 };
 use davy_domain::{AlarmId, BackTestId, DeviceId, PremisesId, ReleaseId, Span, Timestamp};
 use davy_store::{DivisionCode, ScopedStore, Store, StoreError};

@@ -15,9 +15,7 @@ use davy_api::{
 use davy_domain::release::{self, Act, Actor, Release, Stage, WHOLE};
 use davy_domain::{AlarmId, BackTestId, IdSource, ReleaseId, Span};
 use davy_rules::RuleDigest;
-use davy_store::{
-    BackTest, BackTestState, NewRelease, NewRule, ReleaseChange, StoreError, StoredRelease, TenantStore,
-};
+use davy_store::{BackTest, BackTestState, NewRelease, NewRule, ReleaseChange, StoreError, StoredRelease, TenantStore};
 use ed25519_dalek::{Signature, VerifyingKey};
 use parking_lot::Mutex;
 use serde_json::Value;
@@ -166,7 +164,8 @@ impl Service {
         let signed = signed.map(|(signer, signature)| signature_of(digest, &signer, &signature)).transpose()?;
         let signers = rows.rule_signers().await.map_err(stored)?;
         if !signers.is_empty() {
-            let accepted = signed.as_ref().is_some_and(|(key, _)| signers.iter().any(|signer| signer.public_key == *key));
+            let accepted =
+                signed.as_ref().is_some_and(|(key, _)| signers.iter().any(|signer| signer.public_key == *key));
             if !accepted {
                 let words = "expected a signature by one of the company's accepted keys (`davyctl rule sign`), got none or another's";
                 return Err(invalid("signature", words));
@@ -191,7 +190,12 @@ impl Service {
     ///
     /// # Errors
     /// A [`Problem`]; settings that do not fit the rule's schema are named by property.
-    pub async fn change_settings(&self, viewer: &Viewer, id: ReleaseId, settings: &str) -> Result<RuleVersion, Problem> {
+    pub async fn change_settings(
+        &self,
+        viewer: &Viewer,
+        id: ReleaseId,
+        settings: &str,
+    ) -> Result<RuleVersion, Problem> {
         let rows = self.rows(viewer, Deed::ChangeRules)?;
         let from = self.release_of(&rows, id).await?;
         let settings = object("settings", settings)?;
@@ -260,7 +264,8 @@ impl Service {
             // What is in force makes room, in the same transaction, before the other takes its place.
             Act::Approve => {
                 let others = rows.releases().await.map_err(stored)?;
-                let in_force = others.iter().find(|each| each.release.stage == Stage::Active && each.world == target.world);
+                let in_force =
+                    others.iter().find(|each| each.release.stage == Stage::Active && each.world == target.world);
                 if let Some(in_force) = in_force {
                     changes.push(change(in_force, Act::Supersede, Actor::Platform)?);
                 }
@@ -311,7 +316,10 @@ impl Service {
         let release = self.release_of(&rows, id).await?;
         let now = self.now();
         if !self.may(viewer, &release).iter().any(|act| act == "back-test") {
-            let words = format!("A version that is {} cannot be back-tested: its checks must have passed.", release.release.stage);
+            let words = format!(
+                "A version that is {} cannot be back-tested: its checks must have passed.",
+                release.release.stage
+            );
             return Err(Problem::new("refused", 409, "Refused", words).with_reason("not-now"));
         }
         let to = request.to.unwrap_or(now);
@@ -325,7 +333,8 @@ impl Service {
         }
         let unfinished = self.store.unfinished_back_tests().await.map_err(stored)?;
         if unfinished.iter().filter(|test| test.tenant == rows.id()).count() >= MOST_WAITING {
-            let words = format!("{MOST_WAITING} back-tests of your company are under way; wait for one to end, or cancel it.");
+            let words =
+                format!("{MOST_WAITING} back-tests of your company are under way; wait for one to end, or cancel it.");
             return Err(Problem::new("refused", 409, "Refused", words).with_reason("too-many"));
         }
         let active = self.rules.registry.rules(rows.id()).and_then(|rules| Some(rules.active.as_ref()?.release));
@@ -370,9 +379,8 @@ impl Service {
 
     fn test_item(&self, test: &BackTest) -> BackTestItem {
         let progress = self.rules.jobs.progress(test.id);
-        let (done, total) = progress.map_or((0, 0), |progress| {
-            (progress.done.load(Ordering::Relaxed), progress.total.load(Ordering::Relaxed))
-        });
+        let (done, total) = progress
+            .map_or((0, 0), |progress| (progress.done.load(Ordering::Relaxed), progress.total.load(Ordering::Relaxed)));
         let failed = test.state == BackTestState::Failed;
         BackTestItem {
             id: test.id,
@@ -398,7 +406,10 @@ impl Service {
     pub async fn judge_alarm(&self, viewer: &Viewer, alarm: AlarmId, finding: &AlarmFinding) -> Result<(), Problem> {
         let rows = self.rows(viewer, Deed::JudgeAlarm)?;
         if !FINDINGS.contains(&finding.finding.as_str()) {
-            return Err(invalid("finding", format!("expected one of {}, got `{}`", FINDINGS.join(", "), finding.finding)));
+            return Err(invalid(
+                "finding",
+                format!("expected one of {}, got `{}`", FINDINGS.join(", "), finding.finding),
+            ));
         }
         let there = rows.put_finding(alarm, &finding.finding, viewer.user, self.now()).await.map_err(stored)?;
         if there { Ok(()) } else { Err(Problem::not_found("alarm")) }
@@ -508,7 +519,8 @@ fn check_settings(about: &str, settings: &str) -> Result<(), Problem> {
     let Ok(schema) = davy_rules::Schema::parse(schema) else { return Ok(()) };
     let fits = schema.encode(settings).map(drop);
     fits.map_err(|refused| {
-        let field = if refused.field.is_empty() { "settings".to_owned() } else { format!("settings.{}", refused.field) };
+        let field =
+            if refused.field.is_empty() { "settings".to_owned() } else { format!("settings.{}", refused.field) };
         invalid(field, format!("expected {}, got {}", refused.expected, refused.got))
     })
 }
@@ -542,4 +554,3 @@ fn changed(error: StoreError) -> Problem {
         error => stored(error),
     }
 }
-

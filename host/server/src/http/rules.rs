@@ -12,7 +12,7 @@ use axum::extract::{RawPathParams, State};
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use davy_api::{
-    AlarmFinding, Backend, BackTestItem, BackTestRequest, Problem, RuleActRequest, RuleDetail, RuleSignerItem,
+    AlarmFinding, BackTestItem, BackTestRequest, Backend, Problem, RuleActRequest, RuleDetail, RuleSignerItem,
     RuleSigners, RuleVersion, RuleVersions,
 };
 use davy_domain::{AlarmId, BackTestId, ReleaseId};

@@ -35,7 +35,10 @@ pub enum Tried {
 pub fn judge(health: &HealthReport, tried: Tried) -> Option<String> {
     let faults: u64 = health.faults.values().sum();
     if health.calls >= CALLS_FOR_FAULTS && faults * 100 > health.calls * MOST_FAULTS_PERCENT {
-        return Some(format!("faults: expected at most {MOST_FAULTS_PERCENT} of 100 calls, got {faults} of {}", health.calls));
+        return Some(format!(
+            "faults: expected at most {MOST_FAULTS_PERCENT} of 100 calls, got {faults} of {}",
+            health.calls
+        ));
     }
     if health.calls >= CALLS_FOR_FUEL && health.fuel.p99 * 100 > health.fuel_budget * MOST_FUEL_PERCENT {
         return Some(format!(

@@ -3,13 +3,15 @@
 //!
 //! Whatever is under way when the process ends begins anew at the next start: it is in the database until it has ended.
 
+use super::back_test::{self, Failed};
 use super::guard::{self, Tried};
 use super::running::{Registry, world_name};
 use crate::clock::SharedClock;
 use davy_domain::release::{self, Act, Actor, Stage};
 use davy_domain::{BackTestId, ReleaseId, TenantId};
+use davy_rules::backtest::BackTestError;
 use davy_rules::{AnyAdmitted, Refusal};
-use davy_store::{AboutRule, ReleaseChange, StoreError, StoredRelease};
+use davy_store::{AboutRule, BackTest, BackTestState, ReleaseChange, StoreError, StoredRelease};
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -62,6 +64,8 @@ impl Jobs {
         let jobs = Arc::new(Self { checks, tests: Notify::new(), progress: Mutex::default() });
         let worker = Worker { registry, clock };
         tokio::spawn(stopping.clone().run_until_cancelled_owned(worker.clone().check_all(waiting)));
+        jobs.tests.notify_one();
+        tokio::spawn(stopping.clone().run_until_cancelled_owned(worker.clone().test_all(Arc::clone(&jobs))));
         tokio::spawn(stopping.run_until_cancelled_owned(worker.watch()));
         Ok(jobs)
     }
@@ -157,6 +161,61 @@ impl Worker {
         self.act(&stored, Act::Check { passed: checked.is_ok() }).await
     }
 
+    async fn test_all(self, jobs: Arc<Jobs>) {
+        loop {
+            jobs.tests.notified().await;
+            while let Err(error) = self.tests(&jobs).await {
+                tracing::warn!(%error, "the back-tests could not be looked at; trying again");
+                tokio::time::sleep(AGAIN_AFTER).await;
+            }
+        }
+    }
+
+    /// Every back-test that waits, one after the other.
+    async fn tests(&self, jobs: &Jobs) -> Result<(), StoreError> {
+        while let Some(test) = self.registry.store().unfinished_back_tests().await?.into_iter().next() {
+            let progress = Arc::new(Progress::default());
+            jobs.progress.lock().insert(test.id, Arc::clone(&progress));
+            let done = self.test(&test, progress).await;
+            jobs.progress.lock().remove(&test.id);
+            done?;
+        }
+        Ok(())
+    }
+
+    async fn test(&self, test: &BackTest, progress: Arc<Progress>) -> Result<(), StoreError> {
+        let rows = self.registry.store().tenant(test.tenant);
+        if !rows.move_back_test(test.id, BackTestState::Running, "", None).await? {
+            return Ok(());
+        }
+        let begun = Instant::now();
+        let report = match back_test::run(&self.registry, test, progress).await {
+            Ok(report) => report,
+            Err(Failed::Store(error)) if error.is_transient() => return Err(error),
+            Err(Failed::BackTest(BackTestError::Cancelled)) => {
+                rows.move_back_test(test.id, BackTestState::Cancelled, "", Some(self.clock.now())).await?;
+                return Ok(());
+            }
+            Err(failed) => {
+                tracing::warn!(back_test.id = %test.id, %failed, "a back-test failed");
+                rows.move_back_test(test.id, BackTestState::Failed, &failed.to_string(), Some(self.clock.now()))
+                    .await?;
+                return Ok(());
+            }
+        };
+        let seconds = begun.elapsed().as_secs_f64();
+        tracing::info!(back_test.id = %test.id, readings = report.readings, seconds, "a back-test is done");
+        metrics::histogram!("davy_back_test_seconds").record(seconds);
+        let missed = u32::try_from(report.blocking).unwrap_or(u32::MAX);
+        let body = serde_json::to_string(&report).unwrap_or_default();
+        if rows.move_back_test(test.id, BackTestState::Done, &body, Some(self.clock.now())).await?
+            && let Some(stored) = rows.release(test.release).await?
+        {
+            self.act(&stored, Act::BackTest { missed }).await?;
+        }
+        Ok(())
+    }
+
     /// The platform's own act on a version.
     async fn act(&self, stored: &StoredRelease, act: Act) -> Result<(), StoreError> {
         let now = self.clock.now().max(stored.release.changed_at);
@@ -241,7 +300,8 @@ impl From<Refusal> for NotLetIn {
 
 impl NotLetIn {
     fn broken(panic: &tokio::task::JoinError) -> Self {
-        let remedy = "Upload it again; if it happens again, tell the platform's operator the version's digest".to_owned();
+        let remedy =
+            "Upload it again; if it happens again, tell the platform's operator the version's digest".to_owned();
         Self { stage: "compile".into(), reason: format!("the check itself failed: {panic}"), place: None, remedy }
     }
 }

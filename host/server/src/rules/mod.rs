@@ -4,6 +4,7 @@
 //! beside, [`guard`] takes back what leaves its bounds, [`jobs`] checks and back-tests. The statutory floor does not pass through
 //! here: it stands whatever happens to a version.
 
+mod back_test;
 pub mod guard;
 pub mod health;
 pub mod jobs;

@@ -92,6 +92,11 @@ impl TenantWorld {
         World { floor: &self.floor, policy: rule.map(|rule| rule.bound()), limits: &self.limits }
     }
 
+    /// The statutory floor of its jurisdiction.
+    pub const fn floor(&self) -> &LocalFloor {
+        &self.floor
+    }
+
     /// The platform's own figures.
     pub fn limits(&self) -> &Limits {
         &self.limits
@@ -287,7 +292,7 @@ fn is_as_wanted(rules: &TenantRules, lives: &[LiveRelease]) -> bool {
         && as_wanted(Stage::Shadow, &rules.shadow)
 }
 
-fn bind(sandbox: &Sandbox, component: Option<&[u8]>, settings: &str) -> Result<BoundRule, String> {
+pub(super) fn bind(sandbox: &Sandbox, component: Option<&[u8]>, settings: &str) -> Result<BoundRule, String> {
     let component = component.ok_or("its component is not in the database")?;
     let Sandbox { engine, compiled } = sandbox;
     let admitted = match compiled {

@@ -92,7 +92,8 @@ async fn things_of_another_company_do_not_exist_for_anybody_of_this_one() {
         }
         for (who, stranger) in &strangers {
             let (status, _) = call(stranger, &method, &filled).await;
-            let closed = status == StatusCode::NOT_FOUND || (status == StatusCode::FORBIDDEN && method != Method::GET)
+            let closed = status == StatusCode::NOT_FOUND
+                || (status == StatusCode::FORBIDDEN && method != Method::GET)
                 || (status == StatusCode::FORBIDDEN && path.contains("/rules/{rule}") && *who != "operator");
             assert!(closed, "{who}: {method} {path} gave {status}");
             checked += 1;

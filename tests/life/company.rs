@@ -1,0 +1,203 @@
+//! One gas company on a real server, its engineers at the REST API and its detectors on the wire.
+
+use davy_city::Plan;
+use davy_coap::{Code, Request};
+use davy_tests::api::Api;
+use davy_tests::device::Device;
+use davy_tests::platform::{PASSWORD, Platform};
+use serde_json::{Value, json};
+use std::cell::Cell;
+use std::time::{Duration, Instant};
+
+/// SenML-CBOR (RFC 8428).
+const SENML_CBOR: u16 = 112;
+/// How long something in the background may take.
+const PATIENCE: Duration = Duration::from_mins(2);
+
+/// A company of a few homes, with the example rule in force.
+pub(crate) struct Company {
+    platform: Platform,
+    told: Cell<usize>,
+}
+
+/// A person of the company who is signed in.
+pub(crate) struct Engineer(Api);
+
+/// The detector of one home.
+pub(crate) struct Detector<'a> {
+    company: &'a Company,
+    number: usize,
+    sequence: u64,
+}
+
+impl Company {
+    /// Its homes.
+    pub(crate) const HOMES: usize = 20;
+
+    pub(crate) fn new() -> Self {
+        let plan = Plan { households: Self::HOMES, wells: 0, gateways: 0, ..Plan::small(3) };
+        let mut platform = Platform::with_example_rule_and(&plan, |manifest| {
+            let users = manifest["users"].as_array_mut().unwrap();
+            let operator =
+                users.iter().find(|user| user["role"] == "operator" && user["tenant"] == "lz").unwrap().clone();
+            for name in ["anna", "ben"] {
+                let mut engineer = operator.clone();
+                engineer["email"] = json!(format!("{name}@example.com"));
+                users.push(engineer);
+            }
+        })
+        .unwrap();
+        platform.start().unwrap();
+        Self { platform, told: Cell::new(0) }
+    }
+
+    pub(crate) fn engineer(&self, name: &str) -> Engineer {
+        Engineer(Api::enter(self.platform.http, &format!("{name}@example.com"), PASSWORD).unwrap())
+    }
+
+    /// An operator of the other company.
+    pub(crate) fn stranger(&self) -> Engineer {
+        let other = self.platform.people.iter().find(|person| person.role == "operator" && person.tenant != Some("lz"));
+        Engineer(Api::sign_in(self.platform.http, other.unwrap()).unwrap())
+    }
+
+    pub(crate) fn detector(&self, number: usize) -> Detector<'_> {
+        Detector { company: self, number, sequence: 0 }
+    }
+
+    /// The version in force.
+    pub(crate) fn in_force(&self, engineer: &Engineer) -> Option<String> {
+        let rules = engineer.rules();
+        let active = rules.iter().find(|rule| rule["stage"] == "active")?;
+        Some(active["id"].as_str().unwrap().to_owned())
+    }
+
+    /// The active alarms, by id.
+    pub(crate) fn alarms(&self, engineer: &Engineer) -> Vec<String> {
+        let page = engineer.0.get("/api/v1/alarms?limit=200").unwrap();
+        let mut ids: Vec<_> =
+            page["items"].as_array().unwrap().iter().map(|alarm| alarm["id"].as_str().unwrap().to_owned()).collect();
+        ids.sort();
+        ids
+    }
+
+    pub(crate) fn uplinks_told(&self) -> usize {
+        self.told.get()
+    }
+
+    pub(crate) fn stop(mut self) {
+        self.platform.stop().unwrap();
+    }
+}
+
+impl Detector<'_> {
+    /// The same device at a later time of its life.
+    pub(crate) fn at(mut self, life: u64) -> Self {
+        self.sequence = life << 16;
+        self
+    }
+
+    /// Reports gas in %LEL, each so many seconds ago, and waits until it is told that it is stored.
+    pub(crate) fn says(self, gas: &[(f64, i64)]) {
+        let serial = format!("LZD{:06}", self.number);
+        let platform = &self.company.platform;
+        let mut device = Device::new(platform.coap, platform.device(&serial).unwrap(), self.sequence).unwrap();
+        let mut bytes = Vec::new();
+        let mut cbor = minicbor::Encoder::new(&mut bytes);
+        cbor.array(gas.len() as u64).unwrap();
+        for (value, ago) in gas {
+            cbor.map(3).unwrap().u8(0).unwrap().str("gas").unwrap().u8(2).unwrap().f64(*value).unwrap();
+            cbor.u8(6).unwrap().i64(-*ago).unwrap();
+        }
+        device.ask(Request::post("u", SENML_CBOR, bytes)).unwrap();
+        assert_eq!(device.responses(1).unwrap()[0].code, Code::CHANGED);
+        self.company.told.set(self.company.told.get() + 1);
+    }
+}
+
+impl Engineer {
+    pub(crate) fn rules(&self) -> Vec<Value> {
+        self.0.get("/api/v1/rules").unwrap()["items"].as_array().unwrap().clone()
+    }
+
+    pub(crate) fn rule(&self, id: &str) -> Value {
+        self.0.get(&format!("/api/v1/rules/{id}")).unwrap()
+    }
+
+    pub(crate) fn status(&self, path: &str) -> u16 {
+        self.0.send("GET", path, "application/json", b"").unwrap().0
+    }
+
+    pub(crate) fn post(&self, path: &str, body: &Value) -> Result<Value, Value> {
+        let (status, answer) = self.0.send("POST", path, "application/json", body.to_string().as_bytes()).unwrap();
+        if status < 300 { Ok(answer) } else { Err(answer) }
+    }
+
+    pub(crate) fn put(&self, path: &str, body: &Value) {
+        let (status, answer) = self.0.send("PUT", path, "application/json", body.to_string().as_bytes()).unwrap();
+        assert_eq!(status, 204, "{answer}");
+    }
+
+    #[track_caller]
+    pub(crate) fn refused(&self, path: &str, body: &Value, field: &str) {
+        let problem = self.post(path, body).unwrap_err();
+        assert_eq!(problem["errors"][0]["field"], field, "{problem}");
+    }
+
+    pub(crate) fn try_upload(&self, path: &str, component: &[u8]) -> (u16, Value) {
+        self.0.send("POST", path, "application/wasm", component).unwrap()
+    }
+
+    pub(crate) fn upload(&self, path: &str, component: &[u8]) -> Result<Value, Value> {
+        let (status, answer) = self.try_upload(path, component);
+        if status == 201 { Ok(answer) } else { Err(answer) }
+    }
+
+    fn request(act: &str) -> Value {
+        if act == "start-cohort" { json!({"act": act, "permille": 100}) } else { json!({"act": act}) }
+    }
+
+    #[track_caller]
+    pub(crate) fn act(&self, id: &str, act: &str) {
+        self.post(&format!("/api/v1/rules/{id}/acts"), &Self::request(act)).unwrap();
+    }
+
+    /// The reason in one word.
+    #[track_caller]
+    pub(crate) fn act_refused(&self, id: &str, act: &str) -> String {
+        let problem = self.post(&format!("/api/v1/rules/{id}/acts"), &Self::request(act)).unwrap_err();
+        problem["reason"].as_str().unwrap_or_else(|| panic!("{problem}")).to_owned()
+    }
+
+    /// The version once it has come so far.
+    #[track_caller]
+    pub(crate) fn until(&self, id: &str, stage: &str) -> Value {
+        let begun = Instant::now();
+        loop {
+            let rule = self.rule(id);
+            if rule["version"]["stage"] == stage {
+                return rule;
+            }
+            assert!(begun.elapsed() < PATIENCE, "not {stage} in time: {rule}");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// Has a version back-tested over everything there is, and gives the report.
+    #[track_caller]
+    pub(crate) fn back_tested(&self, id: &str) -> Value {
+        let test = self.post(&format!("/api/v1/rules/{id}/back-tests"), &json!({})).unwrap();
+        let path = format!("/api/v1/back-tests/{}", test["id"].as_str().unwrap());
+        let begun = Instant::now();
+        loop {
+            let test = self.0.get(&path).unwrap();
+            match test["state"].as_str().unwrap() {
+                "done" => return test["report"].clone(),
+                "waiting" | "running" => {}
+                _ => panic!("{test}"),
+            }
+            assert!(begun.elapsed() < PATIENCE, "not done in time: {test}");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! The life of a rule's version on the real server: two people, a company's own history, and what the platform does by itself.
+
+// Test code outside of `#[test]` functions too: a failed expectation is how it speaks.
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
+
+mod company;
+
+use company::Company;
+use davy_tests::hostile;
+use serde_json::json;
+
+#[test]
+fn a_version_comes_into_force_by_two_people_and_is_taken_back_by_one() {
+    let company = Company::new();
+    let (anna, ben) = (company.engineer("anna"), company.engineer("ben"));
+    let in_force = company.in_force(&anna).expect("the version that the company began with");
+    company.detector(0).says(&[(12.0, 40), (12.0, 0)]);
+    let standing = company.alarms(&anna);
+    assert_eq!(standing.len(), 1, "{standing:?}");
+
+    // Only the settings change: an engineer need not touch any code.
+    let new = anna.post(&format!("/api/v1/rules/{in_force}/settings"), &json!({"gas-low-level": 8.0})).unwrap();
+    let id = new["id"].as_str().unwrap().to_owned();
+    anna.refused(
+        &format!("/api/v1/rules/{in_force}/settings"),
+        &json!({"gas-low-level": 80.0}),
+        "settings.gas-low-level",
+    );
+    let rule = anna.until(&id, "checked");
+    assert_eq!(rule["checks"]["passed"], true, "{rule}");
+    assert!(rule["version"]["version"].as_str().is_some_and(|version| !version.is_empty()), "{rule}");
+
+    // No stage is skipped.
+    for act in ["start-shadow", "start-cohort", "propose", "approve", "roll-back"] {
+        assert_eq!(anna.act_refused(&id, act), "not-now", "{act}");
+    }
+    let report = anna.back_tested(&id);
+    assert!(report["readings"].as_u64().unwrap() >= 2, "{report}");
+    assert_eq!(report["difference"]["lost"], 0, "{report}");
+    anna.act(&id, "start-shadow");
+    anna.act(&id, "start-cohort");
+    anna.act(&id, "propose");
+    assert_eq!(anna.act_refused(&id, "approve"), "second-person");
+    ben.act(&id, "approve");
+    assert_eq!(company.in_force(&anna).as_deref(), Some(id.as_str()));
+    assert_eq!(anna.rule(&in_force)["version"]["stage"], "retired");
+
+    // It decides: 8.5 is below the old low level of 10, and above the new one of 8.
+    company.detector(1).says(&[(8.5, 40), (8.5, 0)]);
+    assert_eq!(company.alarms(&anna).len(), 2);
+
+    // One act, by anybody who has the right to it; the alarms stand as they stood.
+    let before = company.alarms(&anna);
+    ben.act(&id, "roll-back");
+    assert_eq!(company.in_force(&anna).as_deref(), Some(in_force.as_str()));
+    company.detector(2).says(&[(8.5, 40), (8.5, 0)]);
+    assert_eq!(company.alarms(&anna), before, "the old level is back, and no alarm was lost");
+    let acts: Vec<_> = anna.rule(&id)["acts"].as_array().unwrap().iter().map(|act| act["act"]["act"].clone()).collect();
+    let expected = ["upload", "check", "back-test", "start-shadow", "start-cohort", "propose", "approve", "roll-back"];
+    assert_eq!(acts, expected);
+    let told = company.uplinks_told();
+    company.stop();
+    assert_eq!(told, 3, "every uplink was acknowledged");
+}
+
+#[test]
+fn a_version_that_misses_a_leak_which_a_person_confirmed_does_not_get_further() {
+    let company = Company::new();
+    let anna = company.engineer("anna");
+    let in_force = company.in_force(&anna).unwrap();
+    company.detector(0).says(&[(12.0, 40), (12.0, 0)]);
+    let alarm = company.alarms(&anna)[0].clone();
+    anna.put(&format!("/api/v1/alarms/{alarm}/finding"), &json!({"finding": "leak"}));
+    let settings = json!({"gas-low-level": 20.0, "gas-high-level": 24.0, "rise-from": 10.0});
+    let new = anna.post(&format!("/api/v1/rules/{in_force}/settings"), &settings).unwrap();
+    let id = new["id"].as_str().unwrap();
+    anna.until(id, "checked");
+    let report = anna.back_tested(id);
+    assert_eq!(report["blocking"], 1, "{report}");
+    assert_eq!(anna.rule(id)["version"]["stage"], "checked", "it stays where it was");
+    assert_eq!(anna.act_refused(id, "start-shadow"), "missed-leaks");
+    company.stop();
+}
+
+#[test]
+fn a_version_that_faults_is_taken_back_by_the_platform() {
+    let company = Company::new();
+    let anna = company.engineer("anna");
+    let in_force = company.in_force(&anna).unwrap();
+    let component = hostile::component(hostile::TRAPS).unwrap();
+    let new = anna.upload("/api/v1/rules?tier=standard", &component).unwrap();
+    let id = new["id"].as_str().unwrap();
+    anna.until(id, "checked");
+    anna.back_tested(id);
+    anna.act(id, "start-shadow");
+    // It decides nothing the first time and traps from then on.
+    for round in 0..4_u64 {
+        for number in 0..Company::HOMES {
+            company.detector(number).at(1 + round).says(&[(0.5, 0)]);
+        }
+    }
+    let rule = anna.until(id, "retired");
+    let last = rule["acts"].as_array().unwrap().last().unwrap().clone();
+    assert_eq!(last["act"]["act"], "break-off", "{last}");
+    assert!(last["by"].is_null() && last["act"]["reason"].as_str().unwrap().starts_with("faults"), "{last}");
+    assert!(rule["health"]["faults"]["trap"].as_u64().unwrap() > 0, "{rule}");
+    assert!(rule["health"]["last_fault"]["event"]["readings"].is_array(), "the offending event is shown: {rule}");
+    assert_eq!(company.in_force(&anna).as_deref(), Some(in_force.as_str()), "what was in force never stopped");
+    assert!(company.alarms(&anna).is_empty(), "nothing of the trial is an alarm");
+    company.stop();
+}
+
+#[test]
+fn what_is_refused_says_at_which_stage_and_what_to_do() {
+    let company = Company::new();
+    let anna = company.engineer("anna");
+    let new = anna.upload("/api/v1/rules", b"not a component").unwrap();
+    let rule = anna.until(new["id"].as_str().unwrap(), "refused");
+    assert_eq!((&rule["checks"]["passed"], &rule["checks"]["stage"]), (&json!(false), &json!("structure")), "{rule}");
+    assert!(rule["checks"]["remedy"].as_str().unwrap().contains("davyctl rule build"), "{rule}");
+    assert_eq!(rule["may"], json!([]));
+    let (status, problem) = anna.try_upload("/api/v1/rules?tier=huge", b"x");
+    assert_eq!((status, problem["errors"][0]["field"].as_str()), (422, Some("tier")), "{problem}");
+    company.stop();
+}
+
+#[test]
+fn a_company_that_asks_for_signatures_takes_no_component_without() {
+    use ed25519_dalek::{Signer, SigningKey};
+    use sha2::Digest;
+    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let company = Company::new();
+    let anna = company.engineer("anna");
+    let component = hostile::component(hostile::LOOPS).unwrap();
+    let key = SigningKey::from_bytes(&[7; 32]);
+    let public = hex(key.verifying_key().as_bytes());
+    anna.post("/api/v1/rule-signers", &json!({"public_key": public, "name": "works"})).unwrap();
+    let (status, problem) = anna.try_upload("/api/v1/rules", &component);
+    assert_eq!((status, problem["errors"][0]["field"].as_str()), (422, Some("signature")), "{problem}");
+
+    let message = [b"davy-rule/1:".as_slice(), &sha2::Sha256::digest(&component)].concat();
+    let good = hex(&key.sign(&message).to_bytes());
+    let other = hex(&SigningKey::from_bytes(&[8; 32]).sign(&message).to_bytes());
+    let path = |signature: &str| format!("/api/v1/rules?signer={public}&signature={signature}");
+    assert_eq!(anna.try_upload(&path(&other), &component).0, 422, "another's signature");
+    let mut changed = component.clone();
+    changed.push(0);
+    assert_eq!(anna.try_upload(&path(&good), &changed).0, 422, "another component");
+    let new = anna.upload(&path(&good), &component).unwrap();
+    anna.until(new["id"].as_str().unwrap(), "checked");
+    company.stop();
+}
+
+#[test]
+fn another_company_sees_nothing_of_it() {
+    let company = Company::new();
+    let anna = company.engineer("anna");
+    let in_force = company.in_force(&anna).unwrap();
+    let stranger = company.stranger();
+    assert_eq!(stranger.status(&format!("/api/v1/rules/{in_force}")), 404);
+    assert_eq!(stranger.status(&format!("/api/v1/rules/{in_force}/component")), 404);
+    let theirs = stranger.rules();
+    assert!(theirs.iter().all(|rule| rule["id"] != in_force.as_str()), "{theirs:?}");
+    company.stop();
+}
