@@ -23,6 +23,9 @@ pub(crate) struct Arguments {
     /// Who signs in; the password is asked for, or taken from DAVY_PASSWORD
     #[arg(long, value_name = "ADDRESS", env = "DAVY_EMAIL")]
     email: Option<String>,
+    /// Write the decisions with their components to a file, for `davyctl replay`
+    #[arg(long, value_name = "FILE", requires = "server")]
+    export: Option<PathBuf>,
     /// A stored decision in a file (JSON, format davy-decision/1)
     #[arg(long, value_name = "FILE")]
     file: Option<PathBuf>,
@@ -36,8 +39,8 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Answer> {
     match arguments {
-        Arguments { alarm: Some(alarm), server: Some(server), email: Some(email), json, .. } => {
-            stored::run(*alarm, server, email, *json)
+        Arguments { alarm: Some(alarm), server: Some(server), email: Some(email), export, json, .. } => {
+            stored::run(*alarm, server, email, export.as_deref(), *json)
         }
         Arguments { file: Some(file), component, json, .. } => of_file(file, component.as_deref(), *json),
         // The parser lets nothing else through.

@@ -6,6 +6,7 @@
 mod client;
 mod exit;
 mod explain;
+mod replay;
 mod rule;
 
 use clap::{Parser, Subcommand};
@@ -13,7 +14,7 @@ use std::process::ExitCode;
 
 const EXIT_CODES: &str = "Exit codes:
   0  done; the answer is yes
-  1  done; the answer is no: refused, a fixture failed, a decision differs
+  1  done; the answer is no: refused, altered, a fixture failed, a decision differs
   2  the command line is wrong
   3  could not be done: a file cannot be read, a crate does not compile";
 
@@ -32,6 +33,11 @@ enum Command {
     Rule(rule::Command),
     /// Make a stored decision again and say whether it comes out the same
     Explain(explain::Arguments),
+    /// Make the decisions of a bundle again, without a server, and say whether they come out the same
+    ///
+    /// A bundle (`davy-bundle/1`) is written by `davyctl explain ALARM --server URL --export FILE`. It holds the components,
+    /// whose digests are verified first.
+    Replay(replay::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -39,6 +45,7 @@ fn main() -> ExitCode {
     let done = match arguments.command {
         Command::Rule(command) => rule::run(command),
         Command::Explain(arguments) => explain::run(&arguments),
+        Command::Replay(arguments) => replay::run(&arguments),
     };
     match done {
         Ok(answer) => answer.into(),

@@ -9,6 +9,10 @@ use crate::world::World;
 use std::sync::Arc;
 use wasmtime::component::Linker;
 
+/// Processor time of one interpreted call.
+#[cfg(feature = "interpreter")]
+const INTERPRETER_BACKSTOP: std::time::Duration = std::time::Duration::from_mins(1);
+
 /// Why an engine could not be made: the machine or the configuration, never a rule.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
@@ -55,12 +59,34 @@ impl Engine {
     /// # Errors
     /// [`EngineError`] when the machine cannot hold the pool or start a thread.
     pub fn new(config: &EngineConfig) -> Result<Self, EngineError> {
+        Self::start(config, &config.wasmtime())
+    }
+
+    /// Starts an engine that translates to no machine's code but to a portable one, and interprets that (Pulley). It shares the
+    /// front end with the other and nothing of what executes: a second witness for what a rule decides, many times slower.
+    ///
+    /// # Errors
+    /// As for [`Engine::new`].
+    #[cfg(feature = "interpreter")]
+    pub fn interpreter(config: &EngineConfig) -> Result<Self, EngineError> {
+        // The backstop is for what fuel does not count, and measured in this processor's time: here everything takes longer.
+        let config = &EngineConfig { cpu_backstop: config.cpu_backstop.max(INTERPRETER_BACKSTOP), ..config.clone() };
+        let mut wasmtime = config.wasmtime();
+        wasmtime.target("pulley64").map_err(|error| EngineError::Start {
+            pool_size: config.pool_size,
+            max_memory: config.max_memory,
+            reason: format!("{error:#}"),
+        })?;
+        Self::start(config, &wasmtime)
+    }
+
+    fn start(config: &EngineConfig, wasmtime: &wasmtime::Config) -> Result<Self, EngineError> {
         let start = |error: wasmtime::Error| EngineError::Start {
             pool_size: config.pool_size,
             max_memory: config.max_memory,
             reason: format!("{error:#}"),
         };
-        let wasmtime = wasmtime::Engine::new(&config.wasmtime()).map_err(start)?;
+        let wasmtime = wasmtime::Engine::new(wasmtime).map_err(start)?;
         let ticker = Ticker::start(&wasmtime, config.epoch_tick).map_err(EngineError::Clock)?;
         // Nothing is ever added to the linker: a rule imports no function.
         let linker = Linker::new(&wasmtime);

@@ -197,8 +197,21 @@ impl DecisionRecord {
         if got != self.rule {
             return Err(ExplainError::OtherComponent { expected: self.rule, got });
         }
+        self.replay_with(&engine.load(&engine.admit(component).map_err(ExplainError::Refused)?))
+    }
+
+    /// Makes the decision again with the rule, loaded before.
+    ///
+    /// # Errors
+    /// As for [`DecisionRecord::replay`].
+    pub fn replay_with(&self, rule: &AlarmRule) -> Result<Replay, ExplainError> {
+        if self.format != FORMAT {
+            return Err(ExplainError::Format(self.format.chars().take(60).collect()));
+        }
+        if rule.digest() != self.rule {
+            return Err(ExplainError::OtherComponent { expected: self.rule, got: rule.digest() });
+        }
         let event = PolicyEvent::try_from(&self.event).map_err(ExplainError::Event)?;
-        let rule = engine.load(&engine.admit(component).map_err(ExplainError::Refused)?);
         let mut decision = rule.decide(&self.settings.0, &self.state_before.0, &event);
         // The platform turned an answer that breaks the contract into a fault before it was stored.
         if let Ok(outcome) = &decision.evaluation.result
@@ -208,7 +221,13 @@ impl DecisionRecord {
         }
         let differences = differences(&self.result, &(&decision.evaluation.result).into());
         let settings = rule.describe().schema.decode(&self.settings.0);
-        Ok(Replay { rule, evaluation: decision.evaluation, remarks: decision.remarks, differences, settings })
+        Ok(Replay {
+            rule: rule.clone(),
+            evaluation: decision.evaluation,
+            remarks: decision.remarks,
+            differences,
+            settings,
+        })
     }
 }
 
@@ -240,6 +259,16 @@ fn differences(stored: &ResultRecord, now: &ResultRecord) -> Vec<Difference> {
     part("timers", stored.timers == now.timers, format!("{:?}", stored.timers), format!("{:?}", now.timers));
     part("wake", stored.wake == now.wake, format!("{:?}", stored.wake), format!("{:?}", now.wake));
     out
+}
+
+impl ResultRecord {
+    /// The fault, if it is one.
+    pub const fn fault(&self) -> Option<&PolicyFault> {
+        match self {
+            Self::Decided(_) => None,
+            Self::Failed(fault) => Some(fault),
+        }
+    }
 }
 
 impl fmt::Display for ResultRecord {

@@ -13,6 +13,7 @@ pub mod backtest;
 pub mod batch;
 pub mod billing;
 mod bindings;
+pub mod bundle;
 mod cache;
 mod config;
 mod digest;

@@ -7,15 +7,17 @@ use crate::rule::engine;
 use anyhow::{Context, Result};
 use davy_api::{AlarmDecisions, AskedRule, DecisionItem};
 use davy_domain::AlarmId;
-use davy_rules::explain::{DecisionRecord, FORMAT, Replay};
+use davy_rules::bundle::{Bundle, BundledDecision, FloorRecord};
+use davy_rules::explain::{DecisionRecord, Exact, FORMAT, Replay};
 use davy_rules::{Engine, RuleDigest};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::path::Path;
 
 /// Components by the digest that was asked for.
 type Components = BTreeMap<String, Vec<u8>>;
 
-pub(super) fn run(alarm: AlarmId, server: &str, email: &str, json: bool) -> Result<Answer> {
+pub(super) fn run(alarm: AlarmId, server: &str, email: &str, export: Option<&Path>, json: bool) -> Result<Answer> {
     let client = Client::sign_in(server, email)?;
     let fetched = fetch(&client, alarm);
     // Whatever came of it, no session stays behind.
@@ -27,6 +29,9 @@ pub(super) fn run(alarm: AlarmId, server: &str, email: &str, json: bool) -> Resu
     for item in &decisions.items {
         let replayed = item.asked.as_ref().map(|asked| replay(&engine, item, asked, &components));
         again.push(replayed.transpose().with_context(|| format!("decision {}", item.number))?);
+    }
+    if let Some(file) = export {
+        write(file, &bundle(alarm, &decisions, &again, &components))?;
     }
     let identical = again.iter().flatten().all(|(_, replay)| replay.differences.is_empty());
     if json {
@@ -42,6 +47,45 @@ pub(super) fn run(alarm: AlarmId, server: &str, email: &str, json: bool) -> Resu
         }
     }
     Ok(identical.into())
+}
+
+/// The decisions as they were stored, whatever came of making them again.
+fn bundle(
+    alarm: AlarmId,
+    decisions: &AlarmDecisions,
+    again: &[Option<(DecisionRecord, Replay)>],
+    components: &Components,
+) -> Bundle {
+    let mut bundle = Bundle::new(alarm.to_string());
+    for component in components.values() {
+        bundle.add_component(component);
+    }
+    for (item, again) in decisions.items.iter().zip(again) {
+        let floor = item.floor.iter().map(|found| FloorRecord {
+            rule: found.rule.clone(),
+            condition: found.condition,
+            priority: found.priority,
+            close: found.close,
+            quantity: found.quantity,
+            value: Exact(found.value),
+            at_ms: found.at.as_millis(),
+        });
+        bundle.add(BundledDecision {
+            number: item.number,
+            device: item.device,
+            at_ms: item.at.as_millis(),
+            floor: floor.collect(),
+            record: again.as_ref().map(|(record, _)| record.clone()),
+        });
+    }
+    bundle
+}
+
+fn write(file: &Path, bundle: &Bundle) -> Result<()> {
+    std::fs::write(file, bundle.to_json()?).with_context(|| format!("cannot write {}", file.display()))?;
+    let (decisions, components) = (bundle.decisions.len(), bundle.components.len());
+    eprintln!("{}: {decisions} decision(s), {components} component(s)", file.display());
+    Ok(())
 }
 
 fn fetch(client: &Client, alarm: AlarmId) -> Result<(AlarmDecisions, Components)> {

@@ -5,6 +5,7 @@
 mod admission;
 mod backtest;
 mod batch;
+mod bundle;
 mod cache;
 mod components;
 mod contract;
