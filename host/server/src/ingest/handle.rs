@@ -65,13 +65,13 @@ impl Ingest {
     /// # Errors
     /// [`IngestError`] says what stands against it.
     pub async fn start(config: IngestConfig, parts: IngestParts) -> Result<Arc<Self>, IngestError> {
-        let IngestParts { store, engine, compiled, keys, live, clock, random } = parts;
+        let IngestParts { store, engine, compiled, admission, keys, live, clock, random } = parts;
         let now = clock.now();
         let boot = store.next_boot(now).await?;
         let floor = statutory_floor(&store).await?;
         let tenants = store.tenants().await?;
-        let worlds =
-            tenants::load(&store, &Sandbox { engine, compiled }, &floor, &tenants, config.wake_conditions).await?;
+        let sandbox = Sandbox { engine, compiled, admission };
+        let worlds = tenants::load(&store, &sandbox, &floor, &tenants, config.wake_conditions).await?;
         let endpoints = (0..config.shards.max(1))
             .map(|_| {
                 let mut seed = [0; 32];

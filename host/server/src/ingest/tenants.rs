@@ -8,7 +8,7 @@ use davy_domain::TenantId;
 use davy_domain::floor::{Floor, LocalFloor};
 use davy_domain::interlock::{BoundPolicy, Limits, World};
 use davy_domain::policy::{AlarmPolicy, Evaluation, PolicyEvent, PolicyFault};
-use davy_rules::{BoundRule, CompileCache, Engine};
+use davy_rules::{Admission, BoundRule, CompileCache, Engine, Tier};
 use davy_store::{ActiveRule, Store, Tenant};
 use metrics::{Counter, Histogram, counter, histogram};
 use std::collections::HashMap;
@@ -55,6 +55,8 @@ pub struct Sandbox {
     pub engine: Engine,
     /// Rules that are compiled already.
     pub compiled: Option<CompileCache>,
+    /// Compiles the others.
+    pub admission: Admission,
 }
 
 /// The worlds of all tenants, each with its active rule loaded.
@@ -119,12 +121,9 @@ async fn load_rule(
 
 fn bind(sandbox: &Sandbox, component: Option<&[u8]>, settings: &str) -> Result<BoundRule, String> {
     let component = component.ok_or("its component is not in the database")?;
-    let Sandbox { engine, compiled } = sandbox;
-    let admitted = match compiled {
-        Some(compiled) => engine.admit_cached(component, compiled),
-        None => engine.admit(component),
-    };
-    let rule = engine.load(&admitted.map_err(|refusal| refusal.to_string())?);
+    let Sandbox { engine, compiled, admission } = sandbox;
+    let admitted = admission.load(engine, component, Tier::Standard, compiled.as_ref());
+    let rule = engine.load(&admitted.map_err(|error| error.to_string())?);
     let settings = rule.encode_settings(settings).map_err(|error| error.to_string())?;
     Ok(rule.bind(settings))
 }

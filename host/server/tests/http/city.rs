@@ -7,7 +7,7 @@ use davy_domain::floor::Floor;
 use davy_domain::interlock::{Input, Interlock, Limits, World};
 use davy_domain::senml::{Part, encode};
 use davy_domain::{DeviceId, IdSource, PremisesId, Quantity, Reading, Span, Timestamp};
-use davy_rules::{Engine, EngineConfig};
+use davy_rules::{Admission, Engine, EngineConfig};
 use davy_server::backend::{Relay, Service};
 use davy_server::clock::{Clock, SharedClock, SharedRandom, SystemClock, SystemRandom};
 use davy_server::config::Settings;
@@ -129,7 +129,16 @@ pub(crate) async fn city_in(
     change(&mut settings);
     let passwords = Passwords::new(8_192, 1, 2, Arc::clone(&random)).unwrap();
     let now = clock.now() - Span::from_secs(60);
-    let tools = Tools { store: &store, engine: &engine, keys: &keys, passwords: &passwords, random: &random, now };
+    let admission = Admission::here();
+    let tools = Tools {
+        store: &store,
+        engine: &engine,
+        admission: &admission,
+        keys: &keys,
+        passwords: &passwords,
+        random: &random,
+        now,
+    };
     let manifest = Manifest::read(&manifest.to_string()).unwrap();
     let done = provision(&manifest, folder.path(), &tools).await.unwrap();
     let mut devices = HashMap::new();
@@ -154,6 +163,7 @@ pub(crate) async fn city_in(
     };
     let parts = IngestParts {
         compiled: None,
+        admission,
         store: store.clone(),
         engine,
         keys,
