@@ -9,6 +9,7 @@ use davy_tests::programs;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// Homes of each company.
@@ -109,6 +110,62 @@ fn what_is_stored(name: &str, url: &str) {
             assert!(close[0] == 7 && close[1] >= 0, "{name}: a close of {company} was not verified in time: {close:?}");
         }
     }
+}
+
+/// The corpus is admitted again and again by children of this test, next to the server, while a company's homes leak.
+#[test]
+#[ignore = "starts the whole platform: cargo xtask test --only browser"]
+fn while_a_hostile_corpus_is_admitted_every_leak_is_closed() {
+    let plan = Plan { households: HOMES, wells: 0, gateways: 0, report_interval_s: 5, ..Plan::small(9) };
+    let mut platform = Platform::with_example_rule(&plan).unwrap();
+    platform.start().unwrap();
+    let report = platform.path("report.json");
+    let report_path = report.display().to_string();
+    let life = ["--gas-pace", "20", "--nuisance", "0", "--reboot-hours", "0", "--quiet"];
+    let end = ["--seconds", "45", "--report", &report_path];
+    let credentials = platform.credentials();
+    platform.fleet_of(&credentials, "run", &[&life[..], &end[..]].concat()).unwrap();
+    let over = AtomicBool::new(false);
+    let examined = std::thread::scope(|scope| {
+        let corpus = scope.spawn(|| admit_until(&over));
+        std::thread::sleep(Duration::from_secs(8));
+        for (company, home) in LEAKS {
+            let premises = platform.device(&format!("{company}D{home:06}")).unwrap().premises.clone().unwrap();
+            intervene(platform.last_helper().unwrap(), &format!("leak {premises}")).unwrap();
+            std::thread::sleep(Duration::from_millis(1500));
+        }
+        let ended = platform.ended_helper(Duration::from_mins(2));
+        over.store(true, Ordering::Relaxed);
+        ended.unwrap();
+        corpus.join().unwrap()
+    });
+    platform.stop().unwrap();
+    println!("{examined} hostile components were examined meanwhile");
+    assert!(examined > 20, "{examined} examined: the corpus was not at work");
+    let report: Value = serde_json::from_slice(&std::fs::read(&report).unwrap()).unwrap();
+    assert_eq!(report["leaks"].as_array().unwrap().len(), LEAKS.len());
+    for leak in report["leaks"].as_array().unwrap() {
+        assert_eq!(leak["proven"], true, "not closed and proven: {leak}");
+    }
+    assert_eq!(report["lost"], 0, "{report}");
+    what_is_stored("corpus", &platform.url);
+}
+
+/// Examines the corpus in children over and over; says how many components.
+fn admit_until(over: &AtomicBool) -> usize {
+    let engine = davy_rules::Engine::new(&davy_rules::EngineConfig::default()).unwrap();
+    let admission = davy_rules::Admission::by(programs::program("davyctl").unwrap(), &["rule", "admit"]);
+    let corpus = davy_tests::corpus::all();
+    let mut examined = 0;
+    for hostile in corpus.iter().cycle() {
+        if over.load(Ordering::Relaxed) {
+            break;
+        }
+        let outcome = admission.examine(&engine, &hostile.bytes, davy_rules::Tier::Standard, None);
+        assert!(!matches!(outcome, Err(davy_rules::AdmissionError::Machine { .. })), "{}", hostile.name);
+        examined += 1;
+    }
+    examined
 }
 
 fn beside(name: &str, harm: &str) {

@@ -1,4 +1,4 @@
-//! Rules that mean harm, as components that pass every check.
+//! Rules that mean harm and pass every check: they behave until the time shows that they are at work.
 //!
 //! Must never be found in a list of rules that somebody could choose from: tests and the bench make them when they need them.
 
@@ -18,8 +18,12 @@ pub const HOGS: &str = "(loop $more (br_if $more (i32.ne (memory.grow (i32.const
 pub const TALKS_NONSENSE: &str = "(i32.store (i32.const 4112) (i32.const 8192)) \
     (i32.store (i32.const 4116) (i32.const 0x7fffffff)) (return (i32.const 4096))";
 
-/// A component of the contract over a hand-written core module. It passes every check: with an empty state it decides nothing and
-/// remembers one byte. With that byte, from its second call on, it runs `harm`. The first page holds its description.
+/// After every time that an examination uses, before every time at which a rule is at work: 2026-01-01T00:00:01Z, in ms.
+pub const AT_WORK_MS: i64 = 1_767_225_601_000;
+
+/// A component of the contract over a hand-written core module. It passes every check: with an empty state, and before
+/// [`AT_WORK_MS`], it decides nothing and remembers one byte. With that byte, from its second call at work on, it runs `harm`. The first
+/// page holds its description.
 ///
 /// # Errors
 /// When `harm` is no code, or the contract's files are not there.
@@ -45,7 +49,8 @@ pub fn component(harm: &str) -> Result<Vec<u8>> {
                 (call $text (i32.const 40) (i32.const 512) (i32.const 0))
                 (i32.const 256))
             (func (export "davy:rules/alarm@0.1.0#evaluate") (param $arguments i32) (result i32)
-                (if (i32.load offset=12 (local.get $arguments)) (then {harm}))
+                (if (i32.load offset=12 (local.get $arguments)) (then
+                    (if (i64.gt_s (i64.load offset=16 (local.get $arguments)) (i64.const {AT_WORK_MS})) (then {harm}))))
                 (i32.store (i32.const 4104) (i32.const 512))
                 (i32.store (i32.const 4108) (i32.const 1))
                 (i32.const 4096))

@@ -3,6 +3,7 @@
 //! Must never stand in for a part of the product: everything here starts, asks or ends the real thing.
 
 pub mod api;
+pub mod corpus;
 pub mod credentials;
 pub mod database;
 pub mod device;

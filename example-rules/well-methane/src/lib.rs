@@ -35,6 +35,8 @@ pub struct Memory {
     cold: bool,
     battery: bool,
     opened: bool,
+    /// The newest methane reading's time, ms since the Unix epoch.
+    newest_ms: i64,
 }
 
 /// One decision.
@@ -106,8 +108,11 @@ impl Memory {
         if self.sensor.hear(at) == Edge::Fell && !self.sensor_ended {
             decision.clear(condition::SENSOR_END_OF_LIFE);
         }
+        // What was measured before what is known can begin an alarm; it says nothing about now, and ends none.
+        let late = at < self.newest_ms;
+        self.newest_ms = self.newest_ms.max(at);
         // What rose in this event stays for the rest of it: methane in a late batch of readings must be on record.
-        if !decision.raised(condition::GAS_HIGH) {
+        if !decision.raised(condition::GAS_HIGH) && !(late && value < settings.high_level) {
             match self.high.update(value, settings.high_level, settings.high_level - settings.hysteresis) {
                 Edge::Rose => {
                     decision.raise_with_text(condition::GAS_HIGH, priority::URGENT, 2);
@@ -118,6 +123,9 @@ impl Memory {
                 Edge::Fell => drop(decision.clear(condition::GAS_HIGH)),
                 Edge::None => {}
             }
+        }
+        if late && value < settings.low_level {
+            return;
         }
         self.confirmed = if value >= settings.low_level { self.confirmed.saturating_add(1) } else { 0 };
         if !decision.raised(condition::GAS_LOW) {

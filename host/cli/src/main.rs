@@ -10,6 +10,7 @@ mod replay;
 mod rule;
 
 use clap::{Parser, Subcommand};
+use davy_rules::admission::run_child;
 use std::process::ExitCode;
 
 const EXIT_CODES: &str = "Exit codes:
@@ -42,6 +43,10 @@ enum Command {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    // Before anything else: it handles hostile bytes.
+    if let Command::Rule(rule::Command::Admit { limits }) = arguments.command {
+        return run_child(limits);
+    }
     let done = match arguments.command {
         Command::Rule(command) => rule::run(command),
         Command::Explain(arguments) => explain::run(&arguments),

@@ -50,13 +50,24 @@ fn a_new_rule_builds_is_admitted_and_passes_its_fixture_in_the_sandbox() {
     said(&davyctl(&crate_folder, &["rule", "build"]), 0);
 
     let checked = said(&davyctl(&crate_folder, &["rule", "check", "my-alarm.wasm"]), 0);
-    for words in ["my-alarm 0.1.0", "davy:rules/alarm-policy@0.1.0", "sha256:", "imports  none", "%LEL", "报警浓度"]
-    {
+    for words in [
+        "1 of its own, all as they say",
+        "not weaker than the statutory floor",
+        "my-alarm 0.1.0",
+        "davy:rules/alarm-policy@0.1.0",
+        "sha256:",
+        "imports  none",
+        "%LEL",
+        "报警浓度",
+    ] {
         assert!(checked.contains(words), "expected {words:?} in\n{checked}");
     }
     let test = ["rule", "test", "my-alarm.wasm", "--fixtures", "fixtures"];
     let tested = said(&davyctl(&crate_folder, &test), 0);
     assert!(tested.contains("1 passed, 0 failed") && tested.contains("% of the budget"), "{tested}");
+
+    let carried = said(&davyctl(&crate_folder, &["rule", "test", "my-alarm.wasm"]), 0);
+    assert_eq!(carried, tested, "the component carries the same fixtures");
 
     let fixture = crate_folder.join("fixtures/first.json");
     let text = std::fs::read_to_string(&fixture).unwrap().replace("\"priority\": \"urgent\"", "\"priority\": \"low\"");

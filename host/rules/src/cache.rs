@@ -5,7 +5,7 @@
 //! digest, the engine's configuration, the description and the code. What does not verify is treated as absent, compiled anew
 //! through the whole admission, and replaced. An artifact must never be accepted from anywhere else.
 
-use crate::admission::{Admitted, Description, LocalizedText, Refusal};
+use crate::admission::{Admitted, AnyAdmitted, Description, LocalizedText, Refusal};
 use crate::digest::RuleDigest;
 use crate::driver::AboutDriver;
 use crate::engine::Engine;
@@ -13,7 +13,6 @@ use crate::world::{Linked, World};
 use davy_rules_sdk::schema::Schema;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
-use std::hash::{Hash, Hasher};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -61,7 +60,7 @@ impl CompileCache {
     }
 
     fn read(&self, engine: &Engine, digest: RuleDigest) -> Option<(Component, Description)> {
-        let identity = identity(engine);
+        let identity = engine.identity();
         let bytes = fs::read(self.file(digest, identity)).ok()?;
         let (head, _) = bytes.split_at_checked(HEAD)?;
         let (magic, mac) = head.split_at(MAGIC.len());
@@ -72,15 +71,15 @@ impl CompileCache {
         }
         let (length, rest) = body.split_first_chunk::<4>()?;
         let (description, code) = rest.split_at_checked(u32::from_le_bytes(*length) as usize)?;
-        let description = parse_description(description)?;
+        let description = parse_description(serde_json::from_slice(description).ok()?)?;
         // SAFETY: the MAC proves that these bytes are what `Component::serialize` gave this installation for this engine.
         #[allow(unsafe_code)]
         let component = unsafe { Component::deserialize(&engine.inner().wasmtime, code) }.ok()?;
         Some((component, description))
     }
 
-    fn write<W: World>(&self, engine: &Engine, admitted: &Admitted<W>) -> Option<()> {
-        let identity = identity(engine);
+    pub(crate) fn write<W: World>(&self, engine: &Engine, admitted: &Admitted<W>) -> Option<()> {
+        let identity = engine.identity();
         let description = serde_json::to_vec(&*admitted.description).ok()?;
         let code = <W as Linked>::linked(&admitted.pre).component().serialize().ok()?;
         let mut body = u32::try_from(description.len()).ok()?.to_le_bytes().to_vec();
@@ -100,16 +99,20 @@ impl CompileCache {
         }
         written.ok()
     }
+
+    /// Keeps what was admitted. That it cannot be kept costs time later, nothing else.
+    pub(crate) fn keep(&self, engine: &Engine, admitted: &AnyAdmitted) {
+        let _kept = match admitted {
+            AnyAdmitted::Alarm(admitted) => self.write(engine, admitted),
+            AnyAdmitted::Billing(admitted) => self.write(engine, admitted),
+            AnyAdmitted::Notification(admitted) => self.write(engine, admitted),
+            AnyAdmitted::Driver(admitted) => self.write(engine, admitted),
+        };
+    }
 }
 
-/// What the machine code depends on beside the rule: wasmtime's version and configuration, the processor's features.
-fn identity(engine: &Engine) -> u64 {
-    let mut hasher = std::collections::hash_map::DefaultHasher::new();
-    engine.inner().wasmtime.precompile_compatibility_hash().hash(&mut hasher);
-    hasher.finish()
-}
-
-fn parse_description(json: &[u8]) -> Option<Description> {
+/// A description as it was stored or sent; its schema is read anew.
+pub(crate) fn parse_description(json: serde_json::Value) -> Option<Description> {
     #[derive(serde::Deserialize)]
     struct Stored {
         name: String,
@@ -120,7 +123,7 @@ fn parse_description(json: &[u8]) -> Option<Description> {
         #[serde(default)]
         driver: Option<AboutDriver>,
     }
-    let stored: Stored = serde_json::from_slice(json).ok()?;
+    let stored: Stored = serde_json::from_value(json).ok()?;
     let schema = Schema::parse(&stored.settings_schema).ok()?;
     Some(Description {
         name: stored.name,
@@ -149,15 +152,20 @@ impl Engine {
     /// # Errors
     /// As [`Engine::admit_as`].
     pub fn admit_as_cached<W: World>(&self, component: &[u8], cache: &CompileCache) -> Result<Admitted<W>, Refusal> {
-        let digest = RuleDigest::of(component);
-        if let Some((compiled, description)) = cache.read(self, digest)
-            && let Ok(pre) = self.inner().linker.instantiate_pre(&compiled)
-            && let Ok(pre) = <W as Linked>::link(pre)
-        {
-            return Ok(Admitted { pre, digest, description: Arc::new(description), size: component.len() });
+        if let Some(cached) = self.cached(component, cache) {
+            return Ok(cached);
         }
         let admitted = self.admit_as(component)?;
         cache.write(self, &admitted);
         Ok(admitted)
+    }
+
+    /// What the cache holds of a component, if it is of this world.
+    pub(crate) fn cached<W: World>(&self, component: &[u8], cache: &CompileCache) -> Option<Admitted<W>> {
+        let digest = RuleDigest::of(component);
+        let (compiled, description) = cache.read(self, digest)?;
+        let pre = self.inner().linker.instantiate_pre(&compiled).ok()?;
+        let pre = <W as Linked>::link(pre).ok()?;
+        Some(Admitted { pre, digest, description: Arc::new(description), size: component.len() })
     }
 }

@@ -1,11 +1,13 @@
 //! What a rule may use, and the wasmtime configuration that follows from it.
 
+use serde::{Deserialize, Serialize};
+use std::fmt;
 use std::time::Duration;
 use wasmtime::{Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 /// Limits of an engine. The defaults are the published ones of `wit/`; wider is allowed, narrower breaks rules that others
 /// wrote to the published limits.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EngineConfig {
     /// Fuel of one evaluation: about one unit per Wasm instruction, the same on every machine. This is the budget.
     pub fuel: u64,
@@ -24,8 +26,6 @@ pub struct EngineConfig {
     pub max_wasm_stack: usize,
     /// State that a rule may return, bytes.
     pub max_state: usize,
-    /// Size of a component, bytes.
-    pub max_component_size: usize,
     /// Data that one call may hand over to the host, bytes as the host holds them.
     pub max_hostcall_fuel: usize,
     /// Readings in one event.
@@ -45,7 +45,6 @@ impl Default for EngineConfig {
             max_table_elements: 20_000,
             max_wasm_stack: 512 << 10,
             max_state: davy_domain::policy::MAX_STATE_BYTES,
-            max_component_size: 2 << 20,
             max_hostcall_fuel: 1 << 20,
             max_readings: 4_096,
             pool_size: 64,
@@ -61,8 +60,7 @@ pub(crate) const MAX_TABLES: u32 = 8;
 pub(crate) const MAX_MEMORIES: u32 = 1;
 
 impl EngineConfig {
-    /// The wasmtime configuration. Everything that could differ between two machines is off or fixed: relaxed SIMD, NaN bit
-    /// patterns, and threads, which this build of wasmtime does not contain.
+    /// The configuration with a pool of instances: for a process that runs rules.
     pub fn wasmtime(&self) -> Config {
         let mut pool = PoolingAllocationConfig::new();
         pool.total_component_instances(self.pool_size)
@@ -81,6 +79,15 @@ impl EngineConfig {
             // Asking the kernel which pages a call has touched takes the lock of the whole address space: with several threads that
             // costs more than writing the few pages of a rule anew.
             .pagemap_scan(Enabled::No);
+        let mut config = self.on_demand();
+        config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
+        config
+    }
+
+    /// The configuration without a pool: for a process that admits one component and ends. What it compiles is what the other one loads:
+    /// both make the same machine code, and reserve the same for a memory. Everything that could differ between two machines is
+    /// off or fixed: relaxed SIMD, NaN bit patterns, and threads, which this build of wasmtime does not contain.
+    pub fn on_demand(&self) -> Config {
         let mut config = Config::new();
         config
             .wasm_component_model(true)
@@ -96,8 +103,106 @@ impl EngineConfig {
             .max_wasm_stack(self.max_wasm_stack)
             .memory_init_cow(true)
             .memory_reservation(self.max_memory as u64)
-            .wasm_backtrace_max_frames(None)
-            .allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
+            .wasm_backtrace_max_frames(None);
         config
     }
+}
+
+/// How large and intricate a component may be. Whoever uploads a rule chooses its tier; the component has no say in it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Tier {
+    /// For rules that are compiled to WebAssembly: the published limits.
+    #[default]
+    Standard,
+    /// For rules that bring an interpreter with them, such as JavaScript's.
+    Large,
+}
+
+impl Tier {
+    /// Every one.
+    pub const ALL: &'static [Self] = &[Self::Standard, Self::Large];
+
+    /// Its name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Standard => "standard",
+            Self::Large => "large",
+        }
+    }
+
+    /// What a component of it is held to.
+    pub const fn caps(self) -> Caps {
+        match self {
+            Self::Standard => Caps {
+                component_size: 2 << 20,
+                functions: 10_000,
+                body: 128 << 10,
+                code: 512 << 10,
+                locals: 1_000,
+                block_depth: 200,
+                loop_depth: 24,
+                joins: 1_000_000,
+                types: 10_000,
+                items: 10_000,
+                nesting: 4,
+                custom_sections: 64,
+                custom_bytes: 1 << 20,
+            },
+            // What a component of componentize-js needs, and about half as much again.
+            Self::Large => Caps {
+                component_size: 20 << 20,
+                functions: 20_000,
+                body: 256 << 10,
+                code: 14 << 20,
+                locals: 2_000,
+                block_depth: 700,
+                loop_depth: 24,
+                joins: 40_000_000,
+                types: 10_000,
+                items: 10_000,
+                nesting: 4,
+                custom_sections: 64,
+                custom_bytes: 2 << 20,
+            },
+        }
+    }
+}
+
+impl fmt::Display for Tier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// What is counted in a component, and the most of each, before it is validated and compiled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Caps {
+    /// Bytes of the whole.
+    pub component_size: usize,
+    /// Functions of all core modules together.
+    pub functions: u32,
+    /// Bytes of one function's body.
+    pub body: u64,
+    /// Bytes of all functions' bodies together.
+    pub code: u64,
+    /// Locals of one function, its parameters included.
+    pub locals: u64,
+    /// Nested blocks of one function: the compiler recurses over them.
+    pub block_depth: usize,
+    /// Nested loops of one function: every local that a loop changes costs the compiler at every level.
+    pub loop_depth: usize,
+    /// Locals times branches, over all functions. The compiler joins every local at every branch, so time and memory grow with
+    /// the product: 94 KB of code with 14 million of it took half a minute and 582 MiB to compile.
+    pub joins: u64,
+    /// Entries of all type sections together.
+    pub types: u32,
+    /// Nested components, instances, aliases and the like together.
+    pub items: u32,
+    /// How deep components may lie in each other.
+    pub nesting: usize,
+    /// Custom sections.
+    pub custom_sections: u32,
+    /// Bytes of all custom sections together.
+    pub custom_bytes: u64,
 }

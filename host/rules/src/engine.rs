@@ -6,6 +6,7 @@ use crate::instance::{Limits, Places};
 use crate::rule::Rule;
 use crate::ticker::Ticker;
 use crate::world::World;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use wasmtime::component::Linker;
 
@@ -80,13 +81,22 @@ impl Engine {
         Self::start(config, &wasmtime)
     }
 
-    fn start(config: &EngineConfig, wasmtime: &wasmtime::Config) -> Result<Self, EngineError> {
+    /// Starts an engine without a pool, for a process that admits one component and ends. What it compiles loads into
+    /// an engine of [`Engine::new`] with the same configuration.
+    ///
+    /// # Errors
+    /// As [`Engine::new`].
+    pub fn on_demand(config: &EngineConfig) -> Result<Self, EngineError> {
+        Self::start(config, &config.on_demand())
+    }
+
+    fn start(config: &EngineConfig, machine: &wasmtime::Config) -> Result<Self, EngineError> {
         let start = |error: wasmtime::Error| EngineError::Start {
             pool_size: config.pool_size,
             max_memory: config.max_memory,
             reason: format!("{error:#}"),
         };
-        let wasmtime = wasmtime::Engine::new(wasmtime).map_err(start)?;
+        let wasmtime = wasmtime::Engine::new(machine).map_err(start)?;
         let ticker = Ticker::start(&wasmtime, config.epoch_tick).map_err(EngineError::Clock)?;
         // Nothing is ever added to the linker: a rule imports no function.
         let linker = Linker::new(&wasmtime);
@@ -99,7 +109,8 @@ impl Engine {
         &self.inner.config
     }
 
-    /// Checks an alarm policy from an untrusted source, compiles it and asks it to describe itself.
+    /// Checks an alarm policy, compiles it and asks it to describe itself, all in this process and without its trials: for bytes that
+    /// are trusted. What comes from outside goes through [`Admission`](crate::Admission).
     ///
     /// # Errors
     /// [`Refusal`] names the stage, the reason, the place and what to do.
@@ -121,6 +132,13 @@ impl Engine {
     /// As [`Engine::admit`].
     pub fn admit_any(&self, component: &[u8]) -> Result<AnyAdmitted, Refusal> {
         admission::admit_any(self, component)
+    }
+
+    /// What compiled code depends on beside the component: wasmtime's version and configuration, the processor's features.
+    pub(crate) fn identity(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        self.inner.wasmtime.precompile_compatibility_hash().hash(&mut hasher);
+        hasher.finish()
     }
 
     /// A rule that is ready to run.

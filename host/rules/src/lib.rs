@@ -1,6 +1,6 @@
 //! Wasm rules: admission, the engine with its limits, packaging, and the re-execution of stored decisions.
 //!
-//! The way of a rule: bytes → [`Engine::admit`] (everything about them is checked before and after compiling) →
+//! The way of a rule: bytes → [`Admission`] (everything about them is checked before and after compiling, in a child process) →
 //! [`Engine::load`] → [`AlarmRule`], [`BillingRule`], [`NotificationRule`] or [`Driver`], each call in a fresh instance with a
 //! fixed budget.
 //!
@@ -15,7 +15,9 @@ pub mod billing;
 mod bindings;
 pub mod bundle;
 mod cache;
+pub mod cases;
 mod config;
+pub mod conformance;
 mod digest;
 pub mod driver;
 mod engine;
@@ -30,12 +32,15 @@ mod text;
 mod ticker;
 pub mod world;
 
-pub use admission::{Admitted, AnyAdmitted, Description, LocalizedText, Refusal, Stage};
+pub use admission::{
+    Admission, AdmissionError, Admitted, AnyAdmitted, Description, Examined, LocalizedText, ProcessLimits, Refusal,
+    Stage,
+};
 pub use alarm::{AlarmRule, BoundRule, Decision, Remarks};
 pub use batch::{Batched, KeepsState};
 pub use billing::BillingRule;
 pub use cache::CompileCache;
-pub use config::EngineConfig;
+pub use config::{Caps, EngineConfig, Tier};
 pub use davy_rules_sdk::schema::{Schema, SettingsRefused};
 pub use digest::{DigestError, RuleDigest};
 pub use driver::Driver;

@@ -1,5 +1,6 @@
 //! From a rule's crate to a component: the compiler with the flags that keep it small, and the component encoder.
 
+use crate::cases::{self, CasesError};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use wit_component::ComponentEncoder;
@@ -39,6 +40,9 @@ pub enum PackageError {
     /// The crate makes no module.
     #[error("the crate at {} makes no .wasm file: add `[lib] crate-type = [\"cdylib\", \"rlib\"]` to its Cargo.toml", .0.display())]
     NoModule(PathBuf),
+    /// The crate's fixtures cannot be packed.
+    #[error("the crate's fixtures cannot be packed: {0}")]
+    Cases(#[from] CasesError),
     /// The module cannot be read.
     #[error("{} cannot be read: {source}", .file.display())]
     Read {
@@ -72,7 +76,8 @@ pub fn componentize(core: &[u8]) -> Result<Vec<u8>, PackageError> {
         .map_err(|error| PackageError::Encode { reason: format!("{error:#}") })
 }
 
-/// Compiles a rule's crate and makes a component of it. The compiler's messages go to standard error.
+/// Compiles a rule's crate and makes a component of it, with the crate's `fixtures/*.json` as the cases that it must pass before it is
+/// let in. The compiler's messages go to standard error.
 ///
 /// `target_dir` is cargo's own choice when absent.
 ///
@@ -97,7 +102,12 @@ pub fn build_crate(path: &Path, target_dir: Option<&Path>) -> Result<BuiltRule, 
     }
     let (name, file) = module(&output.stdout).ok_or_else(|| PackageError::NoModule(path.into()))?;
     let core = std::fs::read(&file).map_err(|source| PackageError::Read { file, source })?;
-    Ok(BuiltRule { name, component: componentize(&core)? })
+    let mut component = componentize(&core)?;
+    let fixtures = path.join("fixtures");
+    if fixtures.is_dir() {
+        component = cases::embed(&component, &cases::read_folder(&fixtures)?)?;
+    }
+    Ok(BuiltRule { name, component })
 }
 
 /// The last module that cargo says it made: the crate's own, for its dependencies come first.

@@ -3,6 +3,7 @@
 //! Everything that is the same for all (limits, fuel, faults, settings) is not here but in [`Rule`](crate::Rule); a world only says which
 //! generated functions to call.
 
+use crate::admission::{Admitted, AnyAdmitted};
 use crate::bindings::{WitDescription, WitFault, alarm, billing, driver, notification};
 use crate::instance::Limits;
 use serde::{Deserialize, Serialize};
@@ -80,6 +81,7 @@ impl fmt::Display for WorldKind {
 
 mod sealed {
     use super::{Answered, InstancePre, Limits, Store, WitFault};
+    use crate::admission::{Admitted, AnyAdmitted};
 
     /// How the engine links and enters a component of a world.
     pub trait Linked: Sized {
@@ -90,6 +92,11 @@ mod sealed {
         fn linked(pre: &Self::Pre) -> &InstancePre<Limits>;
         fn instantiate(pre: &Self::Pre, store: &mut Store<Limits>) -> wasmtime::Result<Self::Instance>;
         fn describe(instance: &Self::Instance, store: &mut Store<Limits>) -> wasmtime::Result<Answered>;
+
+        /// What was admitted, if it is of this world.
+        fn of(any: AnyAdmitted) -> Option<Admitted<Self>>
+        where
+            Self: super::World;
 
         /// A call that decides nothing, to see whether the rule takes the settings.
         fn try_settings(
@@ -114,7 +121,7 @@ pub trait World: davy_rules_sdk::policy::World + Linked {
 }
 
 macro_rules! linked {
-    ($world:ty, $kind:ident, $bindings:ident, $pre:ident, $instance:ident, $exports:ident, $describe:expr, $try:expr) => {
+    ($world:ident, $variant:ident, $kind:ident, $bindings:ident, $pre:ident, $instance:ident, $exports:ident, $describe:expr, $try:expr) => {
         impl Linked for $world {
             type Pre = $bindings::$pre<Limits>;
             type Instance = $bindings::$instance;
@@ -130,6 +137,9 @@ macro_rules! linked {
             }
             fn describe(instance: &Self::Instance, store: &mut Store<Limits>) -> wasmtime::Result<Answered> {
                 instance.$exports().call_describe(store).map($describe)
+            }
+            fn of(any: AnyAdmitted) -> Option<Admitted<Self>> {
+                if let AnyAdmitted::$variant(admitted) = any { Some(admitted) } else { None }
             }
             fn try_settings(
                 instance: &Self::Instance,
@@ -163,6 +173,7 @@ fn of_driver(mut answer: driver::exports::davy::rules::driver::DriverDescription
 
 linked!(
     Alarm,
+    Alarm,
     AlarmPolicy,
     alarm,
     AlarmPolicyPre,
@@ -176,6 +187,7 @@ linked!(
 );
 linked!(
     Billing,
+    Billing,
     BillingPolicy,
     billing,
     BillingPolicyPre,
@@ -188,6 +200,7 @@ linked!(
     }
 );
 linked!(
+    Notification,
     Notification,
     NotificationPolicy,
     notification,
@@ -203,6 +216,7 @@ linked!(
 );
 linked!(
     DeviceDriver,
+    Driver,
     DeviceDriver,
     driver,
     DeviceDriverPre,

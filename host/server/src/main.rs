@@ -4,14 +4,15 @@
 use anyhow::Context;
 use clap::{Parser, Subcommand};
 use davy_domain::Timestamp;
-use davy_rules::{Engine, EngineConfig};
+use davy_rules::admission::run_child;
+use davy_rules::{Admission, Engine, EngineConfig, ProcessLimits};
 use davy_server::clock::{Clock, SharedRandom, SystemClock, SystemRandom};
 use davy_server::config::{LogFormat, Settings};
 use davy_server::http::openapi;
 use davy_server::http::passwords::Passwords;
 use davy_server::keys::KeyRing;
 use davy_server::provision::{Manifest, Tools, provision, write_credentials};
-use davy_server::serve::{PROVISIONED, World, open_store, serve};
+use davy_server::serve::{ADMIT_RULE, PROVISIONED, World, open_store, serve};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder};
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
@@ -55,10 +56,20 @@ enum Command {
     Config,
     /// Print the OpenAPI document of the REST API.
     Openapi,
+    /// What this program starts itself with to admit a rule within limits; for nobody else.
+    #[command(hide = true, name = ADMIT_RULE)]
+    AdmitRule {
+        /// Memory in MiB, processor time and time in seconds.
+        limits: ProcessLimits,
+    },
 }
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
+    // Before there are settings, files or threads: it handles hostile bytes.
+    if let Command::AdmitRule { limits } = cli.command {
+        return run_child(limits);
+    }
     let settings = match Settings::load(cli.config.as_deref(), std::env::vars()) {
         Ok(settings) => settings,
         Err(error) => {
@@ -77,6 +88,7 @@ fn main() -> ExitCode {
 
 fn run(command: Command, settings: Settings) -> anyhow::Result<()> {
     match command {
+        Command::AdmitRule { limits } => anyhow::bail!("no settings are for {ADMIT_RULE} {limits}"),
         Command::Config => print(&settings.document()),
         Command::Openapi => print(&openapi::text()?),
         Command::Keygen => keygen(&settings.keys_file),
@@ -183,7 +195,9 @@ async fn enter(settings: &Settings, file: &Path, credentials: Option<&Path>) -> 
     let store = open_store(settings).await?;
     store.migrate().await?;
     let now: Timestamp = SystemClock.now();
-    let tools = Tools { store: &store, engine: &engine, keys: &keys, passwords: &passwords, random: &random, now };
+    let admission = Admission::by_this_program(&[ADMIT_RULE]);
+    let (engine, admission) = (&engine, &admission);
+    let tools = Tools { store: &store, engine, admission, keys: &keys, passwords: &passwords, random: &random, now };
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let done = provision(&manifest, folder, &tools).await?;
     store.set_meta(PROVISIONED, &now.as_millis().to_string()).await?;

@@ -16,8 +16,11 @@ use crate::http::passwords::{PasswordError, Passwords};
 use crate::keys::{KeyError, KeyRing};
 use davy_domain::release::{Actor, Release, Stage, WHOLE};
 use davy_domain::{IdSource, ReleaseId, Timestamp};
-use davy_rules::Engine;
+use davy_rules::world::Alarm;
+use davy_rules::{Admission, Admitted, Engine, RuleDigest, Tier};
 use davy_store::{AboutRule, NewRelease, NewRule, Store, StoreError};
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::path::{Path, PathBuf};
 
 /// Why nothing was entered.
@@ -85,8 +88,10 @@ pub struct Provisioned {
 pub struct Tools<'a> {
     /// The database, migrated.
     pub store: &'a Store,
-    /// Checks the rules.
+    /// Takes the rules in.
     pub engine: &'a Engine,
+    /// Examines them first.
+    pub admission: &'a Admission,
     /// Seals the keys.
     pub keys: &'a KeyRing,
     /// Hashes the passwords.
@@ -105,11 +110,12 @@ const LANE: u8 = 62;
 /// # Errors
 /// [`ProvisionError`]; then nothing was entered, but for rules of companies that were (their activation comes last).
 pub async fn provision(manifest: &Manifest, folder: &Path, tools: &Tools<'_>) -> Result<Provisioned, ProvisionError> {
+    let mut examined = HashMap::new();
     let rules = manifest
         .tenants
         .iter()
         .filter_map(|tenant| Some((tenant, tenant.rule.as_ref()?)))
-        .map(|(tenant, rule)| check_rule(&tenant.key, rule, folder, tools.engine))
+        .map(|(tenant, rule)| check_rule(&tenant.key, rule, folder, tools, &mut examined))
         .collect::<Result<Vec<_>, _>>()?;
     let hashes = hash_passwords(manifest, tools.passwords)?;
     let ids = IdSource::new(LANE, tools.store.highest_id().await?);
@@ -174,14 +180,23 @@ fn check_rule(
     tenant: &str,
     rule: &ManifestRule,
     folder: &Path,
-    engine: &Engine,
+    tools: &Tools<'_>,
+    examined: &mut HashMap<RuleDigest, Admitted>,
 ) -> Result<CheckedRule, ProvisionError> {
     let path = folder.join(&rule.component);
     let component = std::fs::read(&path).map_err(|source| ProvisionError::File { path: path.clone(), source })?;
     let refuse = |reason: String| ProvisionError::Rule { tenant: tenant.to_owned(), path: path.clone(), reason };
-    let admitted = engine.admit(&component).map_err(|refusal| refuse(refusal.to_string()))?;
+    let Tools { engine, admission, .. } = tools;
+    // Companies share rules: one examination is enough for all of them.
+    let admitted = match examined.entry(RuleDigest::of(&component)) {
+        Entry::Occupied(entry) => entry.into_mut(),
+        Entry::Vacant(entry) => {
+            let examined = admission.examine_as::<Alarm>(engine, &component, Tier::Standard, None);
+            entry.insert(examined.map_err(|error| refuse(error.to_string()))?.0)
+        }
+    };
     let settings = rule.settings.clone().unwrap_or_else(|| serde_json::json!({})).to_string();
-    engine.load(&admitted).encode_settings(&settings).map_err(|error| refuse(error.to_string()))?;
+    engine.load(admitted).encode_settings(&settings).map_err(|error| refuse(error.to_string()))?;
     Ok(CheckedRule {
         tenant: tenant.to_owned(),
         digest: *admitted.digest().as_bytes(),

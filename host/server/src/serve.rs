@@ -16,7 +16,7 @@ use crate::rules::running::Registry;
 use anyhow::Context;
 use axum::Router;
 use davy_domain::Timestamp;
-use davy_rules::{CompileCache, Engine, EngineConfig};
+use davy_rules::{Admission, CompileCache, Engine, EngineConfig};
 use davy_store::{Store, StoreOptions};
 use metrics_exporter_prometheus::PrometheusHandle;
 use std::future::Future;
@@ -83,6 +83,9 @@ fn compiled_rules(settings: &Settings, keys: &KeyRing) -> Option<CompileCache> {
         .ok()
 }
 
+/// The subcommand by which this program starts itself to admit a rule.
+pub const ADMIT_RULE: &str = "admit-rule";
+
 /// Serves until `stop`, then stops in order.
 ///
 /// # Errors
@@ -104,6 +107,7 @@ pub async fn serve(settings: Settings, world: World, stop: impl Future<Output = 
         store: store.clone(),
         engine,
         compiled: compiled_rules(&settings, &keys),
+        admission: Admission::by_this_program(&[ADMIT_RULE]),
         keys,
         live: live.clone(),
         clock: Arc::clone(&world.clock),

@@ -92,10 +92,15 @@ impl StateField for Persistence {
 
 /// A level with hysteresis and persistence on both sides: it begins after the value has been at or above `on_at` for
 /// `on_ms`, and ends after it has been below `off_below` for `off_ms`.
+///
+/// A device that was out of reach may tell of a leak first and of the hours before it afterwards. A reading that is older than the newest one
+/// can therefore begin the level, but never end it or take it back on its way: it says nothing about now.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Level {
     on: bool,
     turning: Persistence,
+    /// The newest reading's time; forgotten at rest, so that the state is then always the same.
+    newest_ms: Option<i64>,
 }
 
 impl Level {
@@ -126,6 +131,16 @@ impl Level {
 
     /// Takes in a value with its time.
     pub fn update(&mut self, value: f64, at_ms: i64, on: (f64, i64), off: (f64, i64)) -> Edge {
+        if value < on.0 && self.newest_ms.is_some_and(|newest| at_ms < newest) {
+            return Edge::None;
+        }
+        let newest_ms = self.newest_ms.map_or(at_ms, |newest| newest.max(at_ms));
+        let edge = self.turn(value, at_ms, on, off);
+        self.newest_ms = (self.on || self.is_turning()).then_some(newest_ms);
+        edge
+    }
+
+    fn turn(&mut self, value: f64, at_ms: i64, on: (f64, i64), off: (f64, i64)) -> Edge {
         let (turns, need_ms) = if self.on { (value < off.0, off.1) } else { (value >= on.0, on.1) };
         if !self.turning.update(turns, at_ms, need_ms) {
             return Edge::None;
@@ -137,13 +152,15 @@ impl Level {
 }
 
 impl StateField for Level {
-    const LAYOUT: u32 = layout_part(layout_text(LAYOUT_SEED, "Level"), Persistence::LAYOUT);
+    const LAYOUT: u32 =
+        layout_part(layout_part(layout_text(LAYOUT_SEED, "Level"), Persistence::LAYOUT), Option::<i64>::LAYOUT);
     fn write(&self, out: &mut Vec<u8>) {
         self.on.write(out);
         self.turning.write(out);
+        self.newest_ms.write(out);
     }
     fn read(reader: &mut Reader<'_>) -> Option<Self> {
-        Some(Self { on: bool::read(reader)?, turning: Persistence::read(reader)? })
+        Some(Self { on: bool::read(reader)?, turning: Persistence::read(reader)?, newest_ms: Option::read(reader)? })
     }
 }
 
@@ -200,6 +217,24 @@ mod tests {
         assert_eq!(step(9.0, 4_000), Edge::None, "above the lower threshold: the fall starts over");
         assert_eq!(step(5.0, 5_000), Edge::None);
         assert_eq!(step(5.0, 8_000), Edge::Fell);
+    }
+
+    #[test]
+    fn what_was_measured_before_the_newest_reading_begins_a_level_and_never_ends_it() {
+        let mut level = Level::default();
+        let mut step = |value, at| level.update(value, at, (10.0, 0), (8.0, 2_000));
+        assert_eq!(step(12.0, 10_000), Edge::Rose);
+        for late in [1_000, 4_000, 9_000] {
+            assert_eq!(step(1.0, late), Edge::None, "clean air of before");
+        }
+        assert_eq!(step(1.0, 11_000), Edge::None);
+        assert_eq!(step(1.0, 13_000), Edge::Fell);
+        assert_eq!(step(12.0, 5_000), Edge::Rose, "at rest nothing is remembered, and a late leak is one");
+        assert_eq!(step(12.0, 4_000), Edge::None);
+        level = Level::default();
+        assert_eq!(level.update(12.0, 5_000, (10.0, 5_000), (8.0, 0)), Edge::None);
+        assert_eq!(level.update(1.0, 2_000, (10.0, 5_000), (8.0, 0)), Edge::None, "on the way up too");
+        assert_eq!(level.rises_at_ms(5_000), Some(10_000));
     }
 
     #[test]

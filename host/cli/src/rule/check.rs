@@ -1,37 +1,47 @@
 //! `davyctl rule check`.
 
-use super::{engine, read};
+use super::{admission, engine, read};
 use crate::exit::Answer;
 use anyhow::Result;
+use davy_rules::admission::Report;
 use davy_rules::driver::AboutDriver;
-use davy_rules::{AnyAdmitted, Refusal};
+use davy_rules::{AdmissionError, AnyAdmitted, Examined, Refusal, Tier, conformance};
 use davy_rules_sdk::schema::{Kind, Property};
 use serde_json::json;
 use std::path::Path;
 
-pub(crate) fn run(file: &Path, as_json: bool) -> Result<Answer> {
+pub(crate) fn run(file: &Path, tier: Tier, as_json: bool) -> Result<Answer> {
     let bytes = read(file)?;
-    let admitted = engine()?.admit_any(&bytes);
-    match &admitted {
-        Ok(admitted) if as_json => println!("{:#}", accepted_json(admitted)),
-        Ok(admitted) => accepted(file, admitted),
-        Err(refusal) if as_json => println!("{:#}", json!({ "admitted": false, "refusal": refusal })),
-        Err(refusal) => refused(file, refusal),
+    match admission().examine(&engine()?, &bytes, tier, None) {
+        Ok(Examined { admitted, report }) => {
+            if as_json {
+                println!("{:#}", accepted_json(&admitted, &report));
+            } else {
+                accepted(file, &admitted, &report);
+            }
+            Ok(Answer::Yes)
+        }
+        Err(AdmissionError::Refused(refusal)) => {
+            refused(file, &refusal, as_json);
+            Ok(Answer::No)
+        }
+        Err(error @ AdmissionError::Machine { .. }) => Err(error.into()),
     }
-    Ok(admitted.is_ok().into())
 }
 
-fn accepted_json(admitted: &AnyAdmitted) -> serde_json::Value {
+fn accepted_json(admitted: &AnyAdmitted, report: &Report) -> serde_json::Value {
     json!({
         "admitted": true,
         "world": admitted.world().name(),
         "digest": admitted.digest(),
         "size": admitted.size(),
         "description": admitted.description(),
+        "cases": report.cases,
+        "conformance": report.conformance,
     })
 }
 
-fn accepted(file: &Path, admitted: &AnyAdmitted) {
+fn accepted(file: &Path, admitted: &AnyAdmitted, report: &Report) {
     let about = admitted.description();
     println!("{}: admitted", file.display());
     println!("  rule     {} {}", about.name, about.version);
@@ -42,11 +52,36 @@ fn accepted(file: &Path, admitted: &AnyAdmitted) {
     println!("  digest   {}", admitted.digest());
     println!("  size     {} bytes", admitted.size());
     println!("  imports  none");
+    match report.cases.len() {
+        0 => println!("  cases    none of its own: put fixtures into the crate's `fixtures`"),
+        count => println!("  cases    {count} of its own, all as they say"),
+    }
+    if let Some(conformance) = &report.conformance {
+        conforms(conformance);
+    }
     if let Some(driver) = &about.driver {
         devices(driver);
     }
     println!("  settings {}", if about.schema.properties.is_empty() { "none" } else { "" });
     properties(&about.schema.properties, 2);
+}
+
+/// What the statutory suite found.
+fn conforms(report: &conformance::Report) {
+    let of = |quantities: &[davy_domain::Quantity]| {
+        let names: Vec<_> = quantities.iter().map(|quantity| quantity.senml_name()).collect();
+        if names.is_empty() { "nothing".to_owned() } else { names.join(", ") }
+    };
+    println!(
+        "  law      not weaker than the statutory floor on any of {} curves ({} calls, at most {} fuel each)",
+        report.runs, report.calls, report.most_fuel
+    );
+    for claim in &report.claims {
+        println!("    {}: alarms about {}; closes for {}", claim.kind, of(&claim.alarms), of(&claim.closes));
+    }
+    if report.claims.is_empty() {
+        println!("    it alarms about nothing that the law is about: there the floor stands alone");
+    }
 }
 
 fn devices(driver: &AboutDriver) {
@@ -108,7 +143,11 @@ fn kind(kind: &Kind) -> String {
     }
 }
 
-fn refused(file: &Path, refusal: &Refusal) {
+pub(super) fn refused(file: &Path, refusal: &Refusal, as_json: bool) {
+    if as_json {
+        println!("{:#}", json!({ "admitted": false, "refusal": refusal }));
+        return;
+    }
     println!("{}: refused", file.display());
     println!("  stage   {}", refusal.stage);
     println!("  reason  {}", refusal.reason);

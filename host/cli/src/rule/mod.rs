@@ -6,9 +6,9 @@ mod new;
 mod test;
 
 use crate::exit::Answer;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::Subcommand;
-use davy_rules::{Engine, EngineConfig};
+use davy_rules::{Admission, Engine, EngineConfig, ProcessLimits, Tier};
 use std::path::{Path, PathBuf};
 
 #[derive(Subcommand)]
@@ -26,7 +26,7 @@ pub(crate) enum Command {
         #[arg(long, value_name = "DIR")]
         path: Option<PathBuf>,
     },
-    /// Compile a rule's crate and make a component of it
+    /// Compile a rule's crate and make a component of it, with its fixtures as the cases that it must pass
     Build {
         /// The crate's folder
         #[arg(long, value_name = "DIR", default_value = ".")]
@@ -41,6 +41,9 @@ pub(crate) enum Command {
     Check {
         /// The component
         file: PathBuf,
+        /// Which caps it is held to: `large` for a rule that brings an interpreter with it, such as JavaScript's
+        #[arg(long, value_parser = tier, default_value = "standard", value_name = "TIER")]
+        tier: Tier,
         /// Print JSON for programs instead of text for people
         #[arg(long)]
         json: bool,
@@ -49,27 +52,49 @@ pub(crate) enum Command {
     Test {
         /// The component
         file: PathBuf,
-        /// The folder of fixtures (`*.json`)
+        /// The folder of fixtures (`*.json`) [default: those that the component carries]
         #[arg(long, value_name = "DIR")]
-        fixtures: PathBuf,
+        fixtures: Option<PathBuf>,
+        /// Which caps it is held to
+        #[arg(long, value_parser = tier, default_value = "standard", value_name = "TIER")]
+        tier: Tier,
         /// Print JSON for programs instead of text for people
         #[arg(long)]
         json: bool,
     },
+    /// What this program starts itself with to admit a rule within limits; for nobody else
+    #[command(hide = true)]
+    Admit {
+        /// Memory in MiB, processor time and time in seconds
+        limits: ProcessLimits,
+    },
+}
+
+/// A tier by its name.
+fn tier(name: &str) -> Result<Tier, String> {
+    let names: Vec<_> = Tier::ALL.iter().map(|tier| tier.name()).collect();
+    let found = Tier::ALL.iter().copied().find(|tier| tier.name() == name);
+    found.ok_or_else(|| format!("expected {}", names.join(" or ")))
 }
 
 pub(crate) fn run(command: Command) -> Result<Answer> {
     match command {
         Command::New { name, world, sdk, path } => new::run(&name, world, &sdk, path.as_deref()),
         Command::Build { path, output } => build::run(&path, output.as_deref()),
-        Command::Check { file, json } => check::run(&file, json),
-        Command::Test { file, fixtures, json } => test::run(&file, &fixtures, json),
+        Command::Check { file, tier, json } => check::run(&file, tier, json),
+        Command::Test { file, fixtures, tier, json } => test::run(&file, fixtures.as_deref(), tier, json),
+        Command::Admit { limits } => bail!("`rule admit {limits}` is entered before anything else is done"),
     }
 }
 
 /// An engine for one rule at a time, with the published limits.
 pub(crate) fn engine() -> Result<Engine> {
     Ok(Engine::new(&EngineConfig { pool_size: 4, ..EngineConfig::default() })?)
+}
+
+/// Examines components in a child of this program.
+pub(crate) fn admission() -> Admission {
+    Admission::by_this_program(&["rule", "admit"])
 }
 
 pub(crate) fn read(file: &Path) -> Result<Vec<u8>> {

@@ -124,7 +124,8 @@ pub(crate) fn run(name: &str, world: World, sdk: &Sdk, path: Option<&Path>) -> R
   cd {}
   cargo test                       # the fixtures, natively
   davyctl rule build               # a component
-  davyctl rule test {name}.wasm --fixtures fixtures   # the same fixtures, in the sandbox",
+  davyctl rule check {name}.wasm     # what the server would say
+  davyctl rule test {name}.wasm      # the same fixtures, in the sandbox",
         folder.display()
     );
     Ok(Answer::Yes)

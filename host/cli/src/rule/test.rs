@@ -1,11 +1,12 @@
 //! `davyctl rule test`.
 
-use super::{check, engine, read};
+use super::{admission, check, engine, read};
 use crate::exit::Answer;
-use anyhow::Result;
+use anyhow::{Result, ensure};
+use davy_rules::cases;
 use davy_rules::fixtures::Sandbox;
 use davy_rules::world::World;
-use davy_rules::{Admitted, AnyAdmitted, Engine};
+use davy_rules::{AdmissionError, Admitted, AnyAdmitted, Engine, Tier};
 use davy_rules_sdk::fixtures::{self, Fixed, Report};
 use davy_rules_sdk::harness::Evaluator;
 use serde_json::{Value, json};
@@ -29,20 +30,33 @@ impl<W: World> From<Report<W>> for Case {
     }
 }
 
-pub(crate) fn run(file: &Path, folder: &Path, as_json: bool) -> Result<Answer> {
+pub(crate) fn run(file: &Path, folder: Option<&Path>, tier: Tier, as_json: bool) -> Result<Answer> {
     let bytes = read(file)?;
     let engine = engine()?;
-    let (digest, cases) = match engine.admit_any(&bytes) {
+    let own = match folder {
+        Some(folder) => cases::read_folder(folder)?,
+        None => cases::of(&bytes)?,
+    };
+    ensure!(
+        !own.is_empty(),
+        "{} has no fixture to run: give a folder of `*.json` with --fixtures, or put them into the crate's `fixtures` and build it again",
+        folder.unwrap_or(file).display()
+    );
+    let (digest, cases) = match admission().load_any(&engine, &bytes, tier) {
         Ok(admitted) => (
             admitted.digest(),
             match &admitted {
-                AnyAdmitted::Alarm(admitted) => cases(&engine, admitted, folder),
-                AnyAdmitted::Billing(admitted) => cases(&engine, admitted, folder),
-                AnyAdmitted::Notification(admitted) => cases(&engine, admitted, folder),
-                AnyAdmitted::Driver(admitted) => cases(&engine, admitted, folder),
+                AnyAdmitted::Alarm(admitted) => tried(&engine, admitted, &own),
+                AnyAdmitted::Billing(admitted) => tried(&engine, admitted, &own),
+                AnyAdmitted::Notification(admitted) => tried(&engine, admitted, &own),
+                AnyAdmitted::Driver(admitted) => tried(&engine, admitted, &own),
             }?,
         ),
-        Err(_) => return check::run(file, as_json),
+        Err(AdmissionError::Refused(refusal)) => {
+            check::refused(file, &refusal, as_json);
+            return Ok(Answer::No);
+        }
+        Err(error @ AdmissionError::Machine { .. }) => return Err(error.into()),
     };
     let failed = cases.iter().filter(|case| !case.mismatches.is_empty()).count();
     let budget = engine.config().fuel;
@@ -58,14 +72,12 @@ pub(crate) fn run(file: &Path, folder: &Path, as_json: bool) -> Result<Answer> {
     Ok((failed == 0).into())
 }
 
-fn cases<W>(engine: &Engine, admitted: &Admitted<W>, folder: &Path) -> Result<Vec<Case>>
+fn tried<W>(engine: &Engine, admitted: &Admitted<W>, own: &[cases::Case]) -> Result<Vec<Case>>
 where
     W: World + Fixed,
     Sandbox<W>: Evaluator<World = W>,
 {
-    let rule = engine.load(admitted);
-    let reports = fixtures::run_dir(folder, || Sandbox::new(&rule))?;
-    Ok(reports.into_iter().map(Case::from).collect())
+    own.iter().map(|case| Ok(Case::from(cases::try_one(engine, admitted, case)?))).collect()
 }
 
 fn as_value(case: &Case) -> Value {

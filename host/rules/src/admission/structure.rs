@@ -2,36 +2,14 @@
 //! compiling can cost far more than linear time, and the caps are what bounds them.
 
 use super::{Refusal, Stage};
-use crate::config::{EngineConfig, MAX_CORE_INSTANCES, MAX_MEMORIES, MAX_TABLES};
+use crate::config::{Caps, EngineConfig, MAX_CORE_INSTANCES, MAX_MEMORIES, MAX_TABLES, Tier};
 use wasmparser::{Encoding, FunctionBody, Operator, Parser, Payload, Validator, WasmFeatures};
-
-/// Functions of all core modules together.
-const MAX_FUNCTIONS: u32 = 10_000;
-/// Bytes of one function's body.
-const MAX_BODY: u64 = 128 << 10;
-/// Bytes of all functions' bodies together.
-const MAX_CODE: u64 = 512 << 10;
-/// Locals of one function, its parameters included.
-const MAX_LOCALS: u64 = 1_000;
-/// Nested blocks of one function: the compiler recurses over them.
-const MAX_BLOCK_DEPTH: usize = 200;
-/// Nested loops of one function: every local that a loop changes costs the compiler at every level.
-const MAX_LOOP_DEPTH: usize = 24;
-/// Locals times branches, over all functions. The compiler joins every local at every branch, so time and memory grow with
-/// the product: 94 KB of code with 14 million of it took half a minute and 582 MiB to compile.
-const MAX_JOINS: u64 = 1_000_000;
-/// Entries of all type sections together.
-const MAX_TYPES: u32 = 10_000;
-/// Nested components, instances, aliases and the like together.
-const MAX_COMPONENT_ITEMS: u32 = 10_000;
-/// How deep components may lie in each other.
-const MAX_NESTING: usize = 4;
 
 const SIMPLIFY: &str = "Split the function, or build with `davyctl rule build`, which optimises for size";
 const NOT_OURS: &str = "A rule is a WebAssembly component: make one with `davyctl rule build`";
 
-#[derive(Default)]
 struct Counts {
+    caps: Caps,
     modules: u32,
     functions: u32,
     types: u32,
@@ -44,12 +22,14 @@ struct Counts {
     parameters: u64,
     code: u64,
     joins: u64,
+    custom: u32,
+    custom_bytes: u64,
 }
 
 /// Counts everything, refuses at the first cap that is passed.
-pub(super) fn check(bytes: &[u8], config: &EngineConfig) -> Result<(), Refusal> {
+pub(super) fn check(bytes: &[u8], config: &EngineConfig, tier: Tier) -> Result<(), Refusal> {
     form(bytes)?;
-    let mut counts = Counts::default();
+    let mut counts = Counts::within(tier.caps());
     for payload in Parser::new(0).parse_all(bytes) {
         let payload = payload.map_err(|error| malformed(&error))?;
         counts.payload(payload, config)?;
@@ -98,12 +78,35 @@ fn cap(what: &str, most: u32, got: u32) -> Result<(), Refusal> {
 }
 
 impl Counts {
+    fn within(caps: Caps) -> Self {
+        Self {
+            caps,
+            modules: 0,
+            functions: 0,
+            types: 0,
+            memories: 0,
+            tables: 0,
+            items: 0,
+            nesting: 0,
+            function_in_module: 0,
+            parameters: 0,
+            code: 0,
+            joins: 0,
+            custom: 0,
+            custom_bytes: 0,
+        }
+    }
+
     fn payload(&mut self, payload: Payload<'_>, config: &EngineConfig) -> Result<(), Refusal> {
         match payload {
             Payload::Version { encoding: Encoding::Component, .. } => {
                 self.nesting += 1;
-                if self.nesting > MAX_NESTING {
-                    return Err(too_many("components within each other", MAX_NESTING as u64, self.nesting as u64));
+                if self.nesting > self.caps.nesting {
+                    return Err(too_many(
+                        "components within each other",
+                        self.caps.nesting as u64,
+                        self.nesting as u64,
+                    ));
                 }
             }
             Payload::Version { encoding: Encoding::Module, .. } => {
@@ -115,10 +118,18 @@ impl Counts {
             Payload::End(_) => self.nesting = self.nesting.saturating_sub(1),
             Payload::TypeSection(section) => {
                 self.types = self.types.saturating_add(section.count());
-                cap("core types", MAX_TYPES, self.types)?;
+                cap("core types", self.caps.types, self.types)?;
                 for ty in section.into_iter_err_on_gc_types() {
                     let ty = ty.map_err(|error| malformed(&error))?;
                     self.parameters = self.parameters.max(ty.params().len() as u64);
+                }
+            }
+            Payload::CustomSection(section) => {
+                self.custom += 1;
+                cap("custom sections", self.caps.custom_sections, self.custom)?;
+                self.custom_bytes += section.data().len() as u64;
+                if self.custom_bytes > self.caps.custom_bytes {
+                    return Err(too_many("bytes in custom sections", self.caps.custom_bytes, self.custom_bytes));
                 }
             }
             Payload::ImportSection(section) => self.count_items(section.count())?,
@@ -137,7 +148,7 @@ impl Counts {
             }
             Payload::FunctionSection(section) => {
                 self.functions = self.functions.saturating_add(section.count());
-                cap("functions", MAX_FUNCTIONS, self.functions)?;
+                cap("functions", self.caps.functions, self.functions)?;
             }
             Payload::MemorySection(section) => {
                 for memory in section {
@@ -176,24 +187,24 @@ impl Counts {
 
     fn count_items(&mut self, count: u32) -> Result<(), Refusal> {
         self.items = self.items.saturating_add(count);
-        cap("imports, exports, types and aliases", MAX_COMPONENT_ITEMS, self.items)
+        cap("imports, exports, types and aliases", self.caps.items, self.items)
     }
 
     fn body(&mut self, body: &FunctionBody<'_>) -> Result<(), Refusal> {
         let size = body.range().end.saturating_sub(body.range().start);
-        if size > MAX_BODY {
-            return Err(too_many("bytes in a function", MAX_BODY, size));
+        if size > self.caps.body {
+            return Err(too_many("bytes in a function", self.caps.body, size));
         }
         self.code += size;
-        if self.code > MAX_CODE {
-            return Err(too_many("bytes of code", MAX_CODE, self.code));
+        if self.code > self.caps.code {
+            return Err(too_many("bytes of code", self.caps.code, self.code));
         }
         let mut locals = self.parameters;
         for group in body.get_locals_reader().map_err(|error| malformed(&error))? {
             let (count, _) = group.map_err(|error| malformed(&error))?;
             locals += u64::from(count);
-            if locals > MAX_LOCALS {
-                return Err(too_many("parameters and locals in a function", MAX_LOCALS, locals));
+            if locals > self.caps.locals {
+                return Err(too_many("parameters and locals in a function", self.caps.locals, locals));
             }
         }
         // For each open block, whether it is a loop.
@@ -214,14 +225,14 @@ impl Counts {
                 Operator::End => loops -= usize::from(open.pop() == Some(true)),
                 _ => {}
             }
-            if open.len() > MAX_BLOCK_DEPTH {
-                return Err(too_many("nested blocks in a function", MAX_BLOCK_DEPTH as u64, open.len() as u64));
+            if open.len() > self.caps.block_depth {
+                return Err(too_many("nested blocks in a function", self.caps.block_depth as u64, open.len() as u64));
             }
-            if loops > MAX_LOOP_DEPTH {
-                return Err(too_many("nested loops in a function", MAX_LOOP_DEPTH as u64, loops as u64));
+            if loops > self.caps.loop_depth {
+                return Err(too_many("nested loops in a function", self.caps.loop_depth as u64, loops as u64));
             }
-            if self.joins > MAX_JOINS {
-                return Err(too_many("locals times branches", MAX_JOINS, self.joins));
+            if self.joins > self.caps.joins {
+                return Err(too_many("locals times branches", self.caps.joins, self.joins));
             }
         }
         Ok(())

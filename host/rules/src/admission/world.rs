@@ -6,6 +6,9 @@ use std::panic::catch_unwind;
 use wit_component::DecodedWasm;
 use wit_parser::{Resolve, TypeDefKind, WorldId, WorldItem, WorldKey};
 
+/// Imports that a refusal lists: more than any rule's author has written, fewer than make a text of megabytes.
+const MAX_LISTED: usize = 500;
+
 pub(super) const REBUILD: &str = "Rebuild the rule against this platform's SDK with `davyctl rule build`";
 
 pub(super) fn check(bytes: &[u8]) -> Result<WorldKind, Refusal> {
@@ -18,10 +21,16 @@ pub(super) fn check(bytes: &[u8]) -> Result<WorldKind, Refusal> {
         return Err(refuse("expected a component, got a package of interface definitions".into()));
     };
     let offenders = imports(&resolve, world);
-    if !offenders.is_empty() {
-        return Err(refuse_imports(&offenders));
+    let offers = exports(&resolve, world);
+    if offenders.is_empty() {
+        return offers;
     }
-    exports(&resolve, world)
+    // Everything that is wrong with its interfaces at once: whoever mends one should not find the next one tomorrow.
+    let mut refusal = refuse_imports(&offenders);
+    if let Err(exports) = offers {
+        refusal.reason = format!("{}; and {}", refusal.reason, exports.reason);
+    }
+    Err(refusal)
 }
 
 /// Every function, resource or value that the component wants from outside, by its full name.
@@ -52,9 +61,11 @@ pub(super) fn refuse_imports(offenders: &[String]) -> Refusal {
     } else {
         "A rule may use nothing but the arguments of `evaluate`: remove what uses these imports"
     };
+    let listed = offenders.len().min(MAX_LISTED);
+    let more = if listed == offenders.len() { "" } else { ", …" };
     Refusal::new(
         Stage::World,
-        format!("expected no imports, got {}: {}", offenders.len(), offenders.join(", ")),
+        format!("expected no imports, got {}: {}{more}", offenders.len(), offenders[..listed].join(", ")),
         remedy,
     )
 }

@@ -64,13 +64,13 @@ impl Ingest {
     /// # Errors
     /// [`IngestError`] says what stands against it.
     pub async fn start(config: IngestConfig, parts: IngestParts) -> Result<Arc<Self>, IngestError> {
-        let IngestParts { store, engine, compiled, keys, live, clock, random } = parts;
+        let IngestParts { store, engine, compiled, admission, keys, live, clock, random } = parts;
         let now = clock.now();
         let boot = store.next_boot(now).await?;
         let floor = statutory_floor(&store).await?;
         let tenants = store.tenants().await?;
         let worlds = tenants::worlds(&floor, &tenants)?;
-        let sandbox = Sandbox { engine, compiled };
+        let sandbox = Sandbox { engine, compiled, admission };
         let registry =
             Registry::load(store.clone(), sandbox, config.wake_conditions, Arc::clone(&clock), worlds).await?;
         let endpoints = (0..config.shards.max(1))

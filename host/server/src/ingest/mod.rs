@@ -29,7 +29,7 @@ use davy_coap::oscore::OscoreError;
 use davy_domain::floor::FloorError;
 use davy_domain::interlock::InterlockError;
 use davy_domain::{DeviceId, InterlockId, TenantId};
-use davy_rules::{CompileCache, Engine};
+use davy_rules::{Admission, CompileCache, Engine};
 use davy_store::{Store, StoreError};
 use std::net::SocketAddr;
 
@@ -123,6 +123,8 @@ pub struct IngestParts {
     pub engine: Engine,
     /// Rules that are compiled already.
     pub compiled: Option<CompileCache>,
+    /// Compiles the others.
+    pub admission: Admission,
     /// Opens the device keys.
     pub keys: KeyRing,
     /// Where changes are published.

@@ -64,6 +64,7 @@ impl Bench {
         let tools = Tools {
             store: &self.store,
             engine: &self.engine,
+            admission: &Admission::here(),
             keys: &self.keys,
             passwords: &self.passwords,
             random: &self.random,

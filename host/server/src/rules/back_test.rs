@@ -2,7 +2,7 @@
 //! that a person can bring about.
 
 use super::jobs::Progress;
-use super::running::{Registry, bind};
+use super::running::{Registry, bind, tier};
 use davy_domain::history::{Arrival, Subject};
 use davy_domain::interlock::Limits;
 use davy_domain::{ReleaseId, TenantId};
@@ -130,6 +130,7 @@ async fn rule(registry: &Registry, tenant: TenantId, release: ReleaseId) -> Resu
     let component = rows.rule_component(&stored.digest).await?;
     let settings = rows.settings(stored.settings_version).await?.ok_or_else(gone)?;
     let sandbox = registry.sandbox().clone();
-    let bound = tokio::task::spawn_blocking(move || bind(&sandbox, component.as_deref(), &settings)).await;
+    let tier = tier(&stored.tier);
+    let bound = tokio::task::spawn_blocking(move || bind(&sandbox, component.as_deref(), tier, &settings)).await;
     bound.unwrap_or_else(|panic| Err(panic.to_string())).map_err(|reason| Failed::Rule { release, reason })
 }

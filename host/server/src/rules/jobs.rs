@@ -5,12 +5,12 @@
 
 use super::back_test::{self, Failed};
 use super::guard::{self, Tried};
-use super::running::{Registry, world_name};
+use super::running::{Registry, Sandbox, tier, world_name};
 use crate::clock::SharedClock;
 use davy_domain::release::{self, Act, Actor, Stage};
 use davy_domain::{BackTestId, ReleaseId, TenantId};
 use davy_rules::backtest::BackTestError;
-use davy_rules::{AnyAdmitted, Refusal};
+use davy_rules::{AdmissionError, AnyAdmitted, Refusal, Stage as Stages};
 use davy_store::{AboutRule, BackTest, BackTestState, ReleaseChange, StoreError, StoredRelease};
 use parking_lot::Mutex;
 use std::collections::HashMap;
@@ -24,8 +24,8 @@ use tokio_util::sync::CancellationToken;
 const WATCH_EVERY: Duration = Duration::from_secs(2);
 /// After how long something that the database refused is tried again.
 const AGAIN_AFTER: Duration = Duration::from_secs(5);
-/// What admission checks, in its order.
-const STAGES: &[&str] = &["size", "structure", "validation", "world", "compile", "describe", "schema", "settings"];
+/// The stage after those of admission: whether the settings fit.
+const SETTINGS: &str = "settings";
 
 /// How far a back-test is.
 #[derive(Debug, Default)]
@@ -115,12 +115,13 @@ impl Worker {
         };
         let component = rows.rule_component(&stored.digest).await?.unwrap_or_default();
         let settings = rows.settings(stored.settings_version).await?.unwrap_or_default();
-        let engine = self.registry.sandbox().engine.clone();
+        let Sandbox { engine, compiled, admission } = self.registry.sandbox().clone();
+        let tier = tier(&stored.tier);
         let begun = Instant::now();
         let checked = tokio::task::spawn_blocking(move || {
-            let admitted = engine.admit_any(&component)?;
-            try_settings(&engine, &admitted, &settings)?;
-            Ok::<_, NotLetIn>(admitted)
+            let examined = admission.examine(&engine, &component, tier, compiled.as_ref())?;
+            try_settings(&engine, &examined.admitted, &settings)?;
+            Ok::<_, NotLetIn>(examined.admitted)
         });
         let checked = checked.await.unwrap_or_else(|panic| Err(NotLetIn::broken(&panic)));
         let took = begun.elapsed();
@@ -131,7 +132,7 @@ impl Worker {
             place: None,
             remedy: None,
             took_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
-            stages: STAGES.iter().map(|stage| (*stage).to_owned()).collect(),
+            stages: Stages::ALL.iter().map(ToString::to_string).chain([SETTINGS.to_owned()]).collect(),
         };
         metrics::histogram!("davy_rule_admission_seconds").record(took.as_secs_f64());
         match &checked {
@@ -291,18 +292,22 @@ struct NotLetIn {
     remedy: String,
 }
 
-impl From<Refusal> for NotLetIn {
-    fn from(refusal: Refusal) -> Self {
-        let Refusal { stage, reason, place, remedy } = refusal;
-        Self { stage: stage.to_string(), reason, place, remedy }
+impl From<AdmissionError> for NotLetIn {
+    fn from(error: AdmissionError) -> Self {
+        match error {
+            AdmissionError::Refused(Refusal { stage, reason, place, remedy }) => {
+                Self { stage: stage.to_string(), reason, place, remedy }
+            }
+            error @ AdmissionError::Machine { .. } => Self::broken(&error),
+        }
     }
 }
 
 impl NotLetIn {
-    fn broken(panic: &tokio::task::JoinError) -> Self {
+    fn broken(error: &dyn std::error::Error) -> Self {
         let remedy =
             "Upload it again; if it happens again, tell the platform's operator the version's digest".to_owned();
-        Self { stage: "compile".into(), reason: format!("the check itself failed: {panic}"), place: None, remedy }
+        Self { stage: "compile".into(), reason: format!("the check itself failed: {error}"), place: None, remedy }
     }
 }
 
@@ -315,7 +320,7 @@ fn try_settings(engine: &davy_rules::Engine, admitted: &AnyAdmitted, settings: &
         AnyAdmitted::Driver(rule) => engine.load(rule).encode_settings(settings),
     };
     tried.map(drop).map_err(|error| NotLetIn {
-        stage: "settings".into(),
+        stage: SETTINGS.into(),
         reason: error.to_string(),
         place: None,
         remedy: "Upload it with settings that fit its schema".into(),

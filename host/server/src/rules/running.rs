@@ -12,7 +12,7 @@ use davy_domain::interlock::{BoundPolicy, Limits, World};
 use davy_domain::policy::{AlarmPolicy, Evaluation, PolicyEvent, PolicyFault};
 use davy_domain::release::{Stage, in_cohort};
 use davy_domain::{InterlockId, ReleaseId, TenantId};
-use davy_rules::{BoundRule, CompileCache, Engine, WorldKind};
+use davy_rules::{Admission, BoundRule, CompileCache, Engine, Tier, WorldKind};
 use davy_store::{LiveRelease, Store, StoreError};
 use metrics::{Counter, Histogram, counter, histogram};
 use std::collections::HashMap;
@@ -110,6 +110,8 @@ pub struct Sandbox {
     pub engine: Engine,
     /// Rules that are compiled already.
     pub compiled: Option<CompileCache>,
+    /// Examines and compiles the others.
+    pub admission: Admission,
 }
 
 /// The versions that run, of every tenant.
@@ -240,7 +242,8 @@ impl Registry {
         let component = self.store.tenant(tenant).rule_component(&stored.digest).await?;
         let sandbox = self.sandbox.clone();
         // Compiling takes tens of milliseconds and belongs on no async thread.
-        let bound = tokio::task::spawn_blocking(move || bind(&sandbox, component.as_deref(), &settings)).await;
+        let tier = tier(&stored.tier);
+        let bound = tokio::task::spawn_blocking(move || bind(&sandbox, component.as_deref(), tier, &settings)).await;
         Ok(match bound.unwrap_or_else(|panic| Err(panic.to_string())) {
             Ok(rule) => Arc::new(Sandboxed {
                 rule,
@@ -292,14 +295,21 @@ fn is_as_wanted(rules: &TenantRules, lives: &[LiveRelease]) -> bool {
         && as_wanted(Stage::Shadow, &rules.shadow)
 }
 
-pub(super) fn bind(sandbox: &Sandbox, component: Option<&[u8]>, settings: &str) -> Result<BoundRule, String> {
+/// The limits that a stored version was uploaded for.
+pub(super) fn tier(name: &str) -> Tier {
+    Tier::ALL.iter().copied().find(|tier| tier.name() == name).unwrap_or_default()
+}
+
+pub(super) fn bind(
+    sandbox: &Sandbox,
+    component: Option<&[u8]>,
+    tier: Tier,
+    settings: &str,
+) -> Result<BoundRule, String> {
     let component = component.ok_or("its component is not in the database")?;
-    let Sandbox { engine, compiled } = sandbox;
-    let admitted = match compiled {
-        Some(compiled) => engine.admit_cached(component, compiled),
-        None => engine.admit(component),
-    };
-    let rule = engine.load(&admitted.map_err(|refusal| refusal.to_string())?);
+    let Sandbox { engine, compiled, admission } = sandbox;
+    let admitted = admission.load(engine, component, tier, compiled.as_ref());
+    let rule = engine.load(&admitted.map_err(|error| error.to_string())?);
     let settings = rule.encode_settings(settings).map_err(|error| error.to_string())?;
     Ok(rule.bind(settings))
 }

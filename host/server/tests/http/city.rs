@@ -8,7 +8,7 @@ use davy_domain::interlock::{Input, Interlock, Limits, World};
 use davy_domain::release::{Actor, Release, Stage};
 use davy_domain::senml::{Part, encode};
 use davy_domain::{DeviceId, IdSource, PremisesId, Quantity, Reading, ReleaseId, Span, Timestamp};
-use davy_rules::{Engine, EngineConfig};
+use davy_rules::{Admission, Engine, EngineConfig};
 use davy_server::backend::{Relay, RuleDesk, Service};
 use davy_server::clock::{Clock, SharedClock, SharedRandom, SystemClock, SystemRandom};
 use davy_server::config::Settings;
@@ -133,7 +133,16 @@ pub(crate) async fn city_in(
     change(&mut settings);
     let passwords = Passwords::new(8_192, 1, 2, Arc::clone(&random)).unwrap();
     let now = clock.now() - Span::from_secs(60);
-    let tools = Tools { store: &store, engine: &engine, keys: &keys, passwords: &passwords, random: &random, now };
+    let admission = Admission::here();
+    let tools = Tools {
+        store: &store,
+        engine: &engine,
+        admission: &admission,
+        keys: &keys,
+        passwords: &passwords,
+        random: &random,
+        now,
+    };
     let manifest = Manifest::read(&manifest.to_string()).unwrap();
     let done = provision(&manifest, folder.path(), &tools).await.unwrap();
     let mut devices = HashMap::new();
@@ -159,6 +168,7 @@ pub(crate) async fn city_in(
     };
     let parts = IngestParts {
         compiled: None,
+        admission,
         store: store.clone(),
         engine,
         keys,
