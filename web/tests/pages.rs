@@ -5,6 +5,9 @@
 #[allow(dead_code, reason = "the preview uses all of it")]
 #[path = "../examples/preview/city.rs"]
 mod city;
+#[allow(dead_code, reason = "the preview uses all of it")]
+#[path = "../examples/preview/rules.rs"]
+mod rules;
 #[path = "../examples/preview/series.rs"]
 mod series;
 #[path = "../examples/preview/tiles.rs"]
