@@ -221,8 +221,10 @@ pub(crate) fn detail(id: ReleaseId, now: Timestamp) -> Option<RuleDetail> {
     let tests = tests.iter().map(|(test, state)| item(BackTestId::from_raw(id.raw() * 10 + test), id, state, now));
     Some(RuleDetail {
         about: if known {
-            json!({"name": "household-leak", "summary_zh": "家庭燃气泄漏:两级报警、上升趋势预警、一氧化碳、传感器寿命。",
-                "summary_en": "Household gas leak: two levels, rising-trend pre-alarm, carbon monoxide, sensor end of life."})
+            json!({"name": "household-leak", "summary": {
+                "zh": "家庭燃气泄漏:两级报警、上升趋势预警、一氧化碳、传感器寿命。",
+                "en": "Household gas leak: two levels, rising-trend pre-alarm, carbon monoxide, sensor end of life.",
+            }})
         } else {
             Value::Null
         },

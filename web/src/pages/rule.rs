@@ -76,10 +76,10 @@ fn title(locale: Locale, detail: &RuleDetail) -> String {
 fn summary(locale: Locale, detail: &RuleDetail) -> Option<String> {
     let summary = &detail.about["summary"];
     let own = match locale {
-        Locale::zh_CN => summary["zh"].as_str().or_else(|| detail.about["summary_zh"].as_str()),
-        Locale::en => summary["en"].as_str().or_else(|| detail.about["summary_en"].as_str()),
+        Locale::zh_CN => &summary["zh"],
+        Locale::en => &summary["en"],
     };
-    own.filter(|it| !it.is_empty()).map(ToOwned::to_owned)
+    own.as_str().filter(|it| !it.is_empty()).map(ToOwned::to_owned)
 }
 
 #[component]
