@@ -446,22 +446,6 @@ fn for_operators(viewer: &Viewer) -> Answer<()> {
 }
 
 impl Backend for City {
-    fn rules<'a>(&'a self, _viewer: &'a Viewer) -> Reply<'a, davy_api::RuleVersions> {
-        ready(Ok(davy_api::RuleVersions { items: Vec::new() }))
-    }
-
-    fn rule<'a>(&'a self, _viewer: &'a Viewer, _rule: davy_domain::ReleaseId) -> Reply<'a, davy_api::RuleDetail> {
-        ready(Err(Problem::not_found("rule")))
-    }
-
-    fn back_test<'a>(
-        &'a self,
-        _viewer: &'a Viewer,
-        _test: davy_domain::BackTestId,
-    ) -> Reply<'a, davy_api::BackTestItem> {
-        ready(Err(Problem::not_found("back-test")))
-    }
-
     fn me<'a>(&'a self, viewer: &'a Viewer) -> Reply<'a, Person> {
         ready(Ok(Self::viewer(viewer.role).1))
     }
