@@ -146,6 +146,36 @@ impl Browser {
         Ok(self.client.find_all(Locator::Css(css)).await?.len())
     }
 
+    /// An element's attribute, once it is there.
+    pub(crate) async fn attribute(&self, css: &str, name: &str) -> Result<String> {
+        self.find(css).await?;
+        let value = self.client.find(Locator::Css(css)).await?.attr(name).await?;
+        value.with_context(|| format!("`{css}` has no `{name}`"))
+    }
+
+    /// Types into a field; a file's path into a field for files.
+    pub(crate) async fn write(&self, css: &str, text: &str) -> Result<()> {
+        self.find(css).await?;
+        self.client
+            .find(Locator::Css(css))
+            .await?
+            .send_keys(text)
+            .await
+            .with_context(|| format!("cannot write into `{css}`"))
+    }
+
+    /// Types into a field in place of what is there.
+    pub(crate) async fn overwrite(&self, css: &str, text: &str) -> Result<()> {
+        self.find(css).await?;
+        self.client.find(Locator::Css(css)).await?.clear().await.with_context(|| format!("cannot empty `{css}`"))?;
+        self.write(css, text).await
+    }
+
+    /// The path of the page that is open, without its query.
+    pub(crate) async fn path(&self) -> Result<String> {
+        Ok(self.client.current_url().await?.path().to_owned())
+    }
+
     async fn text(&self) -> String {
         match self.client.find(Locator::Css("body")).await {
             Ok(body) => body.text().await.unwrap_or_default(),

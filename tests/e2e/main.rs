@@ -9,3 +9,4 @@ mod browser;
 mod hostile;
 mod pages;
 mod pictures;
+mod rules;

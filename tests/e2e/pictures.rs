@@ -104,6 +104,23 @@ async fn every_page_is_whole_in_every_size_language_and_light() -> Result<()> {
                 album.add(&browser, "device", screen, language).await?;
                 browser.sign_out().await?;
 
+                browser.sign_in(platform.person("operator")?).await?;
+                browser.go("/rules").await?;
+                browser.hydrated().await?;
+                browser.find("[data-testid=in-force]").await?;
+                album.add(&browser, "rules", screen, language).await?;
+                let rule = browser.attribute("[data-testid=in-force]", "data-rule").await?;
+                browser.go(&format!("/rules/{rule}")).await?;
+                browser.hydrated().await?;
+                browser.find("[data-testid=settings-form]").await?;
+                album.add(&browser, "rule", screen, language).await?;
+                browser.go(&format!("/devices/{device}")).await?;
+                browser.hydrated().await?;
+                browser.click("[data-testid=why]").await?;
+                browser.find("[data-testid=decision]").await?;
+                album.add(&browser, "why", screen, language).await?;
+                browser.sign_out().await?;
+
                 for (resident, name) in residents.iter().zip(["home-leak", "home"]) {
                     browser.sign_in(resident).await?;
                     browser.hydrated().await?;

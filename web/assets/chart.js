@@ -16,10 +16,10 @@ const uplot = () =>
 function colours() {
   const style = getComputedStyle(document.documentElement);
   const of = (name) => style.getPropertyValue(`--${name}`).trim();
-  return { line: of("chart-line"), grid: of("line"), text: of("muted"), alarm: of("alarm"), command: of("accent"), ground: of("surface") };
+  return { line: of("chart-line"), grid: of("line"), text: of("muted"), alarm: of("alarm"), command: of("accent"), active: of("text"), version: of("event"), ground: of("surface") };
 }
 
-/** Vertical lines where something happened, a triangle on top for an alarm, a square below for a command. */
+/** Vertical lines where something happened: on top a triangle for an alarm and a disc for another version's, below a square for a command. */
 const marks = (spec, colour) => ({
   hooks: {
     draw: [
@@ -40,7 +40,9 @@ const marks = (spec, colour) => ({
           ctx.setLineDash([]);
           const r = 5 * ratio;
           ctx.beginPath();
-          if (mark.kind === "alarm") {
+          if (mark.kind === "version") {
+            ctx.arc(x, bbox.top, r, 0, 2 * Math.PI);
+          } else if (mark.kind !== "command") {
             ctx.moveTo(x, bbox.top - r);
             ctx.lineTo(x + r, bbox.top + r);
             ctx.lineTo(x - r, bbox.top + r);

@@ -2,7 +2,10 @@
 
 use crate::components::frame::Frame;
 use crate::live::Clock;
-use crate::pages::{DevicePage, DevicesPage, HomePage, NotFoundPage, OverviewPage, SignInPage};
+use crate::pages::{
+    BackTestPage, DevicePage, DevicesPage, HomePage, NotFoundPage, OverviewPage, RulePage, RulesPage, SignInPage,
+    WhyPage,
+};
 use crate::session::{PageContext, page_context};
 use crate::translations::I18nContextProvider;
 use leptos::prelude::*;
@@ -64,6 +67,10 @@ pub fn App() -> impl IntoView {
                         <Route path=path!("/sign-in") view=SignInPage ssr=SsrMode::Async />
                         <Route path=path!("/devices") view=DevicesPage ssr=SsrMode::Async />
                         <Route path=path!("/devices/:device") view=DevicePage ssr=SsrMode::Async />
+                        <Route path=path!("/rules") view=RulesPage ssr=SsrMode::Async />
+                        <Route path=path!("/rules/:rule") view=RulePage ssr=SsrMode::Async />
+                        <Route path=path!("/rules/:rule/back-tests/:test") view=BackTestPage ssr=SsrMode::Async />
+                        <Route path=path!("/alarms/:alarm/why") view=WhyPage ssr=SsrMode::Async />
                         <Route path=path!("/home") view=HomePage ssr=SsrMode::Async />
                     </Routes>
                 </Frame>

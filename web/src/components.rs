@@ -15,4 +15,5 @@ pub mod map;
 pub mod notice;
 pub mod plot;
 pub mod readings;
+pub mod rule;
 pub mod when;

@@ -2,10 +2,10 @@
 //! behind the same operation. The one place where pages meet data; nothing is cached here.
 
 use davy_api::{
-    AlarmPage, AlarmQuery, CloseReceipt, DeviceDetail, DevicePage, DeviceQuery, Overview, PremisesDetail, Problem,
-    Series, SeriesQuery, ValvesOf,
+    AlarmDecisions, AlarmPage, AlarmQuery, BackTestItem, CloseReceipt, DeviceDetail, DevicePage, DeviceQuery, Overview,
+    PremisesDetail, Problem, RuleDetail, RuleVersions, Series, SeriesQuery, ValvesOf,
 };
-use davy_domain::{AlarmId, DeviceId, PremisesId};
+use davy_domain::{AlarmId, BackTestId, DeviceId, PremisesId, ReleaseId};
 
 /// What a page gets: the data, or a problem to show.
 pub type Loaded<T> = Result<T, Problem>;
@@ -77,4 +77,24 @@ pub async fn acknowledge(id: AlarmId) -> Loaded<()> {
 /// Resets a latched alarm.
 pub async fn reset(id: AlarmId) -> Loaded<()> {
     operation!(reset(id), post "/api/v1/alarms/{id}/reset")
+}
+
+/// Why an alarm moved.
+pub async fn decisions(id: AlarmId) -> Loaded<AlarmDecisions> {
+    operation!(decisions(id), get "/api/v1/alarms/{id}/decisions")
+}
+
+/// The versions of the company's rules.
+pub async fn rules() -> Loaded<RuleVersions> {
+    operation!(rules(), get "/api/v1/rules")
+}
+
+/// One version with everything about it.
+pub async fn rule(id: ReleaseId) -> Loaded<RuleDetail> {
+    operation!(rule(id), get "/api/v1/rules/{id}")
+}
+
+/// A back-test with what it found.
+pub async fn back_test(id: BackTestId) -> Loaded<BackTestItem> {
+    operation!(back_test(id), get "/api/v1/back-tests/{id}")
 }

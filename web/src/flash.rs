@@ -18,6 +18,30 @@ pub enum Flash {
     Acknowledged,
     /// `done=reset`.
     Reset,
+    /// `done=upload`: a component was stored as a new version.
+    Uploaded,
+    /// `done=settings`: a version with other settings was made.
+    SettingsSaved,
+    /// `done=start-shadow`: the version runs in shadow.
+    ShadowStarted,
+    /// `done=start-cohort`: the version decides for a share of the devices.
+    CohortStarted,
+    /// `done=propose`: a second person is asked.
+    Proposed,
+    /// `done=approve`: the version is in force.
+    Approved,
+    /// `done=decline`: the second person said no.
+    Declined,
+    /// `done=withdraw`: the version was given up.
+    Withdrawn,
+    /// `done=roll-back`: the version before is in force again.
+    RolledBack,
+    /// `done=back-test`: a back-test waits or runs.
+    BackTestStarted,
+    /// `done=cancel-back-test`: a back-test was stopped.
+    BackTestStopped,
+    /// `done=finding`: a person's word on an alarm was stored.
+    FindingKept,
     /// `error=csrf`: the token was missing or of another session.
     Csrf,
     /// `error=credentials`: no such person, or another password.
@@ -44,6 +68,28 @@ pub enum Flash {
     StillPresent,
     /// `error=alarm-ended`: somebody was quicker.
     AlarmEnded,
+    /// `error=not-now`: the version's stage does not allow it.
+    NotNow,
+    /// `error=second-person`: whoever proposed a version cannot approve it.
+    SecondPerson,
+    /// `error=not-proposed`: an approval before any proposal.
+    NotProposed,
+    /// `error=missed-leaks`: the back-test missed a confirmed leak.
+    MissedLeaks,
+    /// `error=share`: not a share of the devices.
+    Share,
+    /// `error=other-world`: a kind of rule that this server does not run.
+    OtherWorld,
+    /// `error=another-is-there`: another version has that place.
+    AnotherIsThere,
+    /// `error=changed`: somebody was quicker.
+    Changed,
+    /// `error=too-many-tests`: back-tests of the company that wait already.
+    TooManyTests,
+    /// `error=invalid`: a field does not fit.
+    Invalid,
+    /// `error=too-large`: the file is over the limit.
+    TooLarge,
     /// `error=unavailable`, and whatever has no word of its own.
     Unavailable,
 }
@@ -53,12 +99,31 @@ impl Flash {
     pub fn from_query(done: Option<&str>, error: Option<&str>) -> Option<Self> {
         match (error, done) {
             (Some(word), _) => Self::from_error(word),
-            (None, Some("close")) => Some(Self::CloseRequested),
-            (None, Some("already-closed")) => Some(Self::AlreadyClosed),
-            (None, Some("acknowledge")) => Some(Self::Acknowledged),
-            (None, Some("reset")) => Some(Self::Reset),
-            (None, _) => None,
+            (None, Some(word)) => Self::from_done(word),
+            (None, None) => None,
         }
+    }
+
+    fn from_done(word: &str) -> Option<Self> {
+        Some(match word {
+            "close" => Self::CloseRequested,
+            "already-closed" => Self::AlreadyClosed,
+            "acknowledge" => Self::Acknowledged,
+            "reset" => Self::Reset,
+            "upload" => Self::Uploaded,
+            "settings" => Self::SettingsSaved,
+            "start-shadow" => Self::ShadowStarted,
+            "start-cohort" => Self::CohortStarted,
+            "propose" => Self::Proposed,
+            "approve" => Self::Approved,
+            "decline" => Self::Declined,
+            "withdraw" => Self::Withdrawn,
+            "roll-back" => Self::RolledBack,
+            "back-test" => Self::BackTestStarted,
+            "cancel-back-test" => Self::BackTestStopped,
+            "finding" => Self::FindingKept,
+            _ => return None,
+        })
     }
 
     fn from_error(word: &str) -> Option<Self> {
@@ -76,6 +141,17 @@ impl Flash {
             "valve-not-closed" => Self::ValveNotClosed,
             "still-present" => Self::StillPresent,
             "alarm-ended" => Self::AlarmEnded,
+            "not-now" => Self::NotNow,
+            "second-person" => Self::SecondPerson,
+            "not-proposed" => Self::NotProposed,
+            "missed-leaks" => Self::MissedLeaks,
+            "share" => Self::Share,
+            "other-world" => Self::OtherWorld,
+            "another-is-there" => Self::AnotherIsThere,
+            "changed" => Self::Changed,
+            "too-many-tests" => Self::TooManyTests,
+            "invalid" => Self::Invalid,
+            "too-large" => Self::TooLarge,
             "unavailable" => Self::Unavailable,
             _ => return None,
         })
@@ -95,7 +171,25 @@ impl Flash {
 
     /// Whether something did not work.
     pub const fn is_error(self) -> bool {
-        !matches!(self, Self::CloseRequested | Self::AlreadyClosed | Self::Acknowledged | Self::Reset)
+        !matches!(
+            self,
+            Self::CloseRequested
+                | Self::AlreadyClosed
+                | Self::Acknowledged
+                | Self::Reset
+                | Self::Uploaded
+                | Self::SettingsSaved
+                | Self::ShadowStarted
+                | Self::CohortStarted
+                | Self::Proposed
+                | Self::Approved
+                | Self::Declined
+                | Self::Withdrawn
+                | Self::RolledBack
+                | Self::BackTestStarted
+                | Self::BackTestStopped
+                | Self::FindingKept
+        )
     }
 
     /// The text.
@@ -105,6 +199,18 @@ impl Flash {
             Self::AlreadyClosed => td_string!(locale, flash.already_closed),
             Self::Acknowledged => td_string!(locale, flash.acknowledged),
             Self::Reset => td_string!(locale, flash.reset),
+            Self::Uploaded => td_string!(locale, flash.uploaded),
+            Self::SettingsSaved => td_string!(locale, flash.settings_saved),
+            Self::ShadowStarted => td_string!(locale, flash.shadow_started),
+            Self::CohortStarted => td_string!(locale, flash.cohort_started),
+            Self::Proposed => td_string!(locale, flash.proposed),
+            Self::Approved => td_string!(locale, flash.approved),
+            Self::Declined => td_string!(locale, flash.declined),
+            Self::Withdrawn => td_string!(locale, flash.withdrawn),
+            Self::RolledBack => td_string!(locale, flash.rolled_back),
+            Self::BackTestStarted => td_string!(locale, flash.back_test_started),
+            Self::BackTestStopped => td_string!(locale, flash.back_test_stopped),
+            Self::FindingKept => td_string!(locale, flash.finding_kept),
             Self::Csrf => td_string!(locale, flash.error_csrf),
             Self::Credentials => td_string!(locale, flash.error_credentials),
             Self::TooMany => td_string!(locale, flash.error_too_many),
@@ -118,6 +224,17 @@ impl Flash {
             Self::ValveNotClosed => td_string!(locale, flash.error_valve_not_closed),
             Self::StillPresent => td_string!(locale, flash.error_still_present),
             Self::AlarmEnded => td_string!(locale, flash.error_alarm_ended),
+            Self::NotNow => td_string!(locale, flash.error_not_now),
+            Self::SecondPerson => td_string!(locale, flash.error_second_person),
+            Self::NotProposed => td_string!(locale, flash.error_not_proposed),
+            Self::MissedLeaks => td_string!(locale, flash.error_missed_leaks),
+            Self::Share => td_string!(locale, flash.error_share),
+            Self::OtherWorld => td_string!(locale, flash.error_other_world),
+            Self::AnotherIsThere => td_string!(locale, flash.error_another_is_there),
+            Self::Changed => td_string!(locale, flash.error_changed),
+            Self::TooManyTests => td_string!(locale, flash.error_too_many_tests),
+            Self::Invalid => td_string!(locale, flash.error_invalid),
+            Self::TooLarge => td_string!(locale, flash.error_too_large),
             Self::Unavailable => td_string!(locale, flash.error_unavailable),
         }
     }

@@ -64,6 +64,12 @@ pub fn date(locale: Locale, at: Timestamp, offset_minutes: i32) -> String {
     date_of(locale, civil(at, offset_minutes), true)
 }
 
+/// `2026-11-23`, as a date field has it.
+pub fn day(at: Timestamp, offset_minutes: i32) -> String {
+    let c = civil(at, offset_minutes);
+    format!("{:04}-{:02}-{:02}", c.year, c.month, c.day)
+}
+
 /// `13:16`, or with the day in front when the span is longer than a day.
 pub fn axis_time(locale: Locale, at: Timestamp, offset_minutes: i32, with_day: bool) -> String {
     let c = civil(at, offset_minutes);
@@ -213,6 +219,7 @@ mod tests {
         assert_eq!(date_time(Locale::zh_CN, day_before, NOON, 480), "11月22日 12:00");
         assert_eq!(date_time(Locale::en, day_before, NOON, 480), "22 Nov 12:00");
         assert_eq!(date(Locale::en, Timestamp::from_millis(1_709_208_000_000), 480), "29 Feb 2024");
+        assert_eq!(day(Timestamp::from_millis(1_709_146_800_000), 480), "2024-02-29");
         assert_eq!(iso(Timestamp::from_millis(-1)), "1969-12-31T23:59:59Z");
     }
 

@@ -294,3 +294,39 @@ impl Throttle {
         );
     }
 }
+
+/// Calls `run` again and again in the browser while the calling component lives, each time after as many milliseconds as `pause` says.
+pub fn poll(pause: impl Fn() -> u64 + 'static, run: impl Fn() + 'static) {
+    if cfg!(feature = "ssr") {
+        return;
+    }
+    let timer: StoredValue<Option<Rc<Poll>>, LocalStorage> = StoredValue::new_local(None);
+    let poll = Rc::new(Poll { pause: Box::new(pause), run: Box::new(run) });
+    Effect::new(move || {
+        Poll::wait(&poll);
+        timer.set_value(Some(Rc::clone(&poll)));
+    });
+    on_cleanup(move || {
+        timer.try_update_value(Option::take);
+    });
+}
+
+struct Poll {
+    pause: Box<dyn Fn() -> u64>,
+    run: Box<dyn Fn()>,
+}
+
+impl Poll {
+    fn wait(this: &Rc<Self>) {
+        let poll = Rc::downgrade(this);
+        set_timeout(
+            move || {
+                // Gone with the page.
+                let Some(poll) = poll.upgrade() else { return };
+                (poll.run)();
+                Self::wait(&poll);
+            },
+            core::time::Duration::from_millis((this.pause)()),
+        );
+    }
+}

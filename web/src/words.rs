@@ -2,6 +2,8 @@
 //!
 //! Exhaustive over the domain's enumerations: a new condition does not compile until both languages can say it.
 
+pub mod rules;
+
 use crate::translations::Locale;
 use davy_api::Role;
 use davy_domain::alarm::{AlarmState, Origin};

@@ -5,6 +5,9 @@
 #[allow(dead_code, reason = "the preview uses all of it")]
 #[path = "../examples/preview/city.rs"]
 mod city;
+#[allow(dead_code, reason = "the preview uses all of it")]
+#[path = "../examples/preview/rules.rs"]
+mod rules;
 #[path = "../examples/preview/series.rs"]
 mod series;
 #[path = "../examples/preview/tiles.rs"]
@@ -138,7 +141,14 @@ fn the_language_follows_the_cookie() {
 #[test]
 fn what_is_not_there_is_a_404() {
     on_the_server(async {
-        for path in ["/no-such-page", "/devices/dev_2D", "/devices/nonsense"] {
+        for path in [
+            "/no-such-page",
+            "/devices/dev_2D",
+            "/devices/nonsense",
+            "/rules/nonsense",
+            "/rules/rel_1",
+            "/alarms/nonsense/why",
+        ] {
             assert_eq!(ask(Some(Role::Operator), path, "").await.status, StatusCode::NOT_FOUND, "{path}");
         }
     });
@@ -171,5 +181,141 @@ fn only_known_words_become_a_message() {
         let page = ask(Some(Role::Resident), "/home?error=%3Cscript%3Ealert(1)%3C/script%3E", "").await;
         assert!(!page.body.contains("alert(1)"), "{}", page.body);
         assert!(!page.body.contains(r#"data-testid="flash""#));
+    });
+}
+
+/// The pages of the preview's versions are named by their number: 101 is the newest.
+fn version(number: i64) -> String {
+    format!("/rules/{}", davy_domain::ReleaseId::from_raw(number))
+}
+
+#[test]
+fn the_list_of_rules_says_what_is_in_force_and_uploads_without_scripts() {
+    on_the_server(async {
+        let page = ask(Some(Role::Operator), "/rules", "").await.body;
+        assert!(page.contains(&format!(r#"data-testid="in-force" data-rule="{}""#, &version(104)[7..])), "{page}");
+        assert_eq!(page.matches(r#"data-testid="rule-row""#).count(), 9);
+        let form = page.split(r#"action="/actions/rules/upload""#).nth(1).unwrap().split("</form>").next().unwrap();
+        assert!(
+            form.contains(r#"enctype="multipart/form-data""#) && form.contains(r#"name="csrf" value="t0ken""#),
+            "{form}"
+        );
+        assert!(form.contains(r#"type="file" name="component""#), "{form}");
+        assert!(page.contains(r#"href="/rules" aria-current="page""#), "{page}");
+        let page = ask(Some(Role::Regulator), "/rules", "").await;
+        assert_eq!(page.status, StatusCode::FORBIDDEN);
+        assert!(!page.body.contains(r#"href="/rules""#), "a regulator is led where they may not go");
+        assert_eq!(ask(Some(Role::Resident), "/rules", "").await.header(header::LOCATION), "/home");
+    });
+}
+
+#[test]
+fn a_version_says_who_has_to_act_next_and_offers_only_that() {
+    on_the_server(async {
+        let offers = |page: &str, act: &str| page.contains(&format!(r#"data-testid="act-{act}""#));
+        let theirs = ask(Some(Role::Operator), &version(102), "").await.body;
+        assert!(theirs.contains("林涛提议让它生效") && offers(&theirs, "approve") && offers(&theirs, "decline"));
+        assert!(!offers(&theirs, "propose"), "it has been proposed already");
+        let own = ask(Some(Role::Operator), &version(107), "davy_lang=en").await.body;
+        assert!(own.contains("somebody else must approve") && !offers(&own, "approve"), "{own}");
+        let active = ask(Some(Role::Operator), &version(104), "").await.body;
+        assert!(offers(&active, "roll-back") && !offers(&active, "withdraw"));
+        let missed = ask(Some(Role::Operator), &version(105), "").await.body;
+        assert!(missed.contains("漏掉了 2 起") && !offers(&missed, "start-shadow"), "{missed}");
+    });
+}
+
+#[test]
+fn the_checks_of_a_refused_component_say_where_why_and_what_to_do() {
+    on_the_server(async {
+        let page = ask(Some(Role::Operator), &version(108), "").await.body;
+        for words in ["import 3 of the component", "wasi:clocks/wall-clock@0.2.3", "the time is in the event"] {
+            assert!(page.contains(words), "{words}: {page}");
+        }
+        assert!(!page.contains(r#"data-testid="settings-form""#));
+        let page = ask(Some(Role::Operator), &version(101), "").await.body;
+        assert!(page.contains(r#"data-testid="checks" data-state="waiting""#), "{page}");
+    });
+}
+
+#[test]
+fn settings_are_a_form_drawn_from_the_schema() {
+    on_the_server(async {
+        let page = ask(Some(Role::Operator), &version(103), "").await.body;
+        let form = page.split(r#"data-testid="settings-form""#).nth(1).unwrap().split("</form>").next().unwrap();
+        let input = |name: &str| {
+            let at = form.find(&format!(r#"name="{name}""#)).unwrap_or_else(|| panic!("no {name}: {form}"));
+            let start = form[..at].rfind('<').unwrap();
+            form[start..at + form[at..].find('>').unwrap()].to_owned()
+        };
+        let level = input("s.gas_low_level");
+        assert!(
+            level.contains(r#"value="9""#) && level.contains(r#"min="5""#) && level.contains(r#"max="25""#),
+            "{level}"
+        );
+        // Unset settings have their defaults.
+        assert!(input("s.gas_high_level").contains(r#"value="20""#));
+        assert!(input("s.close_at_low").contains("checked"));
+        assert!(input("s.mode").starts_with("<select"));
+        assert!(input("s.night.flow").contains(r#"value="0.05""#));
+        assert!(input("s.night.hours").contains(r#"value="[1,2,3,4]""#));
+        assert!(form.contains("燃气低限") && form.contains("%LEL"), "{form}");
+        let refused = format!("{}?error=invalid&field=settings.gas_low_level", version(103));
+        let page = ask(Some(Role::Operator), &refused, "davy_lang=en").await.body;
+        assert!(page.contains("“Gas, low level” does not fit: 5 to 25 %LEL"), "{page}");
+        let refused = format!("{}?error=invalid&field=%3Cb%3E", version(103));
+        assert!(!ask(Some(Role::Operator), &refused, "").await.body.contains(r#"data-testid="setting-refused""#));
+    });
+}
+
+#[test]
+fn a_report_puts_missed_leaks_first_and_survives_missing_parts() {
+    on_the_server(async {
+        let report = |version_number: i64, test: i64| {
+            format!("{}/back-tests/{}", version(version_number), davy_domain::BackTestId::from_raw(test))
+        };
+        let page = ask(Some(Role::Operator), &report(105, 1_052), "").await.body;
+        assert!(page.contains(r#"data-testid="verdict" data-missed="2""#), "{page}");
+        let first = page.split(r#"data-testid="report-row""#).nth(1).unwrap();
+        assert!(first.starts_with(r#" data-blocking="true""#), "{first}");
+        assert!(first.contains("?at=") && first.contains("&amp;active="), "{first}");
+        let page = ask(Some(Role::Operator), &report(103, 1_032), "").await.body;
+        assert!(page.contains(r#"data-testid="verdict" data-missed="0""#), "{page}");
+        let page = ask(Some(Role::Operator), &report(103, 1_031), "").await.body;
+        assert!(page.contains(r#"data-testid="cancel-back-test""#) && page.contains("<progress"), "{page}");
+    });
+}
+
+#[test]
+fn an_alarm_leads_to_its_decisions_and_asks_what_it_was() {
+    on_the_server(async {
+        let overview = ask(Some(Role::Operator), "/", "").await.body;
+        let device = overview.split(r#"href="/devices/dev_"#).nth(1).unwrap().split('"').next().unwrap().to_owned();
+        let page = ask(Some(Role::Operator), &format!("/devices/dev_{device}"), "").await.body;
+        assert!(page.contains(r#"action="/actions/finding""#) && page.contains(r#"value="false-alarm""#));
+        let why = page.split(r#"href="/alarms/"#).nth(1).unwrap().split('"').next().unwrap().to_owned();
+        let seen = ask(Some(Role::Regulator), &format!("/devices/dev_{device}"), "").await.body;
+        assert!(seen.contains(r#"data-testid="why""#) && !seen.contains(r#"action="/actions/finding""#));
+        let page = ask(Some(Role::Regulator), &format!("/alarms/{why}"), "davy_lang=en").await.body;
+        assert_eq!(page.matches(r#"data-testid="decision""#).count(), 3);
+        assert!(
+            page.contains("13.2 %LEL") && page.contains("The rule failed") && page.contains("cn-household-gas"),
+            "{page}"
+        );
+        assert!(page.contains("No rule was asked"), "{page}");
+    });
+}
+
+#[test]
+fn a_chart_opened_from_a_difference_shows_both_versions_moments() {
+    on_the_server(async {
+        let devices = ask(Some(Role::Operator), "/devices?kind=detector", "").await.body;
+        let device = devices.split(r#"href="/devices/dev_"#).nth(1).unwrap().split('"').next().unwrap().to_owned();
+        let at = NOW.as_millis() - 3_600_000;
+        let page = format!("/devices/dev_{device}?at={at}&active={at}&version={}", at - 38_000);
+        let page = ask(Some(Role::Operator), &page, "").await.body;
+        assert!(page.contains("plot-mark-active") && page.contains("plot-mark-version"), "{page}");
+        let page = ask(Some(Role::Operator), &format!("/devices/dev_{device}?at=99999999999999999"), "").await;
+        assert_eq!(page.status, StatusCode::OK);
     });
 }

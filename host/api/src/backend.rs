@@ -1,6 +1,7 @@
 //! Every operation that a page needs. The server implements it once; REST handlers and server-rendered pages call it,
 //! and in the browser the same operation is a fetch of the REST route with the same types.
 
+use crate::decision::AlarmDecisions;
 use crate::fleet::{
     AlarmPage, AlarmQuery, CloseReceipt, DeviceDetail, DevicePage, DeviceQuery, Overview, PremisesDetail, Series,
     SeriesQuery,
@@ -46,6 +47,8 @@ pub trait Backend: Send + Sync + 'static {
     fn acknowledge<'a>(&'a self, viewer: &'a Viewer, alarm: AlarmId) -> Reply<'a, ()>;
     /// `POST /api/v1/alarms/{alarm}/reset`: refused while readings are not low and fresh
     fn reset<'a>(&'a self, viewer: &'a Viewer, alarm: AlarmId) -> Reply<'a, ()>;
+    /// `GET /api/v1/alarms/{alarm}/decisions`
+    fn decisions<'a>(&'a self, viewer: &'a Viewer, alarm: AlarmId) -> Reply<'a, AlarmDecisions>;
     /// `GET /api/v1/rules`
     fn rules<'a>(&'a self, viewer: &'a Viewer) -> Reply<'a, RuleVersions>;
     /// `GET /api/v1/rules/{rule}`

@@ -23,8 +23,9 @@ pub use rules::RuleDesk;
 use crate::clock::SharedClock;
 use crate::operate::{OperateError, SharedOperate};
 use davy_api::{
-    AlarmPage, AlarmQuery, BackTestItem, Backend, CloseReceipt, DeviceDetail, DevicePage, DeviceQuery, Overview,
-    Person, PremisesDetail, Problem, Reply, Role, RuleDetail, RuleVersions, Series, SeriesQuery, ValvesOf, Viewer,
+    AlarmDecisions, AlarmPage, AlarmQuery, BackTestItem, Backend, CloseReceipt, DeviceDetail, DevicePage, DeviceQuery,
+    Overview, Person, PremisesDetail, Problem, Reply, Role, RuleDetail, RuleVersions, Series, SeriesQuery, ValvesOf,
+    Viewer,
 };
 use davy_domain::{AlarmId, BackTestId, DeviceId, PremisesId, ReleaseId, Span, Timestamp};
 use davy_store::{DivisionCode, ScopedStore, Store, StoreError};
@@ -202,6 +203,9 @@ impl Backend for Service {
     }
     fn reset<'a>(&'a self, viewer: &'a Viewer, alarm: AlarmId) -> Reply<'a, ()> {
         Box::pin(self.reset_alarm(viewer, alarm))
+    }
+    fn decisions<'a>(&'a self, viewer: &'a Viewer, alarm: AlarmId) -> Reply<'a, AlarmDecisions> {
+        Box::pin(self.decisions_of(viewer, alarm))
     }
     fn rules<'a>(&'a self, viewer: &'a Viewer) -> Reply<'a, RuleVersions> {
         Box::pin(self.rule_versions(viewer))

@@ -23,6 +23,7 @@ pub mod passwords;
 mod premises;
 pub mod problem;
 pub mod rate;
+mod rule_forms;
 mod rules;
 pub mod sessions;
 mod sign_in;
@@ -168,6 +169,7 @@ pub fn router(app: &Arc<App>, pages: Option<Router>) -> Router {
         .merge(openapi::route(&document))
         .merge(health::metrics_route(app))
         .merge(forms::routes())
+        .merge(rule_forms::routes())
         .route("/api/{*rest}", axum::routing::any(envelope::no_route))
         .method_not_allowed_fallback(envelope::method_not_allowed)
         .with_state(Arc::clone(app));

@@ -120,7 +120,10 @@ impl City {
             for number in 0..plan.households {
                 city.household(plan, &mut chance, key, &own, number);
             }
-            city.person("operator", key, None, &format!("operator@{domain}.example"), "值班员", &mut password);
+            // Two of each company: what one proposes, only the other can approve.
+            for (user, name) in [("operator", "值班员"), ("operator2", "安全工程师")] {
+                city.person("operator", key, None, &format!("{user}@{domain}.example"), name, &mut password);
+            }
             for number in 0..plan.residents.min(plan.households) {
                 let premises = format!("{key}-{number:04}");
                 let name = format!("住户{}", FAMILY[number % FAMILY.len()]);
@@ -293,6 +296,10 @@ mod tests {
         assert!(kinds("detector") >= 400 && kinds("valve") >= 400);
         let roles: HashSet<_> = city.sign_ins.iter().map(|s| s.role).collect();
         assert_eq!(roles.len(), 3);
+        for tenant in ["lz", "mx"] {
+            let operators = city.sign_ins.iter().filter(|s| s.role == "operator" && s.tenant == Some(tenant));
+            assert_eq!(operators.count(), 2, "one proposes a rule, the other approves it");
+        }
     }
 
     #[test]

@@ -1,16 +1,16 @@
 //! A made-up city: districts, premises, devices, a few things gone wrong, and a valve that takes its time.
 
-use crate::series;
+use crate::{rules, series};
 use davy_api::{
-    AlarmItem, AlarmPage, AlarmQuery, Backend, CloseReceipt, CommandItem, DeviceDetail, DevicePage, DeviceQuery,
-    DeviceSummary, DivisionCount, FloorLevel, LatestReading, LiveEvent, Overview, Person, PremisesDetail, Problem,
-    Reply, Role, RuleWords, Series, SeriesQuery, ValvesOf, Viewer,
+    AlarmDecisions, AlarmItem, AlarmPage, AlarmQuery, BackTestItem, Backend, CloseReceipt, CommandItem, DeviceDetail,
+    DevicePage, DeviceQuery, DeviceSummary, DivisionCount, FloorLevel, LatestReading, LiveEvent, Overview, Person,
+    PremisesDetail, Problem, Reply, Role, RuleDetail, RuleVersions, RuleWords, Series, SeriesQuery, ValvesOf, Viewer,
 };
 use davy_domain::alarm::{AlarmState, Origin};
 use davy_domain::command::{Action, CommandState};
 use davy_domain::{
-    AlarmId, CommandId, Condition, DeviceId, DeviceKind, PremisesId, Priority, Quantity, Span, TenantId, Timestamp,
-    UserId, ValveState,
+    AlarmId, BackTestId, CommandId, Condition, DeviceId, DeviceKind, PremisesId, Priority, Quantity, ReleaseId, Span,
+    TenantId, Timestamp, UserId, ValveState,
 };
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard};
@@ -441,23 +441,11 @@ fn ready<'a, T: Send + 'a>(answer: Answer<T>) -> Reply<'a, T> {
     Box::pin(std::future::ready(answer))
 }
 
+fn for_operators(viewer: &Viewer) -> Answer<()> {
+    if viewer.role == Role::Operator { Ok(()) } else { Err(Problem::forbidden("see a company's rules")) }
+}
+
 impl Backend for City {
-    fn rules<'a>(&'a self, _viewer: &'a Viewer) -> Reply<'a, davy_api::RuleVersions> {
-        ready(Ok(davy_api::RuleVersions { items: Vec::new() }))
-    }
-
-    fn rule<'a>(&'a self, _viewer: &'a Viewer, _rule: davy_domain::ReleaseId) -> Reply<'a, davy_api::RuleDetail> {
-        ready(Err(Problem::not_found("rule")))
-    }
-
-    fn back_test<'a>(
-        &'a self,
-        _viewer: &'a Viewer,
-        _test: davy_domain::BackTestId,
-    ) -> Reply<'a, davy_api::BackTestItem> {
-        ready(Err(Problem::not_found("back-test")))
-    }
-
     fn me<'a>(&'a self, viewer: &'a Viewer) -> Reply<'a, Person> {
         ready(Ok(Self::viewer(viewer.role).1))
     }
@@ -596,6 +584,25 @@ impl Backend for City {
 
     fn reset<'a>(&'a self, _viewer: &'a Viewer, _alarm: AlarmId) -> Reply<'a, ()> {
         ready(Err(Problem::new("refused", 409, "Refused", "`gas` must be below 5 %LEL").with_reason("readings-high")))
+    }
+
+    fn decisions<'a>(&'a self, _viewer: &'a Viewer, alarm: AlarmId) -> Reply<'a, AlarmDecisions> {
+        let known = self.state().alarms.iter().find(|it| it.id == alarm).cloned();
+        ready(known.map(|it| rules::decisions(&it)).ok_or_else(|| Problem::not_found("alarm")))
+    }
+
+    fn rules<'a>(&'a self, viewer: &'a Viewer) -> Reply<'a, RuleVersions> {
+        ready(for_operators(viewer).map(|()| rules::versions((self.now)())))
+    }
+
+    fn rule<'a>(&'a self, viewer: &'a Viewer, rule: ReleaseId) -> Reply<'a, RuleDetail> {
+        let found = || rules::detail(rule, (self.now)()).ok_or_else(|| Problem::not_found("version of a rule"));
+        ready(for_operators(viewer).and_then(|()| found()))
+    }
+
+    fn back_test<'a>(&'a self, viewer: &'a Viewer, test: BackTestId) -> Reply<'a, BackTestItem> {
+        let found = || rules::back_test(test, (self.now)()).ok_or_else(|| Problem::not_found("back-test"));
+        ready(for_operators(viewer).and_then(|()| found()))
     }
 
     fn tile<'a>(&'a self, _viewer: &'a Viewer, z: u8, x: u32, y: u32) -> Reply<'a, Vec<u8>> {

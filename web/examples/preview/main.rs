@@ -6,6 +6,7 @@
 #![allow(clippy::expect_used, reason = "a development tool over data that it made up itself")]
 
 mod city;
+mod rules;
 mod series;
 mod tiles;
 mod wire;

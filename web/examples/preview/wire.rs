@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Json, Router};
 use davy_api::{AlarmQuery, Backend, DeviceQuery, Problem, Role, SeriesQuery, ValvesOf, Viewer};
-use davy_domain::{AlarmId, DeviceId, PremisesId, Quantity, Timestamp};
+use davy_domain::{AlarmId, BackTestId, DeviceId, PremisesId, Quantity, ReleaseId, Timestamp};
 use davy_web::{LANGUAGE_COOKIE, SignedInContext};
 use futures_util::stream::{self, Stream};
 use std::collections::HashMap;
@@ -53,6 +53,19 @@ pub(crate) fn routes(city: Arc<City>) -> Router {
         .route(
             "/api/v1/alarms/{id}/reset",
             post(async |State(c): Shared, Who(v): Who, Path(id): Path<AlarmId>| json(c.reset(&v, id).await)),
+        )
+        .route(
+            "/api/v1/alarms/{id}/decisions",
+            get(async |State(c): Shared, Who(v): Who, Path(id): Path<AlarmId>| json(c.decisions(&v, id).await)),
+        )
+        .route("/api/v1/rules", get(async |State(c): Shared, Who(v): Who| json(c.rules(&v).await)))
+        .route(
+            "/api/v1/rules/{id}",
+            get(async |State(c): Shared, Who(v): Who, Path(id): Path<ReleaseId>| json(c.rule(&v, id).await)),
+        )
+        .route(
+            "/api/v1/back-tests/{id}",
+            get(async |State(c): Shared, Who(v): Who, Path(id): Path<BackTestId>| json(c.back_test(&v, id).await)),
         )
         .route("/api/v1/events", get(events))
         .route("/tiles/{z}/{x}/{y}", get(tile))

@@ -9,6 +9,7 @@ use crate::flash::Flash;
 use crate::translations::Locale;
 use crate::words::{self, Level, wants_acknowledgement, wants_reset};
 use davy_api::{AlarmItem, RuleWords};
+use davy_domain::AlarmId;
 use leptos::prelude::*;
 use leptos_i18n::td_string;
 
@@ -145,6 +146,12 @@ pub fn AlarmRecord(
     /// Given where the viewer may acknowledge and reset: CSRF token, page to come back to, and who is told.
     #[prop(optional_no_strip)]
     handle: Option<(String, String, Callback<Flash>)>,
+    /// Whether to lead to the decisions behind each alarm.
+    #[prop(optional)]
+    explain: bool,
+    /// Given where the viewer may say what an alarm really was: CSRF token and page to come back to.
+    #[prop(optional_no_strip)]
+    judge: Option<(String, String)>,
 ) -> impl IntoView {
     if alarms.is_empty() {
         return view! { <p class="muted">{empty}</p> }.into_any();
@@ -173,8 +180,17 @@ pub fn AlarmRecord(
                             <span>{words::alarm_state(locale, alarm.state)}</span>
                             <span class="muted">{words::origin(locale, alarm.origin)}</span>
                             <When locale at=alarm.raised_at offset />
+                            {explain
+                                .then(|| {
+                                    view! {
+                                        <a href=format!("/alarms/{}/why", alarm.id) data-testid="why">
+                                            {td_string!(locale, why.link)}
+                                        </a>
+                                    }
+                                })}
                         </p>
                         {alarm.said.map(|said| view! { <Said locale said /> })}
+                        {judge.clone().map(|(csrf, next)| view! { <Finding locale alarm=alarm.id csrf next /> })}
                     </div>
                     {action}
                 </li>
@@ -182,4 +198,35 @@ pub fn AlarmRecord(
         })
         .collect_view();
     view! { <ol class="entries">{rows}</ol> }.into_any()
+}
+
+/// Asks what an alarm really was; a plain form whose buttons are the answers.
+#[component]
+fn Finding(locale: Locale, alarm: AlarmId, csrf: String, next: String) -> impl IntoView {
+    let answers = [
+        ("leak", td_string!(locale, finding.leak)),
+        ("false-alarm", td_string!(locale, finding.false_alarm)),
+        ("test", td_string!(locale, finding.test)),
+    ]
+    .map(|(word, label)| {
+        view! {
+            <button type="submit" name="finding" value=word class="button small" data-testid=format!("finding-{word}")>
+                {label}
+            </button>
+        }
+    })
+    .collect_view();
+    view! {
+        <details class="fold finding">
+            <summary>{td_string!(locale, finding.ask)}</summary>
+            <form method="post" action="/actions/finding">
+                <input type="hidden" name="csrf" value=csrf />
+                <input type="hidden" name="alarm" value=alarm.to_string() />
+                <input type="hidden" name="next" value=next />
+                <div class="finding-answers">{answers}</div>
+                <p class="muted small">{td_string!(locale, finding.explain)}</p>
+            </form>
+        </details>
+    }
+    .into_any()
 }

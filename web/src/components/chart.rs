@@ -1,7 +1,7 @@
 //! The chart of a series: drawn as SVG by the server, replaced in the browser by uPlot, which is loaded only then.
 
 use crate::components::notice::Empty;
-use crate::components::plot::{Mark, Plot};
+use crate::components::plot::{Mark, MarkKind, Plot};
 use crate::format;
 use crate::tell::tell;
 use crate::translations::Locale;
@@ -87,7 +87,9 @@ pub fn Chart(
         high = say(high),
         last = say(last.value)
     );
-    let marked = marks.iter().any(|it| it.at >= from && it.at < to);
+    let shown = |it: &&Mark| it.at >= from && it.at < to;
+    let compared = marks.iter().filter(shown).any(|it| matches!(it.kind, MarkKind::Active | MarkKind::Version));
+    let marked = marks.iter().filter(shown).any(|it| matches!(it.kind, MarkKind::Alarm | MarkKind::Command));
     let place = NodeRef::<Div>::new();
     let spec = Spec {
         times: series.samples.iter().map(|it| seconds(it.at)).collect(),
@@ -149,6 +151,7 @@ pub fn Chart(
             <figcaption>
                 <dl class="chart-figures">{figures}</dl>
                 {marked.then(|| view! { <MarkLegend locale /> })}
+                {compared.then(|| view! { <VersionLegend locale /> })}
                 {thinned}
                 <details>
                     <summary>{td_string!(locale, chart.table)}</summary>
@@ -164,6 +167,24 @@ pub fn Chart(
                 </details>
             </figcaption>
         </figure>
+    }
+    .into_any()
+}
+
+/// Two versions of a rule and when each would have raised the alarm.
+#[component]
+fn VersionLegend(locale: Locale) -> impl IntoView {
+    view! {
+        <p class="chart-legend" data-testid="version-legend">
+            <svg class="icon plot-mark-active" viewBox="0 0 20 20" aria-hidden="true">
+                <path d="M10 4l7 12H3z" />
+            </svg>
+            {td_string!(locale, chart.active_mark)}
+            <svg class="icon plot-mark-version" viewBox="0 0 20 20" aria-hidden="true">
+                <circle cx="10" cy="10" r="7" />
+            </svg>
+            {td_string!(locale, chart.version_mark)}
+        </p>
     }
     .into_any()
 }

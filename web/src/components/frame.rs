@@ -46,7 +46,10 @@ fn Navigation(locale: Locale, session: Session) -> impl IntoView {
     if session.person.role == Role::Resident {
         return ().into_any();
     }
-    let items = [("/", td_string!(locale, nav.overview)), ("/devices", td_string!(locale, nav.devices))];
+    let mut items = vec![("/", td_string!(locale, nav.overview)), ("/devices", td_string!(locale, nav.devices))];
+    if session.person.role == Role::Operator {
+        items.push(("/rules", td_string!(locale, nav.rules)));
+    }
     let path = use_location().pathname;
     let links = items
         .into_iter()

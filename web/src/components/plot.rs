@@ -25,6 +25,10 @@ pub enum MarkKind {
     Alarm,
     /// A command was given.
     Command,
+    /// What is in force raised an alarm that is held against another version's.
+    Active,
+    /// The other version would have raised it.
+    Version,
 }
 
 impl MarkKind {
@@ -33,6 +37,8 @@ impl MarkKind {
         match self {
             Self::Alarm => "alarm",
             Self::Command => "command",
+            Self::Active => "active",
+            Self::Version => "version",
         }
     }
 }
@@ -195,7 +201,8 @@ pub fn Plot(
                     <title>{mark.label}</title>
                     <line x1=x x2=x y1=TOP y2=TOP + height />
                     {match mark.kind {
-                        MarkKind::Alarm => view! { <path d=format!("M{x} {} l5 9h-10z", TOP - 8.0) /> }.into_any(),
+                        MarkKind::Alarm | MarkKind::Active => view! { <path d=format!("M{x} {} l5 9h-10z", TOP - 8.0) /> }.into_any(),
+                        MarkKind::Version => view! { <circle cx=x cy=TOP - 3.0 r="5" /> }.into_any(),
                         MarkKind::Command => {
                             view! { <rect x=x - 4.0 y=TOP + height - 4.0 width="8" height="8" /> }.into_any()
                         }

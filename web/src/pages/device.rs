@@ -27,6 +27,7 @@ use leptos::task::spawn_local;
 use leptos_i18n::td_string;
 use leptos_meta::Title;
 use leptos_router::hooks::{use_params_map, use_query_map};
+use leptos_router::params::ParamsMap;
 
 /// The stretches of time that the chart offers.
 const SPANS: [(&str, i64); 3] = [("24h", 24), ("7d", 168), ("30d", 720)];
@@ -37,6 +38,16 @@ struct View {
     quantity: Option<Quantity>,
     span: &'static str,
     hours: i64,
+    /// The moment in the middle; the present at the right edge unless told.
+    at: Option<Timestamp>,
+    /// When what is in force raised an alarm, and when another version would have.
+    compared: [Option<Timestamp>; 2],
+}
+
+/// A moment in the address, milliseconds; what no chart could show is none.
+fn moment(params: &ParamsMap, name: &str) -> Option<Timestamp> {
+    let millis: i64 = params.get_str(name)?.parse().ok()?;
+    (0..=253_402_300_799_000).contains(&millis).then(|| Timestamp::from_millis(millis))
 }
 
 async fn load(device: Option<DeviceId>) -> Loaded<DeviceDetail> {
@@ -70,7 +81,8 @@ pub fn DevicePage() -> impl IntoView {
 #[component]
 fn Sheet(locale: Locale, page: PageContext, device: DeviceDetail) -> impl IntoView {
     let offset = page.utc_offset_minutes;
-    let resident = page.session.as_ref().is_some_and(|it| it.person.role == Role::Resident);
+    let role = page.session.as_ref().map(|it| it.person.role);
+    let resident = role == Some(Role::Resident);
     let csrf = StoredValue::new(page.session.map(|it| it.csrf).unwrap_or_default());
     let query = use_query_map().get_untracked();
     let flash = RwSignal::new(Flash::from_query(query.get_str("done"), query.get_str("error")));
@@ -155,6 +167,8 @@ fn Sheet(locale: Locale, page: PageContext, device: DeviceDetail) -> impl IntoVi
                                 alarms=device.with(|it| it.alarms.clone())
                                 empty=td_string!(locale, alarms.empty_device)
                                 handle
+                                explain=!resident
+                                judge=(role == Some(Role::Operator)).then(|| (csrf.get_value(), record.clone()))
                             />
                         }
                     }}
@@ -261,7 +275,13 @@ fn History(
         params.with(|params| {
             let (span, hours) =
                 SPANS.into_iter().find(|(name, _)| params.get_str("span") == Some(*name)).unwrap_or(SPANS[0]);
-            View { quantity: params.get_str("q").and_then(quantity_from_name), span, hours }
+            View {
+                quantity: params.get_str("q").and_then(quantity_from_name),
+                span,
+                hours,
+                at: moment(params, "at"),
+                compared: [moment(params, "active"), moment(params, "version")],
+            }
         })
     });
     let main = main_quantity(kind, &measured);
@@ -271,7 +291,8 @@ fn History(
         move || (view.get(), revision.get()),
         move |(view, revision)| async move {
             // The first picture ends at the page's time, so that server and browser draw the same.
-            let to = if revision == 0 { now.get_value() } else { clock.now_untracked() };
+            let present = if revision == 0 { now.get_value() } else { clock.now_untracked() };
+            let to = view.at.map_or(present, |at| (at + Span::from_minutes(view.hours * 30)).min(present));
             let from = to - Span::from_hours(view.hours);
             let Some(quantity) = view.quantity.or(main) else { return Ok(None) };
             let query = SeriesQuery { quantity, from: Some(from), to: Some(to), limit: Some(2_000) };
@@ -284,7 +305,12 @@ fn History(
         let shown = view.quantity.or(main);
         let link = |quantity: Option<Quantity>, span: &str| {
             let quantity = quantity.map(|it| format!("&q={}", quantity_name(it))).unwrap_or_default();
-            format!("/devices/{id}?span={span}{quantity}")
+            let moment = |name: &str, at: Option<Timestamp>| {
+                at.map(|at| format!("&{name}={}", at.as_millis())).unwrap_or_default()
+            };
+            let [active, version] = view.compared;
+            let (at, active, version) = (moment("at", view.at), moment("active", active), moment("version", version));
+            format!("/devices/{id}?span={span}{quantity}{at}{active}{version}")
         };
         let spans = SPANS
             .map(|(name, _)| {
@@ -326,7 +352,8 @@ fn History(
                 {move || Suspend::new(async move {
                     match series.await {
                         Ok(Some((series, from, to))) => {
-                            let marks = device.with_untracked(|it| marks(locale, it));
+                            let compared = view.get_untracked().compared;
+                            let marks = device.with_untracked(|it| marks(locale, it, compared));
                             view! { <Drawn locale offset series marks from to /> }.into_any()
                         }
                         Ok(None) => view! { <p class="muted">{td_string!(locale, chart.empty)}</p> }.into_any(),
@@ -362,7 +389,7 @@ fn main_quantity(kind: DeviceKind, measured: &[Quantity]) -> Option<Quantity> {
     wanted.iter().find(|it| measured.contains(it)).or_else(|| measured.first()).copied()
 }
 
-fn marks(locale: Locale, device: &DeviceDetail) -> Vec<Mark> {
+fn marks(locale: Locale, device: &DeviceDetail, [active, version]: [Option<Timestamp>; 2]) -> Vec<Mark> {
     let alarms = device.alarms.iter().map(|it| Mark {
         at: it.raised_at,
         kind: MarkKind::Alarm,
@@ -373,7 +400,13 @@ fn marks(locale: Locale, device: &DeviceDetail) -> Vec<Mark> {
         kind: MarkKind::Command,
         label: words::action(locale, it.action).to_owned(),
     });
-    alarms.chain(commands).collect()
+    let compared = [
+        (active, MarkKind::Active, td_string!(locale, chart.active_mark)),
+        (version, MarkKind::Version, td_string!(locale, chart.version_mark)),
+    ];
+    let compared =
+        compared.into_iter().filter_map(|(at, kind, label)| Some(Mark { at: at?, kind, label: label.to_owned() }));
+    alarms.chain(commands).chain(compared).collect()
 }
 
 #[component]

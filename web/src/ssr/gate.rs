@@ -9,7 +9,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
 use davy_api::Role;
 
-const PAGES_OF_STAFF: [&str; 2] = ["/", "/devices"];
+const PAGES_OF_STAFF: [&str; 3] = ["/", "/devices", "/rules"];
 
 pub(super) async fn send_to_the_right_page(request: Request, next: Next) -> Response {
     if request.method() == Method::GET || request.method() == Method::HEAD {
@@ -39,7 +39,9 @@ fn redirect_for(role: Option<Role>, path: &str, query: Option<&str>) -> Option<S
 }
 
 fn needs_sign_in(path: &str) -> bool {
-    PAGES_OF_STAFF.contains(&path) || path == "/home" || path.starts_with("/devices/")
+    PAGES_OF_STAFF.contains(&path)
+        || path == "/home"
+        || ["/devices/", "/rules/", "/alarms/"].iter().any(|below| path.starts_with(below))
 }
 
 #[cfg(test)]

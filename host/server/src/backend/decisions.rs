@@ -14,11 +14,8 @@ use std::collections::HashMap;
 type SettingsOf = HashMap<u32, Value>;
 
 impl Service {
-    /// The decisions that moved an alarm.
-    ///
-    /// # Errors
-    /// A [`Problem`]; an alarm out of the viewer's scope is not found.
-    pub async fn decisions(&self, viewer: &Viewer, id: AlarmId) -> Result<AlarmDecisions, Problem> {
+    /// The decisions that moved an alarm; one out of the viewer's scope is not found.
+    pub(super) async fn decisions_of(&self, viewer: &Viewer, id: AlarmId) -> Result<AlarmDecisions, Problem> {
         let (_, decisions) = self.decisions_in_scope(viewer, id).await?;
         let mut settings = SettingsOf::new();
         let mut items = Vec::with_capacity(decisions.len());

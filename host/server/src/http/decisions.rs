@@ -9,7 +9,7 @@ use axum::extract::rejection::RawPathParamsRejection;
 use axum::extract::{RawPathParams, State};
 use axum::http::header;
 use axum::response::IntoResponse;
-use davy_api::AlarmDecisions;
+use davy_api::{AlarmDecisions, Backend};
 use davy_domain::AlarmId;
 use davy_rules::{DigestError, RuleDigest};
 use std::sync::Arc;

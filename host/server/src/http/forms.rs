@@ -76,7 +76,11 @@ async fn sign_out(
 }
 
 /// Who sent the form, or where to send them instead.
-fn sender(reader: Result<Reader, Refusal>, csrf: Option<&str>, next: Option<&str>) -> Result<SignedIn, Redirect> {
+pub(super) fn sender(
+    reader: Result<Reader, Refusal>,
+    csrf: Option<&str>,
+    next: Option<&str>,
+) -> Result<SignedIn, Redirect> {
     let signed_in = match reader {
         Ok(Reader(signed_in)) => signed_in,
         Err(Refusal(refused)) if refused.status == 401 => return Err(to_sign_in(next, "signed-out")),

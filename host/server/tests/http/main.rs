@@ -18,4 +18,5 @@ mod map;
 mod operation;
 mod postgres;
 mod reading;
+mod rule_forms;
 mod sign_in;
