@@ -81,6 +81,14 @@ impl Company {
         ids
     }
 
+    pub(crate) fn server(&self) -> String {
+        format!("http://{}", self.platform.http)
+    }
+
+    pub(crate) fn device_id(&self, number: usize) -> String {
+        self.platform.device(&format!("LZD{number:06}")).unwrap().device.clone()
+    }
+
     pub(crate) fn uplinks_told(&self) -> usize {
         self.told.get()
     }

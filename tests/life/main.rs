@@ -3,6 +3,7 @@
 // Test code outside of `#[test]` functions too: a failed expectation is how it speaks.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
+mod command_line;
 mod company;
 
 use company::Company;

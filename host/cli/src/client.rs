@@ -6,6 +6,7 @@
 use anyhow::{Context, Result, bail};
 use davy_api::{Problem, SignIn, SignedIn};
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use std::io::{BufRead, IsTerminal, Write};
 use std::time::Duration;
 
@@ -19,16 +20,42 @@ const PATIENCE: Duration = Duration::from_mins(1);
 /// Somebody who is signed in.
 pub(crate) struct Client {
     agent: ureq::Agent,
+    session: Session,
+}
+
+/// What a session is to the server.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Session {
     server: String,
     cookie: String,
     csrf: String,
 }
 
+fn agent() -> ureq::Agent {
+    ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(PATIENCE)).build().into()
+}
+
 impl Client {
     /// Signs in at `server`, such as `https://gas.example`.
     pub(crate) fn sign_in(server: &str, email: &str) -> Result<Self> {
-        let config = ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(PATIENCE)).build();
-        let agent: ureq::Agent = config.into();
+        Self::sign_in_named(server, email).map(|(client, _)| client)
+    }
+
+    /// Goes on with the session of `davyctl login`.
+    pub(crate) fn resume() -> Result<Self> {
+        let session = crate::login::kept()?;
+        check_server(&session.server)?;
+        Ok(Self { agent: agent(), session })
+    }
+
+    /// What the server knows this client by.
+    pub(crate) const fn session(&self) -> &Session {
+        &self.session
+    }
+
+    /// The same as [`Client::sign_in`], with the person's name.
+    pub(crate) fn sign_in_named(server: &str, email: &str) -> Result<(Self, String)> {
+        let agent = agent();
         let server = server.trim_end_matches('/').to_owned();
         check_server(&server)?;
         let credentials = SignIn { email: email.to_owned(), password: password(email)? };
@@ -47,29 +74,52 @@ impl Client {
         if cookie.is_empty() {
             bail!("{url} gave no session: is this a davy server?");
         }
-        Ok(Self { agent, server, cookie, csrf: answer.csrf })
+        Ok((Self { agent, session: Session { server, cookie, csrf: answer.csrf } }, answer.person.name))
+    }
+
+    /// Sends JSON, reads JSON.
+    pub(crate) fn post<B: Serialize, T: DeserializeOwned>(&self, path: &str, body: &B) -> Result<T> {
+        let url = format!("{}{path}", self.session.server);
+        let request = self.agent.post(&url).header("cookie", &self.session.cookie);
+        let request = request.header("x-csrf-token", &self.session.csrf).header("content-type", "application/json");
+        json(&url, request.send(serde_json::to_vec(body)?).with_context(|| format!("cannot reach {url}"))?)
+    }
+
+    /// Sends a component, reads JSON.
+    pub(crate) fn upload<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        query: &[(&str, String)],
+        component: &[u8],
+    ) -> Result<T> {
+        let url = format!("{}{path}", self.session.server);
+        let request = self.agent.post(&url).header("cookie", &self.session.cookie);
+        let request = request.header("x-csrf-token", &self.session.csrf).header("content-type", "application/wasm");
+        let request = query.iter().fold(request, |request, (name, value)| request.query(*name, value));
+        json(&url, request.send(component).with_context(|| format!("cannot reach {url}"))?)
     }
 
     /// Reads JSON.
     pub(crate) fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T> {
-        let url = format!("{}{path}", self.server);
+        let url = format!("{}{path}", self.session.server);
         json(&url, self.ask(&url)?)
     }
 
     /// Reads bytes.
     pub(crate) fn bytes(&self, path: &str) -> Result<Vec<u8>> {
-        let url = format!("{}{path}", self.server);
+        let url = format!("{}{path}", self.session.server);
         body(&url, self.ask(&url)?)
     }
 
     fn ask(&self, url: &str) -> Result<ureq::http::Response<ureq::Body>> {
-        self.agent.get(url).header("cookie", &self.cookie).call().with_context(|| format!("cannot reach {url}"))
+        self.agent.get(url).header("cookie", &self.session.cookie).call().with_context(|| format!("cannot reach {url}"))
     }
 
     /// Signs out.
     pub(crate) fn sign_out(self) -> Result<()> {
-        let url = format!("{}/api/v1/session", self.server);
-        let request = self.agent.delete(&url).header("cookie", &self.cookie).header("x-csrf-token", &self.csrf);
+        let url = format!("{}/api/v1/session", self.session.server);
+        let request =
+            self.agent.delete(&url).header("cookie", &self.session.cookie).header("x-csrf-token", &self.session.csrf);
         body(&url, request.call().with_context(|| format!("cannot reach {url}"))?).map(drop)
     }
 }

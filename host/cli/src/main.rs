@@ -6,10 +6,12 @@
 mod client;
 mod exit;
 mod explain;
+mod login;
+mod remote;
 mod replay;
 mod rule;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use davy_rules::admission::run_child;
 use std::process::ExitCode;
 
@@ -39,6 +41,17 @@ enum Command {
     /// A bundle (`davy-bundle/1`) is written by `davyctl explain ALARM --server URL --export FILE`. It holds the components,
     /// whose digests are verified first.
     Replay(replay::Arguments),
+    /// Sign in at a server, for the commands that need one
+    Login(login::Arguments),
+    /// Sign out, and forget the session
+    Logout,
+    /// Print the completions of a shell, such as `davyctl completions bash`
+    Completions {
+        /// Which shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page (roff), such as `davyctl man | man -l -`
+    Man,
 }
 
 fn main() -> ExitCode {
@@ -51,6 +64,13 @@ fn main() -> ExitCode {
         Command::Rule(command) => rule::run(command),
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Replay(arguments) => replay::run(&arguments),
+        Command::Login(arguments) => login::login(&arguments),
+        Command::Logout => login::logout(),
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Arguments::command(), "davyctl", &mut std::io::stdout());
+            Ok(exit::Answer::Yes)
+        }
+        Command::Man => manual(Arguments::command()),
     };
     match done {
         Ok(answer) => answer.into(),
@@ -59,4 +79,16 @@ fn main() -> ExitCode {
             ExitCode::from(exit::COULD_NOT)
         }
     }
+}
+
+/// The manual: a page for the whole, with each command's own after it.
+fn manual(command: clap::Command) -> anyhow::Result<exit::Answer> {
+    let mut out = Vec::new();
+    clap_mangen::Man::new(command.clone()).render(&mut out)?;
+    for sub in command.get_subcommands().filter(|sub| !sub.is_hide_set()) {
+        let name = format!("davyctl {}", sub.get_name());
+        clap_mangen::Man::new(sub.clone().display_name(name)).render(&mut out)?;
+    }
+    std::io::Write::write_all(&mut std::io::stdout(), &out)?;
+    Ok(exit::Answer::Yes)
 }

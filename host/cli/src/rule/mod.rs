@@ -3,9 +3,11 @@
 mod build;
 mod check;
 mod new;
+mod profile;
 mod test;
 
 use crate::exit::Answer;
+use crate::remote;
 use anyhow::{Context, Result, bail};
 use clap::Subcommand;
 use davy_rules::{Admission, Engine, EngineConfig, ProcessLimits, Tier};
@@ -62,6 +64,29 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Print what each decision of the fixtures costs, in fuel and in time
+    Profile {
+        /// The component
+        file: PathBuf,
+        /// The folder of fixtures (`*.json`) [default: those that the component carries]
+        #[arg(long, value_name = "DIR")]
+        fixtures: Option<PathBuf>,
+        /// Which caps it is held to
+        #[arg(long, value_parser = tier, default_value = "standard", value_name = "TIER")]
+        tier: Tier,
+        /// Print JSON for programs instead of text for people
+        #[arg(long)]
+        json: bool,
+    },
+    /// Sign a component, or make a key to sign with
+    Sign(remote::SignArguments),
+    /// Write what a device has really measured as a fixture, without anything that tells whose it is
+    Record(remote::RecordArguments),
+    /// Make the decisions of a bundle again, without a server; the same as `davyctl replay`
+    #[command(hide = true)]
+    Replay(crate::replay::Arguments),
+    #[command(flatten)]
+    Remote(remote::Command),
     /// What this program starts itself with to admit a rule within limits; for nobody else
     #[command(hide = true)]
     Admit {
@@ -83,6 +108,11 @@ pub(crate) fn run(command: Command) -> Result<Answer> {
         Command::Build { path, output } => build::run(&path, output.as_deref()),
         Command::Check { file, tier, json } => check::run(&file, tier, json),
         Command::Test { file, fixtures, tier, json } => test::run(&file, fixtures.as_deref(), tier, json),
+        Command::Profile { file, fixtures, tier, json } => profile::run(&file, fixtures.as_deref(), tier, json),
+        Command::Sign(arguments) => remote::sign(&arguments),
+        Command::Record(arguments) => remote::record(&arguments),
+        Command::Replay(arguments) => crate::replay::run(&arguments),
+        Command::Remote(command) => remote::run(command),
         Command::Admit { limits } => bail!("`rule admit {limits}` is entered before anything else is done"),
     }
 }

@@ -1,0 +1,245 @@
+//! What `davyctl rule` does with versions on a server: upload, every step of a life, what came of it.
+//!
+//! Each is one or two calls of the REST API, as the person who has signed in with `davyctl login`.
+
+mod record;
+mod sign;
+mod tell;
+
+pub(crate) use record::{Arguments as RecordArguments, record};
+pub(crate) use sign::{Arguments as SignArguments, sign};
+
+use crate::client::Client;
+use crate::exit::Answer;
+use crate::rule::read;
+use anyhow::{Context, Result, bail};
+use clap::{Args, Subcommand};
+use davy_api::{BackTestItem, BackTestRequest, RuleActRequest, RuleDetail, RuleVersion, RuleVersions};
+use davy_domain::release::Stage;
+use davy_domain::{ReleaseId, Span, Timestamp};
+use serde_json::Value;
+use std::io::{IsTerminal, Write};
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
+
+/// How often a server is asked how far it is.
+const ASK_EVERY: Duration = Duration::from_millis(300);
+
+/// Which version.
+#[derive(Args)]
+pub(crate) struct Which {
+    /// The version (rel_…), as `davyctl rule status` lists it
+    release: ReleaseId,
+    /// Print JSON for programs instead of text for people
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Upload a component as a new version, and wait for what the server's checks say
+    Publish {
+        /// The component
+        file: PathBuf,
+        /// Its settings, a JSON file [default: the rule's own]
+        #[arg(long, value_name = "FILE")]
+        settings: Option<PathBuf>,
+        /// Which limits it is for
+        #[arg(long, default_value = "standard", value_parser = ["standard", "large"], value_name = "TIER")]
+        tier: String,
+        /// The key to sign it with, as `davyctl rule sign --new-key` made it
+        #[arg(long, value_name = "FILE")]
+        key: Option<PathBuf>,
+        /// Print JSON for programs instead of text for people
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show the versions of the company's rules, or everything about one
+    Status {
+        /// The version (rel_…); all of them unless given
+        release: Option<ReleaseId>,
+        /// Print JSON for programs instead of text for people
+        #[arg(long)]
+        json: bool,
+    },
+    /// Make a new version of the same component with other settings
+    Settings {
+        #[command(flatten)]
+        which: Which,
+        /// The settings, a JSON file
+        #[arg(long, value_name = "FILE")]
+        settings: PathBuf,
+    },
+    /// Fold a version over the company's own history, beside what is in force
+    ///
+    /// The answer is no when it would have missed a leak that a person has confirmed.
+    BackTest {
+        #[command(flatten)]
+        which: Which,
+        /// How many days back
+        #[arg(long, default_value_t = 90, value_parser = clap::value_parser!(u32).range(1..=3650))]
+        days: u32,
+        /// Of how many of a thousand devices
+        #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u16).range(1..=1000))]
+        permille: u16,
+    },
+    /// Ask a version about live data; it acts on nothing
+    Shadow(Which),
+    /// Let a version decide for a share of the devices
+    Cohort {
+        #[command(flatten)]
+        which: Which,
+        /// Of a thousand
+        #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1000))]
+        permille: u16,
+    },
+    /// Propose to put a version in force, or approve what another person has proposed
+    Activate(Which),
+    /// Take a version out of force; the one before it is in force again
+    RollBack(Which),
+    /// Give up a version that is not in force
+    Withdraw(Which),
+    /// Refuse to put a proposed version in force
+    Decline(Which),
+}
+
+pub(crate) fn run(command: Command) -> Result<Answer> {
+    let client = Client::resume()?;
+    match command {
+        Command::Publish { file, settings, tier, key, json } => {
+            let component = read(&file)?;
+            let settings = settings.map(|file| read(&file)).transpose()?;
+            let signed = key.map(|key| sign::signature(&key, &component)).transpose()?;
+            publish(&client, &component, settings.as_deref(), &tier, signed, json)
+        }
+        Command::Status { release: None, json } => {
+            let versions: RuleVersions = client.get("/api/v1/rules")?;
+            if json {
+                print_json(&versions)?
+            } else {
+                tell::list(&versions)
+            }
+            Ok(Answer::Yes)
+        }
+        Command::Status { release: Some(release), json } => {
+            let rule: RuleDetail = client.get(&format!("/api/v1/rules/{release}"))?;
+            if json {
+                print_json(&rule)?
+            } else {
+                tell::one(&rule)
+            }
+            Ok(Answer::Yes)
+        }
+        Command::Settings { which, settings } => {
+            let settings: Value = serde_json::from_slice(&read(&settings)?)
+                .with_context(|| format!("{} is not JSON", settings.display()))?;
+            let new: RuleVersion = client.post(&format!("/api/v1/rules/{}/settings", which.release), &settings)?;
+            checked(&client, new.id, which.json)
+        }
+        Command::BackTest { which, days, permille } => back_test(&client, &which, days, permille),
+        Command::Shadow(which) => act(&client, &which, "start-shadow", None),
+        Command::Cohort { which, permille } => act(&client, &which, "start-cohort", Some(permille)),
+        Command::Activate(which) => {
+            let rule: RuleDetail = client.get(&format!("/api/v1/rules/{}", which.release))?;
+            let word = if rule.version.proposed_by.is_some() { "approve" } else { "propose" };
+            act(&client, &which, word, None)
+        }
+        Command::RollBack(which) => act(&client, &which, "roll-back", None),
+        Command::Withdraw(which) => act(&client, &which, "withdraw", None),
+        Command::Decline(which) => act(&client, &which, "decline", None),
+    }
+}
+
+fn print_json<T: serde::Serialize>(value: &T) -> Result<()> {
+    println!("{}", serde_json::to_string_pretty(value)?);
+    Ok(())
+}
+
+fn publish(
+    client: &Client,
+    component: &[u8],
+    settings: Option<&[u8]>,
+    tier: &str,
+    signed: Option<(String, String)>,
+    json: bool,
+) -> Result<Answer> {
+    let mut query = vec![("tier", tier.to_owned())];
+    if let Some(settings) = settings {
+        let settings: Value = serde_json::from_slice(settings).context("the settings are not JSON")?;
+        query.push(("settings", settings.to_string()));
+    }
+    if let Some((signer, signature)) = signed {
+        query.push(("signer", signer));
+        query.push(("signature", signature));
+    }
+    let new: RuleVersion = client.upload("/api/v1/rules", &query, component)?;
+    checked(client, new.id, json)
+}
+
+/// Waits until the checks have ended.
+fn checked(client: &Client, release: ReleaseId, json: bool) -> Result<Answer> {
+    let terminal = std::io::stderr().is_terminal();
+    loop {
+        let rule: RuleDetail = client.get(&format!("/api/v1/rules/{release}"))?;
+        if rule.version.stage != Stage::Uploaded {
+            if terminal {
+                eprint!("\r\x1b[K");
+            }
+            if json {
+                print_json(&rule)?
+            } else {
+                tell::one(&rule)
+            }
+            return Ok((rule.version.stage != Stage::Refused).into());
+        }
+        if terminal {
+            eprint!("\r{release}: the server checks it …");
+            std::io::stderr().flush().context("the terminal has gone")?;
+        }
+        std::thread::sleep(ASK_EVERY);
+    }
+}
+
+fn act(client: &Client, which: &Which, act: &str, permille: Option<u16>) -> Result<Answer> {
+    let path = format!("/api/v1/rules/{}/acts", which.release);
+    let version: RuleVersion = client.post(&path, &RuleActRequest { act: act.to_owned(), permille })?;
+    if which.json {
+        print_json(&version)?;
+    } else {
+        println!("{}: {}", version.id, tell::where_it_is(&version));
+        if act == "propose" {
+            println!("another person approves with `davyctl rule activate {}`", version.id);
+        }
+    }
+    Ok(Answer::Yes)
+}
+
+fn back_test(client: &Client, which: &Which, days: u32, permille: u16) -> Result<Answer> {
+    let now =
+        SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).context("this machine's clock is before 1970")?;
+    let to = Timestamp::from_millis(i64::try_from(now.as_millis()).context("this machine's clock is far off")?);
+    let request =
+        BackTestRequest { from: Some(to - Span::from_days(days.into())), to: Some(to), permille: Some(permille) };
+    let mut test: BackTestItem = client.post(&format!("/api/v1/rules/{}/back-tests", which.release), &request)?;
+    let terminal = std::io::stderr().is_terminal();
+    while matches!(test.state.as_str(), "waiting" | "running") {
+        if terminal {
+            let share = test.done.saturating_mul(100).checked_div(test.total).unwrap_or(0);
+            eprint!("\r\x1b[K{}: {} of {} uplinks, {share} %", test.state, test.done, test.total);
+            std::io::stderr().flush().context("the terminal has gone")?;
+        }
+        std::thread::sleep(ASK_EVERY);
+        test = client.get(&format!("/api/v1/back-tests/{}", test.id))?;
+    }
+    if terminal {
+        eprint!("\r\x1b[K");
+    }
+    let report = test.report.clone().unwrap_or_default();
+    match test.state.as_str() {
+        "done" if which.json => print_json(&test)?,
+        "done" => tell::report(&report),
+        "failed" => bail!("the back-test failed: {}", test.reason.unwrap_or_default()),
+        other => bail!("the back-test was {other}"),
+    }
+    Ok((report["blocking"] == 0).into())
+}
