@@ -23,7 +23,7 @@ pub struct ProcessLimits {
 }
 
 impl ProcessLimits {
-    /// What a tier's components may use. An unoptimised build of this program compiles some twenty times more slowly.
+    /// What a tier's components may use. An unoptimised build of this program, as tests run it, is several times slower.
     pub const fn of(tier: Tier) -> Self {
         let slow = if cfg!(debug_assertions) { 6 } else { 1 };
         match tier {
