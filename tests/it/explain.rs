@@ -123,6 +123,36 @@ fn a_leaks_decisions_come_out_the_same_for_everybody_who_may_see_the_alarm() {
 }
 
 #[test]
+fn what_is_exported_replays_without_the_server_and_shows_what_was_altered() {
+    let (mut platform, _, alarm) = after_a_leak();
+    let folder = tempfile::tempdir().unwrap();
+    let bundle = folder.path().join("alarm.json");
+    let path = bundle.to_str().unwrap().to_owned();
+    let operator = platform.person("operator").unwrap().email.clone();
+    let (code, said) = explain(&platform, alarm, &operator, &["--export", &path]);
+    assert_eq!(code, Some(0), "{said}");
+    platform.stop().unwrap();
+
+    let replay = |more: &[&str]| {
+        let mut command = Command::new(programs::program("davyctl").unwrap());
+        let output = command.arg("replay").arg(&bundle).args(more).output().unwrap();
+        (output.status.code(), String::from_utf8([output.stdout, output.stderr].concat()).unwrap())
+    };
+    for more in [&[][..], &["--interpreter"]] {
+        let (code, said) = replay(more);
+        assert_eq!(code, Some(0), "{said}");
+        assert!(said.contains(&alarm.to_string()) && said.contains("equal: made again"), "{said}");
+    }
+    let text = std::fs::read_to_string(&bundle).unwrap();
+    assert!(text.contains("davy-bundle/1") && text.contains("cn-household-gas"), "{text}");
+    assert_eq!(text.matches("\"component\":").count(), 1, "the component is in it once");
+    std::fs::write(&bundle, text.replacen("\"close-valve\": true", "\"close-valve\": false", 1)).unwrap();
+    let (code, said) = replay(&[]);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("DIFFERENT") && said.contains("close-valve"), "{said}");
+}
+
+#[test]
 fn a_stored_decision_that_was_tampered_with_is_reported_as_different() {
     let (mut platform, _, alarm) = after_a_leak();
     let operator = platform.person("operator").unwrap().email.clone();

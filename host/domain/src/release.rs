@@ -263,12 +263,12 @@ pub fn step(release: &Release, act: &Act, actor: Actor, now: Timestamp) -> Resul
             None => Err(Refused::NotProposed),
             Some(_) => Ok(Release { proposed_by: None, changed_at: now, ..release.clone() }),
         },
-        (Act::Supersede | Act::RollBack, S::Active) => ended(S::Retired),
+        (Act::Supersede | Act::RollBack, S::Active)
+        | (Act::Withdraw, S::Uploaded | S::Checked | S::BackTested | S::Shadow | S::Cohort)
+        | (Act::BreakOff { .. }, S::Shadow | S::Cohort) => ended(S::Retired),
         (Act::Restore, S::Retired) => {
             Ok(Release { stage: S::Active, permille: WHOLE, proposed_by: None, changed_at: now, ..release.clone() })
         }
-        (Act::Withdraw, S::Uploaded | S::Checked | S::BackTested | S::Shadow | S::Cohort) => ended(S::Retired),
-        (Act::BreakOff { .. }, S::Shadow | S::Cohort) => ended(S::Retired),
         (Act::Withdraw, S::Active) => not_now("roll it back"),
         (Act::RollBack, S::Shadow | S::Cohort) => not_now("withdraw it; it is not in force"),
         (Act::Approve | Act::Decline, _) => not_now("it must decide for a share of the devices and be proposed"),

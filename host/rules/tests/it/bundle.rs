@@ -68,13 +68,11 @@ fn another_engine_makes_every_decision_again_to_the_byte_and_to_the_unit_of_fuel
     let (native, interpreter) = (engine(), Engine::interpreter(&config).unwrap());
     let mut acted = 0;
     for (name, kind) in RULES {
-        let bundle = reopened(&decisions(&native, name, kind, 120)).unwrap();
-        for engine in [&native, &interpreter] {
-            let replayed = bundle.replay(engine).unwrap();
-            assert_eq!(replayed.len(), 120, "{name}");
-            for decision in replayed {
-                assert!(decision.differences.is_empty(), "{name}: {decision:#?}");
-            }
+        let bundle = reopened(&decisions(&native, name, kind, 60)).unwrap();
+        let replayed = bundle.replay(&interpreter).unwrap();
+        assert_eq!(replayed.len(), 60, "{name}");
+        for decision in replayed {
+            assert!(decision.differences.is_empty(), "{name}: {decision:#?}");
         }
         for record in bundle.decisions.iter().filter_map(|decision| decision.record.as_ref()) {
             assert!(record.fuel > 100, "{name}");
@@ -82,7 +80,7 @@ fn another_engine_makes_every_decision_again_to_the_byte_and_to_the_unit_of_fuel
             acted += usize::from(!outcome.raise.is_empty() || !outcome.clear.is_empty() || !outcome.timers.is_empty());
         }
     }
-    assert!(acted > 100, "only {acted} of the decisions did something");
+    assert!(acted > 50, "only {acted} of the decisions did something");
 }
 
 #[test]
