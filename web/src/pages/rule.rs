@@ -93,6 +93,8 @@ fn Sheet(locale: Locale, page: PageContext, detail: RuleDetail) -> impl IntoView
     let refused = StoredValue::new(query.get("field").filter(|_| query.get_str("error").is_some()));
     let id = detail.version.id;
     let heading = title(locale, &detail);
+    // Until they have passed, the checks are what a person came for.
+    let known_yet = !matches!(detail.version.stage, Stage::Uploaded | Stage::Refused);
     let detail = RwSignal::new(detail);
     poll(
         move || if detail.with_untracked(is_busy) { SOON_MS } else { LATER_MS },
@@ -206,7 +208,7 @@ fn Sheet(locale: Locale, page: PageContext, detail: RuleDetail) -> impl IntoView
                 </section>
             </div>
             <div class="sheet-side">
-                <section class="card" aria-labelledby="checks-title">
+                <section class=if known_yet { "card" } else { "card first" } aria-labelledby="checks-title">
                     <h2 id="checks-title">{td_string!(locale, rule.checks)}</h2>
                     {move || view! { <Checks locale checks=checks.get() /> }}
                 </section>

@@ -50,7 +50,7 @@ pub fn Steps(
             view! {
                 <li class=class aria-current=here.then_some("step")>
                     <span class="step-dot" aria-hidden="true"></span>
-                    <span class="step-name">{words::stage(locale, *step)}</span>
+                    <span class="step-name">{name(locale, *step)}</span>
                     {said.map(|said| view! { <span class="visually-hidden">{said}</span> })}
                 </li>
             }
@@ -62,4 +62,9 @@ pub fn Steps(
         </ol>
     }
     .into_any()
+}
+
+/// As a step that may lie behind, the first one is not "being checked".
+fn name(locale: Locale, step: Stage) -> &'static str {
+    if step == Stage::Uploaded { td_string!(locale, act.uploaded) } else { words::stage(locale, step) }
 }
