@@ -65,22 +65,6 @@ impl Company {
         Detector { company: self, number, sequence: 0 }
     }
 
-    /// The version in force.
-    pub(crate) fn in_force(&self, engineer: &Engineer) -> Option<String> {
-        let rules = engineer.rules();
-        let active = rules.iter().find(|rule| rule["stage"] == "active")?;
-        Some(active["id"].as_str().unwrap().to_owned())
-    }
-
-    /// The active alarms, by id.
-    pub(crate) fn alarms(&self, engineer: &Engineer) -> Vec<String> {
-        let page = engineer.0.get("/api/v1/alarms?limit=200").unwrap();
-        let mut ids: Vec<_> =
-            page["items"].as_array().unwrap().iter().map(|alarm| alarm["id"].as_str().unwrap().to_owned()).collect();
-        ids.sort();
-        ids
-    }
-
     pub(crate) fn server(&self) -> String {
         format!("http://{}", self.platform.http)
     }
@@ -124,6 +108,22 @@ impl Detector<'_> {
 }
 
 impl Engineer {
+    /// The version in force.
+    pub(crate) fn in_force(&self) -> Option<String> {
+        let rules = self.rules();
+        let active = rules.iter().find(|rule| rule["stage"] == "active")?;
+        Some(active["id"].as_str().unwrap().to_owned())
+    }
+
+    /// The active alarms, by id.
+    pub(crate) fn alarms(&self) -> Vec<String> {
+        let page = self.0.get("/api/v1/alarms?limit=200").unwrap();
+        let mut ids: Vec<_> =
+            page["items"].as_array().unwrap().iter().map(|alarm| alarm["id"].as_str().unwrap().to_owned()).collect();
+        ids.sort();
+        ids
+    }
+
     pub(crate) fn rules(&self) -> Vec<Value> {
         self.0.get("/api/v1/rules").unwrap()["items"].as_array().unwrap().clone()
     }

@@ -14,9 +14,9 @@ use serde_json::json;
 fn a_version_comes_into_force_by_two_people_and_is_taken_back_by_one() {
     let company = Company::new();
     let (anna, ben) = (company.engineer("anna"), company.engineer("ben"));
-    let in_force = company.in_force(&anna).expect("the version that the company began with");
+    let in_force = anna.in_force().expect("the version that the company began with");
     company.detector(0).says(&[(12.0, 40), (12.0, 0)]);
-    let standing = company.alarms(&anna);
+    let standing = anna.alarms();
     assert_eq!(standing.len(), 1, "{standing:?}");
 
     // Only the settings change: an engineer need not touch any code.
@@ -43,19 +43,19 @@ fn a_version_comes_into_force_by_two_people_and_is_taken_back_by_one() {
     anna.act(&id, "propose");
     assert_eq!(anna.act_refused(&id, "approve"), "second-person");
     ben.act(&id, "approve");
-    assert_eq!(company.in_force(&anna).as_deref(), Some(id.as_str()));
+    assert_eq!(anna.in_force().as_deref(), Some(id.as_str()));
     assert_eq!(anna.rule(&in_force)["version"]["stage"], "retired");
 
     // It decides: 8.5 is below the old low level of 10, and above the new one of 8.
     company.detector(1).says(&[(8.5, 40), (8.5, 0)]);
-    assert_eq!(company.alarms(&anna).len(), 2);
+    assert_eq!(anna.alarms().len(), 2);
 
     // One act, by anybody who has the right to it; the alarms stand as they stood.
-    let before = company.alarms(&anna);
+    let before = anna.alarms();
     ben.act(&id, "roll-back");
-    assert_eq!(company.in_force(&anna).as_deref(), Some(in_force.as_str()));
+    assert_eq!(anna.in_force().as_deref(), Some(in_force.as_str()));
     company.detector(2).says(&[(8.5, 40), (8.5, 0)]);
-    assert_eq!(company.alarms(&anna), before, "the old level is back, and no alarm was lost");
+    assert_eq!(anna.alarms(), before, "the old level is back, and no alarm was lost");
     let acts: Vec<_> = anna.rule(&id)["acts"].as_array().unwrap().iter().map(|act| act["act"]["act"].clone()).collect();
     let expected = ["upload", "check", "back-test", "start-shadow", "start-cohort", "propose", "approve", "roll-back"];
     assert_eq!(acts, expected);
@@ -68,9 +68,9 @@ fn a_version_comes_into_force_by_two_people_and_is_taken_back_by_one() {
 fn a_version_that_misses_a_leak_which_a_person_confirmed_does_not_get_further() {
     let company = Company::new();
     let anna = company.engineer("anna");
-    let in_force = company.in_force(&anna).unwrap();
+    let in_force = anna.in_force().unwrap();
     company.detector(0).says(&[(12.0, 40), (12.0, 0)]);
-    let alarm = company.alarms(&anna)[0].clone();
+    let alarm = anna.alarms()[0].clone();
     anna.put(&format!("/api/v1/alarms/{alarm}/finding"), &json!({"finding": "leak"}));
     let settings = json!({"gas-low-level": 20.0, "gas-high-level": 24.0, "rise-from": 10.0});
     let new = anna.post(&format!("/api/v1/rules/{in_force}/settings"), &settings).unwrap();
@@ -87,7 +87,7 @@ fn a_version_that_misses_a_leak_which_a_person_confirmed_does_not_get_further() 
 fn a_version_that_faults_is_taken_back_by_the_platform() {
     let company = Company::new();
     let anna = company.engineer("anna");
-    let in_force = company.in_force(&anna).unwrap();
+    let in_force = anna.in_force().unwrap();
     let component = hostile::component(hostile::TRAPS).unwrap();
     let new = anna.upload("/api/v1/rules?tier=standard", &component).unwrap();
     let id = new["id"].as_str().unwrap();
@@ -106,8 +106,8 @@ fn a_version_that_faults_is_taken_back_by_the_platform() {
     assert!(last["by"].is_null() && last["act"]["reason"].as_str().unwrap().starts_with("faults"), "{last}");
     assert!(rule["health"]["faults"]["trap"].as_u64().unwrap() > 0, "{rule}");
     assert!(rule["health"]["last_fault"]["event"]["readings"].is_array(), "the offending event is shown: {rule}");
-    assert_eq!(company.in_force(&anna).as_deref(), Some(in_force.as_str()), "what was in force never stopped");
-    assert!(company.alarms(&anna).is_empty(), "nothing of the trial is an alarm");
+    assert_eq!(anna.in_force().as_deref(), Some(in_force.as_str()), "what was in force never stopped");
+    assert!(anna.alarms().is_empty(), "nothing of the trial is an alarm");
     company.stop();
 }
 
@@ -129,7 +129,13 @@ fn what_is_refused_says_at_which_stage_and_what_to_do() {
 fn a_company_that_asks_for_signatures_takes_no_component_without() {
     use ed25519_dalek::{Signer, SigningKey};
     use sha2::Digest;
-    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    use std::fmt::Write as _;
+    let hex = |bytes: &[u8]| {
+        bytes.iter().fold(String::new(), |mut text, byte| {
+            write!(text, "{byte:02x}").unwrap();
+            text
+        })
+    };
     let company = Company::new();
     let anna = company.engineer("anna");
     let component = hostile::component(hostile::LOOPS).unwrap();
@@ -156,7 +162,7 @@ fn a_company_that_asks_for_signatures_takes_no_component_without() {
 fn another_company_sees_nothing_of_it() {
     let company = Company::new();
     let anna = company.engineer("anna");
-    let in_force = company.in_force(&anna).unwrap();
+    let in_force = anna.in_force().unwrap();
     let stranger = company.stranger();
     assert_eq!(stranger.status(&format!("/api/v1/rules/{in_force}")), 404);
     assert_eq!(stranger.status(&format!("/api/v1/rules/{in_force}/component")), 404);

@@ -12,7 +12,6 @@ use crate::keys::KeyRing;
 use crate::live::LiveBus;
 use crate::operate::SharedOperate;
 use crate::rules::jobs::Jobs;
-use crate::rules::running::Registry;
 use anyhow::Context;
 use axum::Router;
 use davy_domain::Timestamp;
@@ -20,7 +19,6 @@ use davy_rules::{Admission, CompileCache, Engine, EngineConfig};
 use davy_store::{Store, StoreOptions};
 use metrics_exporter_prometheus::PrometheusHandle;
 use std::future::Future;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -114,10 +112,8 @@ pub async fn serve(settings: Settings, world: World, stop: impl Future<Output = 
         random: Arc::clone(&world.random),
     };
     let ingest = Ingest::start(config, parts).await.context("ingest")?;
-    let coap = ingest.local_addr();
-    let registry = ingest.registry();
-    let operate: SharedOperate = ingest;
-    let stopped = stop_with(run(settings, world, &store, &operate, registry, live, coap, stop).await, &operate).await;
+    let operate: SharedOperate = Arc::clone(&ingest) as SharedOperate;
+    let stopped = stop_with(run(settings, world, &store, &ingest, live, stop).await, &operate).await;
     store.close().await;
     stopped
 }
@@ -135,15 +131,15 @@ async fn run(
     settings: Settings,
     world: World,
     store: &Store,
-    operate: &SharedOperate,
-    registry: Arc<Registry>,
+    ingest: &Arc<Ingest>,
     live: LiveBus,
-    coap: SocketAddr,
     stop: impl Future<Output = ()>,
 ) -> anyhow::Result<()> {
     let stopping = CancellationToken::new();
     // Ends the background tasks also when this function ends early.
     let _ends = stopping.clone().drop_guard();
+    let (coap, registry) = (ingest.local_addr(), ingest.registry());
+    let operate = &(Arc::clone(ingest) as SharedOperate);
     let (clock, tile_age) = (Arc::clone(&world.clock), settings.map_tile_age.span());
     let jobs = Jobs::start(Arc::clone(&registry), Arc::clone(&clock), stopping.clone()).await?;
     let rules = RuleDesk::new(registry, jobs, store.highest_id().await?);

@@ -115,19 +115,15 @@ pub(crate) fn run(command: Command) -> Result<Answer> {
         Command::Status { release: None, json } => {
             let versions: RuleVersions = client.get("/api/v1/rules")?;
             if json {
-                print_json(&versions)?
+                print_json(&versions)?;
             } else {
-                tell::list(&versions)
+                tell::list(&versions);
             }
             Ok(Answer::Yes)
         }
         Command::Status { release: Some(release), json } => {
             let rule: RuleDetail = client.get(&format!("/api/v1/rules/{release}"))?;
-            if json {
-                print_json(&rule)?
-            } else {
-                tell::one(&rule)
-            }
+            show(&rule, json)?;
             Ok(Answer::Yes)
         }
         Command::Settings { which, settings } => {
@@ -152,6 +148,14 @@ pub(crate) fn run(command: Command) -> Result<Answer> {
 
 fn print_json<T: serde::Serialize>(value: &T) -> Result<()> {
     println!("{}", serde_json::to_string_pretty(value)?);
+    Ok(())
+}
+
+fn show(rule: &RuleDetail, json: bool) -> Result<()> {
+    if json {
+        return print_json(rule);
+    }
+    tell::one(rule);
     Ok(())
 }
 
@@ -185,11 +189,7 @@ fn checked(client: &Client, release: ReleaseId, json: bool) -> Result<Answer> {
             if terminal {
                 eprint!("\r\x1b[K");
             }
-            if json {
-                print_json(&rule)?
-            } else {
-                tell::one(&rule)
-            }
+            show(&rule, json)?;
             return Ok((rule.version.stage != Stage::Refused).into());
         }
         if terminal {

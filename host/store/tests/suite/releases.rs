@@ -187,7 +187,7 @@ async fn back_tests_health_differences_and_findings_read_back(fixture: Fixture) 
         report: String::new(),
     };
     green.create_back_test(&test).await.unwrap();
-    assert_eq!(store.unfinished_back_tests().await.unwrap(), [test.clone()]);
+    assert_eq!(store.unfinished_back_tests().await.unwrap(), std::slice::from_ref(&test));
     assert!(green.move_back_test(test.id, BackTestState::Running, "", None).await.unwrap());
     assert!(green.move_back_test(test.id, BackTestState::Done, "{}", Some(at(9))).await.unwrap());
     assert!(!green.move_back_test(test.id, BackTestState::Cancelled, "", Some(at(10))).await.unwrap(), "it has ended");
