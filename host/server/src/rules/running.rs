@@ -238,7 +238,7 @@ impl Registry {
         settings: String,
         health: &Arc<Health>,
     ) -> Result<Arc<dyn AlarmPolicy + Send + Sync>, StoreError> {
-        let tenant = stored.tenant;
+        let (tenant, version) = (stored.tenant, stored.release.id.to_string());
         let component = self.store.tenant(tenant).rule_component(&stored.digest).await?;
         let sandbox = self.sandbox.clone();
         // Compiling takes tens of milliseconds and belongs on no async thread.
@@ -250,9 +250,9 @@ impl Registry {
                 health: Arc::clone(health),
                 wake_conditions: self.wake_conditions,
                 ration: Ration::new(Instant::now()),
-                suspended: counter!("davy_rule_suspended_total", "tenant" => tenant.to_string()),
-                calls: counter!("davy_rule_calls_total", "tenant" => tenant.to_string()),
-                faults: counter!("davy_rule_faults_total", "tenant" => tenant.to_string()),
+                suspended: counter!("davy_rule_suspended_total", "tenant" => tenant.to_string(), "version" => version.clone()),
+                calls: counter!("davy_rule_calls_total", "tenant" => tenant.to_string(), "version" => version.clone()),
+                faults: counter!("davy_rule_faults_total", "tenant" => tenant.to_string(), "version" => version.clone()),
                 seconds: histogram!("davy_rule_call_seconds"),
             }),
             Err(reason) => {
