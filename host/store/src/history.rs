@@ -250,13 +250,12 @@ impl HistoryPages<'_> {
                 continue;
             }
             let at = entry.received_at;
-            let said = match entry.raw {
-                Some((raw, payload)) => said(RowKind::from_code(raw.kind), raw.format, &payload, at),
-                None => {
-                    open.insert(key, page.len());
-                    let own = (!entry.readings.is_empty()).then_some(Part { child: None, readings: entry.readings });
-                    Some(Said::Uplink(own.into_iter().collect()))
-                }
+            let said = if let Some((raw, payload)) = entry.raw {
+                said(RowKind::from_code(raw.kind), raw.format, &payload, at)
+            } else {
+                open.insert(key, page.len());
+                let own = (!entry.readings.is_empty()).then_some(Part { child: None, readings: entry.readings });
+                Some(Said::Uplink(own.into_iter().collect()))
             };
             page.extend(said.map(|said| Arrival { at, device, said }));
         }

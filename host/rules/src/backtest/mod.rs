@@ -255,7 +255,7 @@ impl BackTest<'_> {
             let done = shared.done.fetch_add(arrivals, Ordering::Relaxed) + arrivals;
             (shared.progress)(Progress { done, total: shared.history.arrivals().max(done) });
             let stop = shared.cancel.load(Ordering::Relaxed) || shared.stop.load(Ordering::Relaxed);
-            failed = self.kept_state(asked);
+            failed = Self::kept_state(asked);
             if stop || failed.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         };
         let read = shared.history.read(place, &mut visit);
@@ -272,7 +272,7 @@ impl BackTest<'_> {
                 asked.iter().for_each(Asked::release);
                 came
             });
-            if let Some(error) = self.kept_state(asked) {
+            if let Some(error) = Self::kept_state(asked) {
                 return Err(error);
             }
             sum.compare(self, subject, came);
@@ -282,7 +282,7 @@ impl BackTest<'_> {
         Ok(())
     }
 
-    fn kept_state(&self, asked: &[Option<Asked<'_>>; 2]) -> Option<BackTestError> {
+    fn kept_state(asked: &[Option<Asked<'_>>; 2]) -> Option<BackTestError> {
         let names = ["the rule in force", "the rule being tried"];
         asked.iter().zip(names).find_map(|(asked, which)| {
             let found = asked.as_ref()?.difference()?;

@@ -156,7 +156,7 @@ async fn what_is_compacted_while_it_is_read_is_given_once(fixture: Fixture) {
     let times: Vec<i64> = all[&INTERLOCK].iter().map(|arrival| arrival.at.since(at(0)).as_millis() / 1_000).collect();
     assert_eq!(times, (0..50).collect::<Vec<_>>());
     // A clone of the message itself, in its own encoding, is what was understood.
-    let Said::Uplink(parts) = &all[&INTERLOCK][7].said else { panic!() };
+    let Said::Uplink(parts) = &all[&INTERLOCK][7].said else { unreachable!("it sends readings only") };
     assert_eq!(encode(parts), send(7).payload);
 }
 
