@@ -60,13 +60,13 @@ async fn two_people_bring_a_version_into_force_and_take_it_back() -> Result<()> 
 
     // Another setting makes a version of its own.
     first.hydrated().await?;
-    first.overwrite("input[name='s.gas_low_level']", "8").await?;
+    first.overwrite("input[name='s.gas-low-level']", "8").await?;
     first.click("[data-testid=save-settings]").await?;
     first.find("[data-testid=flash][data-error=false]").await?;
     at_stage(&first, "checked").await?;
     let page = first.path().await?;
     ensure!(page != uploaded, "the settings were changed in place");
-    ensure!(first.attribute("input[name='s.gas_low_level']", "value").await? == "8", "the setting is not kept");
+    ensure!(first.attribute("input[name='s.gas-low-level']", "value").await? == "8", "the setting is not kept");
 
     // Over the company's history, then on live data, then for some of the devices.
     first.hydrated().await?;
