@@ -2,7 +2,7 @@
 
 use crate::{admission, engine};
 use davy_rules::world::{Alarm, Billing};
-use davy_rules::{Admission, AdmissionError, CompileCache, ProcessLimits, Refusal, Tier};
+use davy_rules::{Admission, AdmissionError, CompileCache, ProcessLimits, Refusal, Stage, Tier};
 use davy_tests::{corpus, programs};
 
 fn refusal(admission: &Admission, bytes: &[u8]) -> Refusal {
@@ -20,11 +20,12 @@ fn dear() -> Vec<u8> {
 }
 
 #[test]
-fn a_child_that_runs_out_of_memory_dies_alone_and_is_told_of() {
-    // Less than the child's own engine takes: whatever it is given, it cannot go on.
-    let limits = ProcessLimits { memory_mib: 1, cpu_s: 60, wall_s: 240 };
+fn a_child_that_may_not_have_the_memory_that_it_needs_refuses_where_it_stands() {
+    // Enough for the checks before it, too little for the compiler's stack.
+    let limits = ProcessLimits { memory_mib: 24, cpu_s: 60, wall_s: 240 };
     let refusal = refusal(&admission().with_limits(limits), &dear());
-    assert!(refusal.reason.contains("more than 1 MiB of memory") && refusal.remedy.contains("smaller"), "{refusal}");
+    assert_eq!(refusal.stage, Stage::Compile, "{refusal}");
+    assert!(refusal.reason.contains("no thread for the compiler"), "{refusal}");
 }
 
 #[test]
