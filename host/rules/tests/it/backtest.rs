@@ -14,7 +14,9 @@ use davy_domain::{
     TenantId, Timestamp, World,
 };
 use davy_rules::BoundRule;
-use davy_rules::backtest::{BackTest, BackTestError, ConfirmedLeak, History, HistoryError, Options, Report, RowKind};
+use davy_rules::backtest::{
+    BackTest, BackTestError, Calls, ConfirmedLeak, Difference, History, HistoryError, Options, Report, RowKind,
+};
 use rand::{Rng, SeedableRng};
 use std::collections::HashSet;
 use std::ops::ControlFlow;
@@ -167,7 +169,7 @@ fn a_policy_differs_in_nothing_from_itself() {
     let report = Tried::default().run(&history, Some(&rule), Some(&rule)).unwrap();
     assert!(report.active.alarms >= 10 && report.active.closes >= 4 && report.active.notices > 20, "{report:#?}");
     assert_eq!(report.active, report.candidate);
-    assert_eq!(report.difference, Default::default());
+    assert_eq!(report.difference, Difference::default());
     assert_eq!((report.rows.len(), report.interlocks_changed, report.blocking), (0, 0, 0));
     assert_eq!((report.interlocks, report.arrivals), (6, history.arrivals()));
     assert_eq!(report.readings, 6 * (700 * 4 + 70));
@@ -265,7 +267,7 @@ fn without_a_policy_the_floor_stands_alone() {
     let leak = [vec![0.4; 20], vec![60.0; 10], vec![0.4; 100]].concat();
     let history = remembered(vec![leak]);
     let report = Tried::default().run(&history, None, Some(&bound("{}"))).unwrap();
-    assert_eq!(report.active.calls, Default::default());
+    assert_eq!(report.active.calls, Calls::default());
     assert!(report.active.alarms > 0 && report.active.closes == 1 && report.candidate.closes == 1, "{report:#?}");
     assert_eq!((report.difference.lost, report.difference.closes_lost), (0, 0));
 }
@@ -450,7 +452,7 @@ fn a_meters_and_a_wells_policies_fold_their_own_histories() {
         history.arrivals[0] =
             (0..600).map(|n| said(household(1).0, START + Span::from_minutes(n), &[(quantity, value)])).collect();
         let report = Tried::default().run(&history, Some(&rule), Some(&rule)).unwrap();
-        assert_eq!(report.difference, Default::default(), "{name}");
+        assert_eq!(report.difference, Difference::default(), "{name}");
         assert!(report.active.calls.calls >= 600 && report.active.calls.fuel.p50 > 100, "{name}: {:?}", report.active);
         assert!(report.active.calls.fuel.max >= report.active.calls.fuel.p99, "{name}");
         assert_eq!(report.active.calls.faults.len(), 0, "{name}");
