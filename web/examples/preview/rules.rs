@@ -14,8 +14,11 @@ const PEOPLE: [UserId; 2] = [UserId::from_raw(2), UserId::from_raw(22)];
 const NAMES: [&str; 2] = ["周敏", "林涛"];
 const DIGEST: &str = "sha256:6f1c2d0b7a94e8853b1f0d5c2e9a7746b3d2c1f0a9e8d7c6b5a4938271605f4e";
 
-/// What goes with each raw id from 101 on: stage, settings, permille, who proposed, what a back-test missed.
-const VERSIONS: [(Stage, u32, u16, Option<usize>, Option<u32>); 9] = [
+/// Stage, version of the settings, share, who proposed, what a back-test missed.
+type Row = (Stage, u32, u16, Option<usize>, Option<u32>);
+
+/// What goes with each raw id from 101 on.
+const VERSIONS: [Row; 9] = [
     (Stage::Uploaded, 9, 0, None, None),
     (Stage::Cohort, 8, 100, Some(1), Some(0)),
     (Stage::Shadow, 7, 0, None, Some(0)),
@@ -89,14 +92,12 @@ fn acts(index: usize, now: Timestamp) -> Vec<RuleAct> {
         (Stage::Active, Some(1), Act::Approve),
     ];
     let until = match (stage, proposed) {
-        (Stage::Uploaded, _) => 1,
-        (Stage::Checked, _) => 3,
-        (Stage::BackTested, _) => 3,
+        (Stage::Uploaded | Stage::Refused, _) => 1,
+        (Stage::Checked | Stage::BackTested, _) => 3,
         (Stage::Shadow, _) => 4,
         (Stage::Cohort, None) => 5,
         (Stage::Cohort, Some(_)) => 6,
         (Stage::Active | Stage::Retired, _) => 7,
-        (Stage::Refused, _) => 1,
     };
     let begun = version(index, now).created_at;
     let mut done: Vec<RuleAct> = steps

@@ -94,7 +94,7 @@ pub fn share(permille: u16) -> String {
 pub fn span(locale: Locale, ms: u64) -> String {
     let seconds = ms / 1_000;
     match seconds {
-        ..60 if ms % 1_000 == 0 => tell!(locale, span.seconds, count = seconds),
+        ..60 if ms.is_multiple_of(1_000) => tell!(locale, span.seconds, count = seconds),
         ..60 => tell!(locale, span.seconds, count = format::number_with(ms as f64 / 1_000.0, 1)),
         60..3_600 => tell!(locale, span.minutes, minutes = seconds / 60, seconds = seconds % 60),
         3_600.. => tell!(locale, span.hours, hours = format::count(seconds / 3_600), minutes = seconds / 60 % 60),

@@ -142,24 +142,22 @@ fn input(path: &str, property: &Value, value: &Value, wrong: bool) -> AnyView {
             }
             .into_any()
         }
-        "string" => match property["enum"].as_array() {
-            Some(choices) => {
-                let chosen = value.as_str().unwrap_or_default();
-                let options = choices
-                    .iter()
-                    .filter_map(Value::as_str)
-                    .map(|choice| {
-                        view! { <option value=choice.to_owned() selected=choice == chosen>{choice.to_owned()}</option> }
-                    })
-                    .collect_view();
-                view! { <select name=path aria-invalid=invalid>{options}</select> }.into_any()
-            }
-            None => {
+        "string" => {
+            let Some(choices) = property["enum"].as_array() else {
                 let most = property["maxLength"].as_u64().map(|most| most.to_string());
-                view! { <input type="text" name=path value=plain(value) maxlength=most aria-invalid=invalid /> }
-                    .into_any()
-            }
-        },
+                return view! { <input type="text" name=path value=plain(value) maxlength=most aria-invalid=invalid /> }
+                    .into_any();
+            };
+            let chosen = value.as_str().unwrap_or_default();
+            let options = choices
+                .iter()
+                .filter_map(Value::as_str)
+                .map(|choice| {
+                    view! { <option value=choice.to_owned() selected=choice == chosen>{choice.to_owned()}</option> }
+                })
+                .collect_view();
+            view! { <select name=path aria-invalid=invalid>{options}</select> }.into_any()
+        }
         // A list is written as JSON; the server checks it item by item.
         _ => view! { <input type="text" name=path value=plain(value) aria-invalid=invalid spellcheck="false" /> }
             .into_any(),
