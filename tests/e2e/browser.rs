@@ -136,6 +136,14 @@ impl Browser {
         self.client.find(Locator::Css(css)).await?.click().await.with_context(|| format!("cannot click `{css}`"))
     }
 
+    /// Clicks what leads to another page, and waits until this one is gone: what was said here is not taken for what is said there.
+    pub(crate) async fn leave_by(&self, css: &str) -> Result<()> {
+        self.hydrated().await?;
+        self.client.execute("document.documentElement.setAttribute('data-left', '')", vec![]).await?;
+        self.click(css).await?;
+        self.find("html:not([data-left]) body").await
+    }
+
     /// Waits until a page's scripts have taken over.
     pub(crate) async fn hydrated(&self) -> Result<()> {
         self.find("html[data-hydrated=true]").await

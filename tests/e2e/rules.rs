@@ -32,8 +32,7 @@ async fn at_stage(browser: &Browser, stage: &str) -> Result<()> {
 }
 
 async fn act(browser: &Browser, act: &str) -> Result<()> {
-    browser.hydrated().await?;
-    browser.click(&format!("[data-testid=act-{act}]")).await?;
+    browser.leave_by(&format!("[data-testid=act-{act}]")).await?;
     browser.find("[data-testid=flash][data-error=false]").await.with_context(|| format!("`{act}` did not work"))
 }
 
@@ -53,7 +52,7 @@ async fn two_people_bring_a_version_into_force_and_take_it_back() -> Result<()> 
     let before = in_force(&first).await?;
     first.hydrated().await?;
     first.write("input[name=component]", &component.display().to_string()).await?;
-    first.click("[data-testid=upload] button[type=submit]").await?;
+    first.leave_by("[data-testid=upload] button[type=submit]").await?;
     first.find("[data-testid=checks][data-state=passed]").await.context("the checks do not pass")?;
     at_stage(&first, "checked").await?;
     let uploaded = first.path().await?;
@@ -61,7 +60,7 @@ async fn two_people_bring_a_version_into_force_and_take_it_back() -> Result<()> 
     // Another setting makes a version of its own.
     first.hydrated().await?;
     first.overwrite("input[name='s.gas-low-level']", "8").await?;
-    first.click("[data-testid=save-settings]").await?;
+    first.leave_by("[data-testid=save-settings]").await?;
     first.find("[data-testid=flash][data-error=false]").await?;
     at_stage(&first, "checked").await?;
     let page = first.path().await?;
@@ -69,8 +68,7 @@ async fn two_people_bring_a_version_into_force_and_take_it_back() -> Result<()> 
     ensure!(first.attribute("input[name='s.gas-low-level']", "value").await? == "8", "the setting is not kept");
 
     // Over the company's history, then on live data, then for some of the devices.
-    first.hydrated().await?;
-    first.click("[data-testid=start-back-test]").await?;
+    first.leave_by("[data-testid=start-back-test]").await?;
     first.find("[data-testid=back-test][data-state=done]").await.context("the back-test does not end")?;
     at_stage(&first, "back-tested").await?;
     first.click("[data-testid=back-test-report]").await?;
