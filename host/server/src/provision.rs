@@ -22,6 +22,7 @@ use davy_store::{AboutRule, NewRelease, NewRule, Store, StoreError};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 /// Why nothing was entered.
 #[derive(Debug, thiserror::Error)]
@@ -154,7 +155,7 @@ pub async fn provision(manifest: &Manifest, folder: &Path, tools: &Tools<'_>) ->
             world: crate::rules::running::WORLD,
             about: &rule.about,
         };
-        rows.put_checks(id, "", Some(&about)).await?;
+        rows.put_checks(id, &rule.checks, Some(&about)).await?;
     }
     Ok(Provisioned {
         tenants: planned.rows.tenants.len(),
@@ -171,6 +172,7 @@ struct CheckedRule {
     name: String,
     version: String,
     about: String,
+    checks: String,
     component: Vec<u8>,
     settings: String,
 }
@@ -187,6 +189,7 @@ fn check_rule(
     let component = std::fs::read(&path).map_err(|source| ProvisionError::File { path: path.clone(), source })?;
     let refuse = |reason: String| ProvisionError::Rule { tenant: tenant.to_owned(), path: path.clone(), reason };
     let Tools { engine, admission, .. } = tools;
+    let begun = Instant::now();
     // Companies share rules: one examination is enough for all of them.
     let admitted = match examined.entry(RuleDigest::of(&component)) {
         Entry::Occupied(entry) => entry.into_mut(),
@@ -202,6 +205,8 @@ fn check_rule(
         digest: *admitted.digest().as_bytes(),
         name: rule.name.clone().unwrap_or_else(|| admitted.description().name.clone()),
         version: admitted.description().version.clone(),
+        checks: serde_json::to_string(&crate::rules::jobs::passed(begun.elapsed()))
+            .map_err(|error| refuse(error.to_string()))?,
         about: serde_json::to_string(admitted.description()).map_err(|error| refuse(error.to_string()))?,
         component,
         settings,

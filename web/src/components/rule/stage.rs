@@ -42,7 +42,9 @@ pub fn Steps(
         .enumerate()
         .map(|(at, step)| {
             let here = at == reached && !ended;
-            let (class, said) = match (at <= reached && !here, here) {
+            // What was entered with the company began in force: only what was done is shown as done.
+            let done = at == 0 || detail.acts.iter().any(|act| act.stage == *step);
+            let (class, said) = match (done && at <= reached && !here, here) {
                 (_, true) => ("step step-now", Some(td_string!(locale, stage.step_now))),
                 (true, _) => ("step step-done", Some(td_string!(locale, stage.step_done))),
                 _ => ("step", None),
