@@ -112,7 +112,8 @@ impl Memory {
         let late = at < self.newest_ms;
         self.newest_ms = self.newest_ms.max(at);
         // What rose in this event stays for the rest of it: methane in a late batch of readings must be on record.
-        if !decision.raised(condition::GAS_HIGH) && !(late && value < settings.high_level) {
+        let old_and_low = late && value < settings.high_level;
+        if !old_and_low && !decision.raised(condition::GAS_HIGH) {
             match self.high.update(value, settings.high_level, settings.high_level - settings.hysteresis) {
                 Edge::Rose => {
                     decision.raise_with_text(condition::GAS_HIGH, priority::URGENT, 2);

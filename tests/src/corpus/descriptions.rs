@@ -12,8 +12,8 @@ pub(super) fn all() -> Vec<Hostile> {
     let describing = |code: &str| Rule { describe: code.into(), ..Rule::default() }.component();
     let saying = |at: u32, address: &str, length: &str| {
         let items = format!(
-            r#"(func $lie (i32.store offset=256 (i32.const {at}) (i32.const {address}))
-                (i32.store offset=260 (i32.const {at}) (i32.const {length})))"#
+            "(func $lie (i32.store offset=256 (i32.const {at}) (i32.const {address}))
+                (i32.store offset=260 (i32.const {at}) (i32.const {length})))"
         );
         // The frame's own writes come first: the lie is told by a second answer.
         let describe = "(call $text (i32.const 0) (i32.const 512) (i32.const 7))

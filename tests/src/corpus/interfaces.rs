@@ -6,7 +6,7 @@ use davy_rules::Stage::{Structure, World};
 
 pub(super) fn all() -> Vec<Hostile> {
     let imports = |count: u32| {
-        let each: String = (0..count).map(|index| format!("(import \"want-{index}\" (func))")).collect();
+        let each = (0..count).map(|index| format!("(import \"want-{index}\" (func))")).collect::<Vec<_>>().join(" ");
         wat(&format!("(component {each})"))
     };
     let half = r#"(component
