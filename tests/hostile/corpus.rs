@@ -1,28 +1,13 @@
 //! Every component of the corpus comes to the end that it must come to.
 
+use crate::conformance::leak;
 use crate::{admission, engine};
-use davy_domain::policy::{PolicyEvent, PolicyFault, Trigger};
-use davy_domain::{ConditionSet, DeviceKind, Quantity, Reading, Timestamp, ValveState};
+use davy_domain::policy::PolicyFault;
 use davy_rules::{Admission, AdmissionError, Admitted, AlarmRule, Engine, Refusal, Tier};
 use davy_tests::corpus::{self, End, Fault, Hostile};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
-
-/// A leak, told while the rule is at work.
-fn leak() -> PolicyEvent {
-    let now = Timestamp::from_millis(1_800_000_000_000);
-    PolicyEvent {
-        trigger: Trigger::Readings,
-        now,
-        device_kind: DeviceKind::Detector,
-        valve: ValveState::Open,
-        active: ConditionSet::EMPTY,
-        installed_at: None,
-        readings: vec![Reading::new(Quantity::Gas, 60.0, now).unwrap()],
-        extensions: Vec::new(),
-    }
-}
 
 fn resident_kib() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();

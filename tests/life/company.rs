@@ -180,13 +180,19 @@ impl Engineer {
     /// The version once it has come so far.
     #[track_caller]
     pub(crate) fn until(&self, id: &str, stage: &str) -> Value {
+        self.once(id, |rule| rule["version"]["stage"] == stage)
+    }
+
+    /// The version once something holds of it.
+    #[track_caller]
+    pub(crate) fn once(&self, id: &str, holds: impl Fn(&Value) -> bool) -> Value {
         let begun = Instant::now();
         loop {
             let rule = self.rule(id);
-            if rule["version"]["stage"] == stage {
+            if holds(&rule) {
                 return rule;
             }
-            assert!(begun.elapsed() < PATIENCE, "not {stage} in time: {rule}");
+            assert!(begun.elapsed() < PATIENCE, "it did not come about in time: {rule}");
             std::thread::sleep(Duration::from_millis(50));
         }
     }

@@ -112,6 +112,24 @@ fn a_version_that_faults_is_taken_back_by_the_platform() {
 }
 
 #[test]
+fn a_version_in_shadow_is_asked_when_its_own_timers_are_due() {
+    let company = Company::new();
+    let anna = company.engineer("anna");
+    let in_force = anna.in_force().unwrap();
+    let new = anna.post(&format!("/api/v1/rules/{in_force}/settings"), &json!({"gas-low-level": 8.0})).unwrap();
+    let id = new["id"].as_str().unwrap();
+    anna.until(id, "checked");
+    anna.back_tested(id);
+    anna.act(id, "start-shadow");
+    // One reading and no more: only the version's own timer brings it to an alarm, ten seconds later.
+    company.detector(0).says(&[(8.5, 0)]);
+    let rule = anna.once(id, |rule| rule["health"]["alarms"] == 1);
+    assert_eq!(rule["version"]["stage"], "shadow");
+    assert!(anna.alarms().is_empty(), "and nobody else hears of it");
+    company.stop();
+}
+
+#[test]
 fn what_is_refused_says_at_which_stage_and_what_to_do() {
     let company = Company::new();
     let anna = company.engineer("anna");

@@ -2,6 +2,7 @@
 
 use crate::error::StoreError;
 use crate::places::DivisionCode;
+use davy_domain::device::DeviceConfig;
 use davy_domain::{DeviceId, DeviceKind, InterlockId, PremisesId, Span, TenantId, Timestamp};
 
 /// A device as pages and the API may show it. Its keys are not part of it.
@@ -37,6 +38,14 @@ pub struct Device {
     pub lat: f64,
     /// The valves that its leak closes, by id.
     pub links: Vec<DeviceId>,
+}
+
+impl Device {
+    /// What the fold must know of it.
+    pub fn into_config(self) -> DeviceConfig {
+        let Self { id, serial, kind, premises, installed_at, report_interval, sleepy, links, parent, .. } = self;
+        DeviceConfig { id, serial, kind, premises, installed_at, report_interval, sleepy, links, parent }
+    }
 }
 
 /// A device's OSCORE identity with its keys sealed: of use only to who holds the key-encryption key.

@@ -338,17 +338,7 @@ async fn subjects(tx: &mut Tx, tenant: TenantId, per_mille: u16) -> Result<Vec<S
             if !is_chosen(device.interlock, per_mille) {
                 continue;
             }
-            interlocks.entry(device.interlock).or_default().push(DeviceConfig {
-                id: device.id,
-                serial: device.serial,
-                kind: device.kind,
-                premises: device.premises,
-                installed_at: device.installed_at,
-                report_interval: device.report_interval,
-                sleepy: device.sleepy,
-                links: device.links,
-                parent: device.parent,
-            });
+            interlocks.entry(device.interlock).or_default().push(device.into_config());
         }
     }
     Ok(interlocks.into_iter().map(|(interlock, devices)| Subject { interlock, tenant, devices }).collect())

@@ -263,10 +263,10 @@ impl Service {
         match act {
             // What is in force makes room, in the same transaction, before the other takes its place.
             Act::Approve => {
-                let others = rows.releases().await.map_err(stored)?;
+                let live = self.store.live_releases(Some(rows.id())).await.map_err(stored)?;
                 let in_force =
-                    others.iter().find(|each| each.release.stage == Stage::Active && each.world == target.world);
-                if let Some(in_force) = in_force {
+                    |each: &&StoredRelease| each.release.stage == Stage::Active && each.world == target.world;
+                if let Some(in_force) = live.iter().map(|live| &live.stored).find(in_force) {
                     changes.push(change(in_force, Act::Supersede, Actor::Platform)?);
                 }
                 changes.push(own);

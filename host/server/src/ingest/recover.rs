@@ -9,7 +9,6 @@ use crate::keys::KeyRing;
 use crate::rules::running::TenantWorld;
 use davy_coap::oscore::{Algorithm, Params, ReplayState, ReplayWindow, SecurityContext};
 use davy_coap::{ContextId, Endpoint, Timing};
-use davy_domain::device::DeviceConfig;
 use davy_domain::interlock::{Interlock, StoredInterlock};
 use davy_domain::{DeviceId, InterlockId, TenantId, Timestamp, senml};
 use davy_store::{DeviceCredentials, KeyedDevice, Recovery, RowKind, SequenceWindow, Tenant};
@@ -137,17 +136,7 @@ async fn gather(recovery: &mut Recovery) -> Result<All, IngestError> {
             let place = DevicePlace { division: device.division, premises: device.premises };
             each.places.push((device.id, place));
             each.keyed.extend(credentials.map(|credentials| (device.id, credentials, device.sleepy)));
-            each.stored.devices.push(DeviceConfig {
-                id: device.id,
-                serial: device.serial,
-                kind: device.kind,
-                premises: device.premises,
-                installed_at: device.installed_at,
-                report_interval: device.report_interval,
-                sleepy: device.sleepy,
-                links: device.links,
-                parent: device.parent,
-            });
+            each.stored.devices.push(device.into_config());
         }
     }
     for stored in recovery.alarms().await? {

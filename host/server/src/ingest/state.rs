@@ -47,6 +47,14 @@ struct Group {
     scheduled: Option<Timestamp>,
 }
 
+impl Group {
+    /// When the interlock, or its shadow, has something to do.
+    fn next_due(&self) -> Option<Timestamp> {
+        let shadow = self.shadow.as_ref().and_then(|shadow| shadow.next_due());
+        self.interlock.next_due().into_iter().chain(shadow).min()
+    }
+}
+
 struct Kept {
     interlock: u32,
     place: DevicePlace,
@@ -134,7 +142,7 @@ impl ShardState {
 
     fn schedule(&mut self, interlock: u32) {
         let Some(group) = self.groups.get_mut(interlock as usize) else { return };
-        let Some(due) = group.interlock.next_due() else { return };
+        let Some(due) = group.next_due() else { return };
         if group.scheduled.is_none_or(|scheduled| due < scheduled) {
             group.scheduled = Some(due);
             self.due.push(Reverse((due, interlock)));
@@ -160,7 +168,7 @@ impl ShardState {
                 continue;
             }
             group.scheduled = None;
-            match group.interlock.next_due() {
+            match group.next_due() {
                 Some(due) if due > now => self.schedule(interlock),
                 Some(_) => return Some(interlock),
                 None => {}

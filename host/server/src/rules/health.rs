@@ -15,6 +15,8 @@ use std::time::Duration;
 
 /// Two alarms about the same thing within this time are the same alarm, raised earlier or later.
 const SAME_WITHIN: Span = Span::from_minutes(10);
+/// How long the last fault stands before another takes its place.
+const FAULT_KEPT_FOR: Span = Span::from_secs(1);
 /// Rows of differences that wait to be stored; beyond that only counted.
 const MOST_ROWS: usize = 1_000;
 
@@ -145,11 +147,15 @@ impl Health {
         }
         if let Err(fault) = &evaluation.result {
             *inner.faults.entry(kind(fault)).or_default() += 1;
-            inner.last_fault = Some(LastFault {
-                at: event.now,
-                fault: fault.to_string(),
-                event: serde_json::to_value(event).unwrap_or_default(),
-            });
+            // A version that always fails must not cost an event's copy each time.
+            let fresh = |last: &LastFault| event.now.since(last.at) < FAULT_KEPT_FOR;
+            if !inner.last_fault.as_ref().is_some_and(fresh) {
+                inner.last_fault = Some(LastFault {
+                    at: event.now,
+                    fault: fault.to_string(),
+                    event: serde_json::to_value(event).unwrap_or_default(),
+                });
+            }
         }
     }
 

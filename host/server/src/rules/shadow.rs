@@ -29,13 +29,19 @@ impl ShadowFold {
         self.release
     }
 
+    /// When it has something to do by itself: its timers are not those of the real one.
+    pub const fn next_due(&self) -> Option<Timestamp> {
+        self.interlock.next_due()
+    }
+
     /// Folds what the real one is about to fold; `real` is as it was before.
     pub fn step(&mut self, input: Input<'_>, now: Timestamp, world: &World<'_>, real: &Interlock) {
         let input = match input {
             // The two folds number their alarms apart: it is the same alarm when it is about the same thing.
             Input::Person { alarm, event } => match self.alarm_like(alarm, real) {
                 Some(alarm) => Input::Person { alarm, event },
-                None => return,
+                // Nothing of the step before may be taken for this one's.
+                None => return self.effects.clear(),
             },
             other => other,
         };
