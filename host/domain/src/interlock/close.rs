@@ -325,6 +325,9 @@ impl Interlock {
 
     /// Verifies an open close if the device's reports prove it, and withdraws `CloseUnverified` when they prove it late.
     pub(super) fn prove(&mut self, v: usize, step: &mut Step<'_, '_>) {
+        if self.flows_past(v, step.world.limits) {
+            return;
+        }
         let zero_flow = step.world.limits.zero_flow;
         let device = &self.devices[v];
         if let Some(at) = device.commands.iter().position(|command| command.action == Action::Close) {

@@ -62,6 +62,10 @@ pub(super) struct Device {
     pub(super) valves: Vec<usize>,
     /// The devices whose leak closes its valve.
     pub(super) linked_from: Vec<usize>,
+    /// The shut-off valves of its premises: of a valve itself and those beside it, of a meter those that its gas passes.
+    pub(super) line: Vec<usize>,
+    /// Of a shut-off valve, the meters of its premises.
+    pub(super) meters: Vec<usize>,
     pub(super) parent: Option<usize>,
     /// A gateway's children by their serials.
     pub(super) children: HashMap<String, usize>,
@@ -92,6 +96,8 @@ impl Device {
             config,
             valves: Vec::new(),
             linked_from: Vec::new(),
+            line: Vec::new(),
+            meters: Vec::new(),
             parent: None,
             children: HashMap::new(),
             latest: [None; SLOTS],

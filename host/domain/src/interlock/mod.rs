@@ -19,6 +19,7 @@ mod close;
 mod device;
 mod due;
 mod effects;
+mod flow;
 mod input;
 mod raise;
 mod restore;
@@ -90,6 +91,9 @@ pub struct Limits {
     pub low_reading_age: Span,
     /// Flow up to here counts as none, in m³/h: below the starting flow of a G1.6 meter.
     pub zero_flow: f64,
+    /// How long after a shut-off valve reported closed a meter of its premises must have measured a flow that speaks against it: two
+    /// clocks are compared, and a meter averages over some seconds.
+    pub flow_settles: Span,
     /// The charge, in percent, that an actuation which is no emergency needs to exceed.
     pub battery_for_arm: f64,
     /// The temperatures, in °C, within which an actuation that is no emergency is ordered.
@@ -111,6 +115,7 @@ impl Default for Limits {
             closed_proof_age: Span::from_hours(1),
             low_reading_age: Span::from_minutes(10),
             zero_flow: 0.003,
+            flow_settles: Span::from_secs(10),
             battery_for_arm: 10.0,
             temperature_for_arm: (-25.0, 55.0),
             silence_margin: Span::from_secs(30),

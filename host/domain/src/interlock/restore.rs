@@ -5,11 +5,12 @@
 //! Nothing is decided on this way: what was decided is in the rows.
 
 use super::device::Device;
+use super::uplink::of_the_air;
 use super::{Interlock, Limits, REMEMBERED_COMMANDS};
 use crate::alarm::Alarm;
 use crate::command::Command;
-use crate::device::DeviceConfig;
-use crate::id::{DeviceId, InterlockId, TenantId};
+use crate::device::{DeviceConfig, DeviceKind};
+use crate::id::{DeviceId, InterlockId, PremisesId, TenantId};
 use crate::policy::PolicyTimer;
 use crate::quantity::{Quantity, Reading};
 use crate::senml::Part;
@@ -242,13 +243,15 @@ impl Interlock {
         self.clock = self.clock.max(at);
         self.devices[d].hear(at);
         for part in parts {
-            let target = match &part.child {
-                None => Some(d),
-                Some(serial) => self.child(d, serial),
+            let (target, readings) = match &part.child {
+                None => (d, &part.readings),
+                Some(serial) => match self.child(d, serial) {
+                    Some(child) => (child, &part.readings),
+                    None => (d, &of_the_air(&part.readings)),
+                },
             };
-            let Some(target) = target else { continue };
             self.devices[target].hear(at);
-            for reading in &part.readings {
+            for reading in readings {
                 self.devices[target].absorb(reading, at);
             }
         }
@@ -327,9 +330,12 @@ impl Interlock {
         for device in &mut self.devices {
             device.valves.clear();
             device.linked_from.clear();
+            device.line.clear();
+            device.meters.clear();
             device.children = HashMap::new();
             device.parent = None;
         }
+        self.join_premises();
         for d in 0..self.devices.len() {
             let config = self.devices[d].config.clone();
             let device = config.id;
@@ -351,8 +357,7 @@ impl Interlock {
             }
             self.devices[d].valves = valves;
             if let Some(parent) = config.parent {
-                let at =
-                    self.index(parent).filter(|&p| self.devices[p].config.kind == crate::device::DeviceKind::Gateway);
+                let at = self.index(parent).filter(|&p| self.devices[p].config.kind == DeviceKind::Gateway);
                 let at = at.filter(|&p| p != d).ok_or(InterlockError::Parent { device, parent })?;
                 self.devices[d].parent = Some(at);
                 if self.devices[at].children.insert(config.serial.clone(), d).is_some() {
@@ -361,5 +366,27 @@ impl Interlock {
             }
         }
         Ok(())
+    }
+
+    /// Meters and shut-off valves of one premises know each other: what flows through the meter passes the valves.
+    fn join_premises(&mut self) {
+        let mut joined: HashMap<PremisesId, (Vec<usize>, Vec<usize>)> = HashMap::new();
+        for (d, device) in self.devices.iter().enumerate() {
+            let Some(premises) = device.config.premises else { continue };
+            let (valves, meters) = joined.entry(premises).or_default();
+            match device.config.kind {
+                DeviceKind::Valve => valves.push(d),
+                DeviceKind::Meter => meters.push(d),
+                DeviceKind::Detector | DeviceKind::Controller | DeviceKind::WellMonitor | DeviceKind::Gateway => {}
+            }
+        }
+        for (valves, meters) in joined.into_values() {
+            for &v in &valves {
+                self.devices[v].meters.clone_from(&meters);
+            }
+            for &d in valves.iter().chain(&meters) {
+                self.devices[d].line.clone_from(&valves);
+            }
+        }
     }
 }

@@ -4,7 +4,7 @@ use super::rule::Mark;
 use super::{Input, Interlock, RejectReason, Step};
 use crate::alarm::Origin;
 use crate::command::Cause;
-use crate::device::{Condition, DeviceKind, Priority, ValveState};
+use crate::device::{Condition, DeviceKind, ValveState};
 use crate::floor::FloorHit;
 use crate::id::DeviceId;
 use crate::policy::Trigger;
@@ -57,13 +57,13 @@ impl Interlock {
                 self.fold_part(d, &part.readings, step);
                 continue;
             };
-            match self.child(d, serial) {
-                Some(child) => {
-                    self.heard(child, step);
-                    self.fold_part(child, &part.readings, step);
-                }
-                None => step.out.unknown_children.push((device, serial.clone())),
-            }
+            let Some(child) = self.child(d, serial) else {
+                step.out.unknown_children.push((device, serial.clone()));
+                self.fold_part(d, &of_the_air(&part.readings), step);
+                continue;
+            };
+            self.heard(child, step);
+            self.fold_part(child, &part.readings, step);
         }
     }
 
@@ -89,6 +89,9 @@ impl Interlock {
         if kind.has_valve() {
             self.judge_flow(d, step);
             self.prove(d, step);
+        }
+        if kind == DeviceKind::Meter {
+            self.judge_line(d, step);
         }
         // The law first, in native code, whatever comes of the rule.
         let mark = Mark::of(step.out);
@@ -134,21 +137,6 @@ impl Interlock {
         }
     }
 
-    /// Flow through a valve that reports closed: it leaks inside, or its report is wrong.
-    fn judge_flow(&mut self, d: usize, step: &mut Step<'_, '_>) {
-        let device = &self.devices[d];
-        if device.config.kind != DeviceKind::Meter {
-            return;
-        }
-        let (Some(valve), Some(flow)) = (device.latest(Quantity::Valve), device.latest(Quantity::Flow)) else { return };
-        let flows = flow.value.abs() > step.world.limits.zero_flow;
-        if valve.value < 0.5 || !flows {
-            self.clear(d, Condition::FlowAfterClose, Origin::Platform, step);
-        } else if flow.known() >= valve.known() && device.open(crate::command::Action::Close).is_none() {
-            self.raise(d, Condition::FlowAfterClose, Priority::High, Origin::Platform, step);
-        }
-    }
-
     fn announce_moves(&mut self, step: &mut Step<'_, '_>) {
         for v in 0..self.devices.len() {
             if self.devices[v].config.kind.has_valve() {
@@ -158,7 +146,7 @@ impl Interlock {
     }
 
     /// Tells the rules of all devices that this valve serves when its proven position has changed.
-    fn announce_move(&mut self, v: usize, step: &mut Step<'_, '_>) {
+    pub(super) fn announce_move(&mut self, v: usize, step: &mut Step<'_, '_>) {
         let position = self.devices[v].valve();
         let proven = matches!(position, ValveState::Open | ValveState::Closed | ValveState::Unverified);
         if !proven || position == self.devices[v].announced {
@@ -171,4 +159,10 @@ impl Interlock {
             self.consult(d, Trigger::ValveMoved, &[], Vec::new(), mark, step);
         }
     }
+}
+
+/// What a device that nobody has provisioned says of the air. It counts as its gateway's own: the law knows no strangers, and the alarm
+/// must not wait until somebody has found out whose readings these are. Nothing else of it is believed.
+pub(super) fn of_the_air(readings: &[Reading]) -> Vec<Reading> {
+    readings.iter().filter(|reading| matches!(reading.quantity, Quantity::Gas | Quantity::Co)).copied().collect()
 }

@@ -8,8 +8,8 @@ use davy_domain::interlock::{
 };
 use davy_domain::policy::{AlarmPolicy, Evaluation, PolicyEvent, PolicyOutcome, PolicyTimer};
 use davy_domain::{
-    Action, Command, CommandId, CommandState, Condition, DeviceId, DeviceKind, Effects, IdSource, Input, Interlock,
-    InterlockId, Priority, Quantity, Span, TenantId, Timestamp, ValveState,
+    Action, Command, CommandId, CommandState, Condition, DeviceConfig, DeviceId, DeviceKind, Effects, IdSource, Input,
+    Interlock, InterlockId, Priority, Quantity, Span, TenantId, Timestamp, ValveState,
 };
 
 type Rule<'a> = Option<(&'a dyn AlarmPolicy, [u8; 32])>;
@@ -135,6 +135,64 @@ fn a_meter_proves_its_close_by_position_and_flow() {
     scene.wait(60).says(METER, &flowing);
     assert_eq!(scene.state(METER, Condition::FlowAfterClose), Some(AlarmState::Unacknowledged));
     assert_eq!(scene.valve(METER), ValveState::Unverified, "what lets gas through is not shown as closed");
+}
+
+#[test]
+fn the_meter_of_the_premises_contradicts_a_shut_off_valve_that_says_closed() {
+    let mut scene = Scene::new();
+    let (flowing, still) = ([(Quantity::Flow, 0.8)], [(Quantity::Flow, 0.0)]);
+    scene.says(METER, &flowing);
+    scene.says(DETECTOR, LEAK);
+    scene.wait(1).sent(VALVE);
+    let effects = scene.wait(2).says(VALVE, CLOSED);
+    assert_eq!(effects.commands[0].command.state, CommandState::Verified, "what was measured before says nothing");
+    scene.wait(5).says(METER, &flowing);
+    assert_eq!(scene.valve(VALVE), ValveState::Closed, "too soon to be sure");
+    scene.wait(60).says(METER, &flowing);
+    assert_eq!(scene.state(VALVE, Condition::FlowAfterClose), Some(AlarmState::Unacknowledged));
+    assert_eq!(scene.valve(VALVE), ValveState::Unverified);
+    let again = scene.wait(5).says(DETECTOR, LEAK);
+    assert!(again.commands.iter().any(|change| change.command.device == VALVE && change.before.is_none()));
+    scene.wait(1).sent(VALVE);
+    let effects = scene.wait(1).says(VALVE, CLOSED);
+    assert_eq!(effects.commands[0].command.state, CommandState::Verified, "a new proof until the meter speaks again");
+    assert_eq!(scene.valve(VALVE), ValveState::Unverified, "and not shown as closed before that");
+    scene.wait(60).says(METER, &still);
+    assert_eq!(scene.valve(VALVE), ValveState::Closed);
+}
+
+#[test]
+fn a_close_is_not_proven_while_the_meter_says_that_gas_flows() {
+    let mut scene = Scene::new();
+    scene.says(VALVE, CLOSED);
+    scene.wait(60).says(METER, &[(Quantity::Flow, 0.8)]);
+    assert_eq!(scene.valve(VALVE), ValveState::Unverified, "it said closed, by whomever, and gas flows");
+    scene.says(DETECTOR, LEAK);
+    scene.wait(1).sent(VALVE);
+    // A report whose time lies before what the meter measured.
+    let parts = [part(None, CLOSED, scene.now - Span::from_secs(30))];
+    scene.wait(1).tell(Input::Uplink { device: VALVE, sequence: None, parts: &parts });
+    assert!(scene.interlock.device(VALVE).unwrap().commands().iter().any(|close| close.state.is_open()));
+}
+
+#[test]
+fn as_long_as_one_valve_of_the_premises_is_open_its_flow_accuses_no_other() {
+    const OTHER: DeviceId = DeviceId::from_raw(8);
+    let mut scene = Scene::new();
+    let mut devices = Surroundings::devices();
+    let premises = devices[1].premises;
+    devices.push(DeviceConfig { premises, ..device(OTHER, DeviceKind::Valve, &[], None) });
+    scene.interlock.reconfigure(devices, scene.now, &scene.surroundings.limits).unwrap();
+    scene.says(VALVE, CLOSED);
+    scene.says(OTHER, OPEN);
+    scene.wait(60).says(METER, &[(Quantity::Flow, 0.8)]);
+    assert_eq!(scene.valve(VALVE), ValveState::Closed);
+    scene.wait(5).says(OTHER, CLOSED);
+    scene.wait(60).says(METER, &[(Quantity::Flow, 0.8)]);
+    assert_eq!((scene.valve(VALVE), scene.valve(OTHER)), (ValveState::Unverified, ValveState::Unverified));
+    scene.wait(5).says(OTHER, OPEN);
+    scene.wait(60).says(METER, &[(Quantity::Flow, 0.8)]);
+    assert_eq!(scene.valve(VALVE), ValveState::Closed);
 }
 
 #[test]
@@ -280,13 +338,9 @@ fn a_well_monitor_raises_without_closing() {
 #[test]
 fn a_gateway_speaks_for_its_children_and_carries_their_commands() {
     let mut scene = Scene::new();
-    let parts = [
-        part(Some("S5"), LEAK, scene.now),
-        part(Some("nobody"), LEAK, scene.now),
-        part(None, &[(Quantity::Temperature, 30.0)], scene.now),
-    ];
+    let parts = [part(Some("S5"), LEAK, scene.now), part(None, &[(Quantity::Temperature, 30.0)], scene.now)];
     let effects = scene.tell(Input::Uplink { device: GATEWAY, sequence: Some(4), parts: &parts });
-    assert_eq!(effects.unknown_children, [(GATEWAY, "nobody".to_owned())]);
+    assert!(effects.unknown_children.is_empty());
     assert_eq!(effects.deliver, [GATEWAY]);
     assert_eq!(effects.alarms[0].alarm.device, CHILD);
     let messages = scene.interlock.pending_messages(GATEWAY, scene.now);
@@ -301,6 +355,24 @@ fn a_gateway_speaks_for_its_children_and_carries_their_commands() {
     let parts = [part(Some("S6"), CLOSED, scene.now)];
     let effects = scene.wait(1).tell(Input::Uplink { device: GATEWAY, sequence: Some(5), parts: &parts });
     assert_eq!(effects.commands[0].command.state, CommandState::Verified);
+}
+
+#[test]
+fn a_leak_at_a_device_that_nobody_provisioned_is_its_gateway_s_alarm() {
+    let mut scene = Scene::new();
+    let says = |values: &[(Quantity, f64)], at| [part(Some("nobody"), values, at)];
+    let parts = says(&[(Quantity::Gas, 60.0), (Quantity::Battery, 3.0)], scene.now);
+    let effects = scene.tell(Input::Uplink { device: GATEWAY, sequence: Some(1), parts: &parts });
+    assert_eq!(effects.unknown_children, [(GATEWAY, "nobody".to_owned())]);
+    let alarm = &effects.alarms[0].alarm;
+    assert_eq!((alarm.device, alarm.condition, alarm.priority), (GATEWAY, Condition::GasHigh, Priority::Urgent));
+    let gateway = scene.interlock.device(GATEWAY).unwrap();
+    assert_eq!(gateway.latest(Quantity::Battery), None, "nothing but what it says of the air is believed");
+    let parts = says(&[(Quantity::Gas, 0.0)], scene.now);
+    scene.wait(60).tell(Input::Uplink { device: GATEWAY, sequence: Some(2), parts: &parts });
+    scene.person(GATEWAY, Condition::GasHigh, RESET);
+    scene.person(GATEWAY, Condition::GasHigh, ACKNOWLEDGE);
+    assert_eq!(scene.state(GATEWAY, Condition::GasHigh), None, "a person ends it as any other");
 }
 
 #[test]

@@ -20,6 +20,8 @@ struct Witness {
     /// What each valve last said of itself, and when.
     said_closed: HashMap<DeviceId, (bool, Timestamp)>,
     concentrations: HashMap<(DeviceId, Quantity), (f64, Timestamp)>,
+    /// The newest flow that the meter measured, and when.
+    flow: Option<(f64, Timestamp)>,
     reset_with_proof: HashSet<davy_domain::AlarmId>,
     counters: HashMap<DeviceId, u64>,
 }
@@ -34,6 +36,10 @@ impl Witness {
                 if newest {
                     self.said_closed.insert(*device, (reading.value >= 0.5, at));
                 }
+            } else if *device == METER && reading.quantity == Quantity::Flow {
+                if self.flow.is_none_or(|(_, known)| known <= at) {
+                    self.flow = Some((reading.value, at));
+                }
             } else if matches!(reading.quantity, Quantity::Gas | Quantity::Co) {
                 let key = (*device, reading.quantity);
                 let newest = self.concentrations.get(&key).is_none_or(|&(_, known)| known <= at);
@@ -46,6 +52,23 @@ impl Witness {
         self.the_floor_holds(interlock, effects, now);
         self.alarms_are_right(interlock, effects);
         self.commands_are_right(interlock, effects, now);
+        self.what_lets_gas_through_is_not_shown_as_closed(interlock, effects);
+        for (gateway, serial) in &effects.unknown_children {
+            let active = interlock.device(*gateway).unwrap().active();
+            assert!(active.contains(Condition::GasHigh), "`{serial}` reports a leak and nobody hears of it");
+        }
+    }
+
+    fn what_lets_gas_through_is_not_shown_as_closed(&self, interlock: &Interlock, effects: &Effects) {
+        let (Some((flow, measured)), Some(&(true, said))) = (self.flow, self.said_closed.get(&VALVE)) else { return };
+        if flow > 0.003 && measured.since(said).as_millis() >= 10_000 {
+            let valve = interlock.device(VALVE).unwrap();
+            assert_ne!(valve.valve(), ValveState::Closed, "its meter measured {flow} m³/h after it had said closed");
+            let verified = |change: &davy_domain::interlock::CommandChange| {
+                change.command.device == VALVE && change.command.state == CommandState::Verified
+            };
+            assert!(!effects.commands.iter().any(verified), "a close was proven against its meter");
+        }
     }
 
     fn the_floor_holds(&self, interlock: &Interlock, effects: &Effects, now: Timestamp) {

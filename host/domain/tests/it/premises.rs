@@ -12,7 +12,7 @@ use davy_domain::senml::Part;
 use davy_domain::wire::PendingCommand;
 use davy_domain::{
     Action, Alarm, AlarmId, Command, CommandId, Condition, DeviceConfig, DeviceId, DeviceKind, Effects, Input,
-    Interlock, InterlockId, Priority, Quantity, Reading, Span, TenantId, Timestamp, UserId, World,
+    Interlock, InterlockId, PremisesId, Priority, Quantity, Reading, Span, TenantId, Timestamp, UserId, World,
 };
 use proptest::prelude::*;
 use std::collections::{BTreeMap, HashMap};
@@ -56,10 +56,11 @@ impl Default for Surroundings {
 
 impl Surroundings {
     pub(crate) fn devices() -> Vec<DeviceConfig> {
+        let at_home = |config| DeviceConfig { premises: Some(PremisesId::from_raw(1)), ..config };
         vec![
-            device(DETECTOR, DeviceKind::Detector, &[VALVE, METER], None),
-            device(VALVE, DeviceKind::Valve, &[], None),
-            device(METER, DeviceKind::Meter, &[], None),
+            at_home(device(DETECTOR, DeviceKind::Detector, &[VALVE, METER], None)),
+            at_home(device(VALVE, DeviceKind::Valve, &[], None)),
+            at_home(device(METER, DeviceKind::Meter, &[], None)),
             device(GATEWAY, DeviceKind::Gateway, &[], None),
             device(CHILD, DeviceKind::Detector, &[CHILD_VALVE], Some(GATEWAY)),
             device(CHILD_VALVE, DeviceKind::Valve, &[], Some(GATEWAY)),

@@ -45,6 +45,7 @@ impl Shard {
             }
         }
         for (gateway, serial) in self.effects.unknown_children.drain(..) {
+            metrics::counter!("davy_unknown_children_total").increment(1);
             tracing::warn!(device.id = %gateway, serial, "a gateway reports for a device that is not provisioned behind it");
         }
         for device in self.effects.deliver.drain(..) {
