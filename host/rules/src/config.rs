@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use std::str::FromStr;
 use std::time::Duration;
 use wasmtime::{Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig};
 
@@ -172,6 +173,19 @@ impl Tier {
 impl fmt::Display for Tier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
+    }
+}
+
+/// A word that is no tier.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected `standard` or `large`, got `{0}`")]
+pub struct TierError(String);
+
+impl FromStr for Tier {
+    type Err = TierError;
+    fn from_str(name: &str) -> Result<Self, TierError> {
+        let found = Self::ALL.iter().copied().find(|tier| tier.name() == name);
+        found.ok_or_else(|| TierError(name.chars().take(40).collect()))
     }
 }
 

@@ -29,6 +29,25 @@ use bindings::exports::davy::rules::alarm::Event as WitEvent;
 const NOW: i64 = 1_800_000_000_000;
 const CALLS: u32 = 2_000;
 
+/// The quiet path, as most uplinks are: four readings at rest.
+const VALUES: [(Quantity, f64); 4] =
+    [(Quantity::Gas, 0.6), (Quantity::Co, 2.0), (Quantity::Temperature, 21.5), (Quantity::Battery, 88.0)];
+
+/// One event of the quiet path.
+pub(crate) fn quiet() -> PolicyEvent {
+    let now = Timestamp::from_millis(NOW);
+    PolicyEvent {
+        trigger: Trigger::Readings,
+        now,
+        device_kind: DeviceKind::Detector,
+        valve: ValveState::Open,
+        active: ConditionSet::EMPTY,
+        installed_at: Some(Timestamp::from_millis(NOW - 86_400_000)),
+        readings: VALUES.iter().map(|(quantity, value)| Reading::new(*quantity, *value, now).unwrap()).collect(),
+        extensions: Vec::new(),
+    }
+}
+
 fn nanoseconds(mut call: impl FnMut()) -> f64 {
     let begun = Instant::now();
     for _ in 0..CALLS {
@@ -45,19 +64,7 @@ pub fn measure(bytes: &[u8], rounds: u32) -> serde_json::Value {
     let settings = rule.encode_settings("{}").unwrap();
     assert_eq!(rule.describe().name, Policy::NAME);
 
-    // The quiet path, as most uplinks are: four readings at rest.
-    let values = [(Quantity::Gas, 0.6), (Quantity::Co, 2.0), (Quantity::Temperature, 21.5), (Quantity::Battery, 88.0)];
-    let now = Timestamp::from_millis(NOW);
-    let event = PolicyEvent {
-        trigger: Trigger::Readings,
-        now,
-        device_kind: DeviceKind::Detector,
-        valve: ValveState::Open,
-        active: ConditionSet::EMPTY,
-        installed_at: Some(Timestamp::from_millis(NOW - 86_400_000)),
-        readings: values.iter().map(|(quantity, value)| Reading::new(*quantity, *value, now).unwrap()).collect(),
-        extensions: Vec::new(),
-    };
+    let event = quiet();
     let state = rule.evaluate(&settings, &[], &event).result.unwrap().state;
 
     let native_event = contract::Event {
@@ -71,7 +78,7 @@ pub fn measure(bytes: &[u8], rounds: u32) -> serde_json::Value {
         },
         trigger: 1,
         timer_id: 0,
-        readings: values
+        readings: VALUES
             .iter()
             .map(|(quantity, value)| contract::Reading {
                 at_ms: NOW,

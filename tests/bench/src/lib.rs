@@ -2,8 +2,10 @@
 //!
 //! Must never be part of the product.
 
+pub mod admission;
 pub mod audit;
 pub mod backtest;
 pub mod calls;
 pub mod lean;
 pub mod ledger;
+pub mod tenants;

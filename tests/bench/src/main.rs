@@ -5,9 +5,10 @@ use clap::{Parser, Subcommand};
 use davy_bench::audit::{self, AtPremises, Stored};
 use davy_bench::lean::{self, Append, Counters, Identity, Peer};
 use davy_bench::ledger::Ledger;
+use davy_rules::Tier;
 use std::io::Read;
 use std::net::{SocketAddr, UdpSocket};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -46,6 +47,43 @@ enum Commands {
         component: PathBuf,
         /// Rounds of 2,000 calls each; the best counts
         #[arg(long, default_value_t = 15)]
+        rounds: u32,
+    },
+    /// Compiles a component for so many tenants, each with a digest of its own, into a cache
+    FillTenants {
+        /// The component
+        component: PathBuf,
+        /// The cache's folder
+        folder: PathBuf,
+        /// How many
+        #[arg(long, default_value_t = 1_000)]
+        tenants: usize,
+    },
+    /// Prints what so many tenants' components of a cache cost to load, to keep and to call in turn, as JSON
+    Tenants {
+        /// The component
+        component: PathBuf,
+        /// The cache's folder, as `fill-tenants` left it
+        folder: PathBuf,
+        /// How many
+        #[arg(long, default_value_t = 1_000)]
+        tenants: usize,
+        /// Rounds of one call of each; the best counts
+        #[arg(long, default_value_t = 15)]
+        rounds: u32,
+    },
+    /// Prints how long the whole examination of a component takes in a process of its own, as JSON
+    Admission {
+        /// The component
+        component: PathBuf,
+        /// The program whose child examines
+        #[arg(long)]
+        davyctl: PathBuf,
+        /// `standard` or `large`
+        #[arg(long, default_value = "standard")]
+        tier: Tier,
+        /// How often
+        #[arg(long, default_value_t = 5)]
         rounds: u32,
     },
     /// Prints how many readings a second a back-test folds under an alarm policy against itself, beside the native fold alone, as JSON
@@ -93,12 +131,24 @@ fn main() -> Result<()> {
             std::fs::write(&component, bytes).with_context(|| format!("cannot write {}", component.display()))
         }
         Commands::Calls { component, rounds } => {
-            let bytes = std::fs::read(&component).with_context(|| format!("cannot read {}", component.display()))?;
+            let bytes = read(&component)?;
             println!("{}", davy_bench::calls::measure(&bytes, rounds));
             Ok(())
         }
+        Commands::FillTenants { component, folder, tenants } => {
+            println!("{}", davy_bench::tenants::fill(&read(&component)?, &folder, tenants)?);
+            Ok(())
+        }
+        Commands::Tenants { component, folder, tenants, rounds } => {
+            println!("{}", davy_bench::tenants::measure(&read(&component)?, &folder, tenants, rounds)?);
+            Ok(())
+        }
+        Commands::Admission { component, davyctl, tier, rounds } => {
+            println!("{}", davy_bench::admission::measure(&read(&component)?, davyctl, tier, rounds)?);
+            Ok(())
+        }
         Commands::Backtest { component, households, days, threads } => {
-            let bytes = std::fs::read(&component).with_context(|| format!("cannot read {}", component.display()))?;
+            let bytes = read(&component)?;
             println!("{:#}", davy_bench::backtest::measure(&bytes, households, days, threads)?);
             Ok(())
         }
@@ -106,6 +156,10 @@ fn main() -> Result<()> {
             ceiling(&database, listen, &credentials, committers)
         }
     }
+}
+
+fn read(component: &Path) -> Result<Vec<u8>> {
+    std::fs::read(component).with_context(|| format!("cannot read {}", component.display()))
 }
 
 fn ceiling(database: &str, listen: SocketAddr, credentials: &PathBuf, committers: usize) -> Result<()> {

@@ -14,6 +14,7 @@ use anyhow::{Context, Result};
 use clap::Args;
 use serde_json::{Value, json};
 use site::{BUSY, Database, FEW_HOUSEHOLDS, HOUSEHOLDS, QUIET, Site, Wake};
+use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 use std::time::Duration;
@@ -27,7 +28,7 @@ pub(crate) struct Arguments {
     /// Uplinks in the journal for the restart
     #[arg(long, default_value_t = 1_000_000)]
     restart_uplinks: u64,
-    /// Write the figures as JSON
+    /// Where the figures go as JSON [default: bench/bench.json in the target folder]
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
     /// Write BENCHMARKS.md
@@ -46,6 +47,12 @@ pub(crate) struct Arguments {
 enum Part {
     /// One rule call beside native code and bare wasmtime.
     RuleCalls,
+    /// A thousand tenants' rules in one process.
+    Tenants,
+    /// From a component's upload to its admission.
+    Admission,
+    /// Readings a second that a back-test folds.
+    BackTest,
     /// The loop that does only what physics asks.
     Ceiling,
     /// Uplinks a second with a rule call for each.
@@ -85,7 +92,21 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<ExitCo
     });
     if arguments.wants(Part::RuleCalls) {
         println!("── rule calls");
-        figures["rule_call"] = rule_call(workspace)?;
+        figures["rule_call"] = measured(workspace, SHIPPED, &["calls"], &[])?;
+    }
+    if arguments.wants(Part::Tenants) {
+        println!("── a thousand tenants");
+        figures["tenants"] = tenants(workspace)?;
+    }
+    if arguments.wants(Part::Admission) {
+        println!("── admission");
+        figures["admission"] = admission(workspace)?;
+    }
+    if arguments.wants(Part::BackTest) {
+        println!("── back-test");
+        for rule in BACK_TESTED {
+            figures["back_test"][rule] = measured(workspace, rule, &["backtest"], &[])?;
+        }
     }
     for database in &databases {
         let name = database.name();
@@ -137,28 +158,54 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<ExitCo
     drop(postgres);
     let text = table::markdown(&figures);
     println!("\n{text}");
-    if let Some(path) = &arguments.report {
-        let json = serde_json::to_string_pretty(&figures).context("the figures cannot be written as JSON")?;
-        std::fs::write(path, json + "\n").with_context(|| format!("cannot write {}", path.display()))?;
-    }
+    let report =
+        arguments.report.clone().map_or_else(|| bench_folder(workspace).map(|at| at.join("bench.json")), Ok)?;
+    let json = serde_json::to_string_pretty(&figures).context("the figures cannot be written as JSON")?;
+    std::fs::write(&report, json + "\n").with_context(|| format!("cannot write {}", report.display()))?;
+    println!("as JSON: {}", report.display());
     if arguments.write {
         std::fs::write(workspace.root.join("BENCHMARKS.md"), text).context("cannot write BENCHMARKS.md")?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// One call beside native code and bare wasmtime.
-fn rule_call(workspace: &Workspace) -> Result<Value> {
-    let mut command = Command::new(bins::program(workspace, Profile::Release, "davy-bench")?);
-    command.arg("calls").arg(workspace.rules().join("household-leak.wasm"));
-    serde_json::from_str(&process::output(&mut command)?).context("what a rule call costs is not JSON")
+/// The rule that most figures are about.
+const SHIPPED: &str = "household-leak";
+/// Alarm policies whose back-test is measured: one that rests when nothing happens, and one that looks at every reading.
+const BACK_TESTED: &[&str] = &["household-leak", "well-methane"];
+
+/// What `davy-bench` says of a shipped rule.
+fn measured(workspace: &Workspace, rule: &str, command: &[&str], arguments: &[&OsStr]) -> Result<Value> {
+    let component = workspace.rules().join(format!("{rule}.wasm"));
+    let mut bench = Command::new(bins::program(workspace, Profile::Release, "davy-bench")?);
+    bench.args(command).arg(component).args(arguments);
+    serde_json::from_str(&process::output(&mut bench)?).with_context(|| format!("what {command:?} prints is not JSON"))
+}
+
+/// A process for each step: what compiling leaves in memory is none of the tenants'.
+fn tenants(workspace: &Workspace) -> Result<Value> {
+    let folder = tempfile::tempdir_in(bench_folder(workspace)?).context("no temporary folder")?;
+    let cache = folder.path().join("compiled");
+    let mut filled = measured(workspace, SHIPPED, &["fill-tenants"], &[cache.as_os_str()])?;
+    filled["loaded"] = measured(workspace, SHIPPED, &["tenants"], &[cache.as_os_str()])?;
+    Ok(filled)
+}
+
+fn admission(workspace: &Workspace) -> Result<Value> {
+    let davyctl = bins::program(workspace, Profile::Release, "davyctl")?;
+    measured(workspace, SHIPPED, &["admission"], &["--davyctl".as_ref(), davyctl.as_os_str()])
+}
+
+/// Where what is measured keeps its files: beside what is built and not in /tmp, which may be in memory.
+fn bench_folder(workspace: &Workspace) -> Result<PathBuf> {
+    let folder = workspace.target.join("bench");
+    std::fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
+    Ok(folder)
 }
 
 /// A rule that passes every check and never ends, as a component.
 fn endless(workspace: &Workspace) -> Result<PathBuf> {
-    let folder = workspace.target.join("bench");
-    std::fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
-    let path = folder.join("endless.wasm");
+    let path = bench_folder(workspace)?.join("endless.wasm");
     let mut command = Command::new(bins::program(workspace, Profile::Release, "davy-bench")?);
     process::output(command.args(["hostile"]).arg(&path))?;
     Ok(path)

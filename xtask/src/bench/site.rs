@@ -94,9 +94,7 @@ impl Site {
         households: usize,
         first: &Path,
     ) -> Result<Self> {
-        // Beside what is built and not in /tmp: that may be in memory, and what is measured is a disk.
-        let parent = workspace.target.join("bench");
-        std::fs::create_dir_all(&parent).with_context(|| format!("cannot create {}", parent.display()))?;
+        let parent = super::bench_folder(workspace)?;
         let folder = tempfile::Builder::new().prefix(name).tempdir_in(parent).context("no temporary folder")?;
         let url = match database {
             Database::Sqlite => format!("sqlite:{}", folder.path().join("davy.db").display()),

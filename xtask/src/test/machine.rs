@@ -41,6 +41,7 @@ fn python_makes_environments() -> bool {
 
 /// Makes sure of everything that the tests need.
 pub(crate) fn prepare(workspace: &Workspace) -> Result<()> {
+    components(workspace)?;
     wasm_target(workspace)?;
     packages(workspace, PACKAGES)
 }
@@ -49,6 +50,30 @@ pub(crate) fn prepare(workspace: &Workspace) -> Result<()> {
 pub(crate) fn prepare_builds(workspace: &Workspace) -> Result<()> {
     wasm_target(workspace)?;
     packages(workspace, &PACKAGES[..1])
+}
+
+/// What a minimal installation of the toolchain leaves out, and the command that shows whether it is there.
+const COMPONENTS: &[(&str, &str)] = &[("rustfmt", "fmt"), ("clippy", "clippy")];
+
+/// Makes sure of the formatter and the lints.
+fn components(workspace: &Workspace) -> Result<()> {
+    let there = |command: &str| {
+        process::output(Command::new("cargo").args([command, "--version"]).current_dir(&workspace.root)).is_ok()
+    };
+    let missing: Vec<&str> =
+        COMPONENTS.iter().filter(|(_, command)| !there(command)).map(|(component, _)| *component).collect();
+    if missing.is_empty() {
+        println!("  rustfmt and clippy: there");
+        return Ok(());
+    }
+    if !process::on_path("rustup") {
+        bail!("{} missing and so is rustup: install them with your system's tools", missing.join(" and "));
+    }
+    println!("  {}: installing through rustup", missing.join(" and "));
+    let mut rustup = Command::new("rustup");
+    rustup.args(["component", "add"]).args(&missing).current_dir(&workspace.root);
+    process::run(&mut rustup, &workspace.log("rustup"), false, LIMIT)?;
+    Ok(())
 }
 
 /// Makes sure that the compiler can build for the browser and for the sandbox.
@@ -80,13 +105,8 @@ fn packages(workspace: &Workspace, wanted: &[Package]) -> Result<()> {
         println!("  {}: missing (for {})", package.name, package.what_for);
     }
     let names: Vec<&str> = missing.iter().map(|package| package.name).collect();
-    if !nix::unistd::geteuid().is_root() || !process::on_path("apt-get") {
-        bail!(
-            "install what is missing and run this again: sudo apt-get install --no-install-recommends {}",
-            names.join(" ")
-        );
-    }
-    println!("  installing: apt-get install --no-install-recommends {}", names.join(" "));
+    let may_install = nix::unistd::geteuid().is_root() && process::on_path("apt-get");
+    println!("  {}", installing(&names, may_install)?);
     if names.contains(&"postgresql") {
         keep_port_5432_free()?;
     }
@@ -107,6 +127,15 @@ fn packages(workspace: &Workspace, wanted: &[Package]) -> Result<()> {
     }
 }
 
+/// What is about to be installed; without the right to it, what somebody must install by hand.
+fn installing(names: &[&str], may_install: bool) -> Result<String> {
+    let command = format!("apt-get install --no-install-recommends {}", names.join(" "));
+    if !may_install {
+        bail!("install what is missing and run this again: sudo {command}");
+    }
+    Ok(format!("installing: {command}"))
+}
+
 /// Debian's package starts a database cluster of its own when it is installed; the tests bring theirs.
 fn keep_port_5432_free() -> Result<()> {
     let folder = Path::new("/etc/postgresql-common");
@@ -116,4 +145,24 @@ fn keep_port_5432_free() -> Result<()> {
     }
     std::fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
     std::fs::write(&file, "create_main_cluster = false\n").with_context(|| format!("cannot write {}", file.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test says what it found by panicking")]
+
+    use super::*;
+
+    #[test]
+    fn without_the_right_to_install_it_is_said_what_to_install() {
+        let names = ["postgresql", "chromium"];
+        assert_eq!(
+            installing(&names, false).unwrap_err().to_string(),
+            "install what is missing and run this again: sudo apt-get install --no-install-recommends postgresql chromium"
+        );
+        assert_eq!(
+            installing(&names, true).unwrap(),
+            "installing: apt-get install --no-install-recommends postgresql chromium"
+        );
+    }
 }
