@@ -5,6 +5,7 @@
 //! [`FREE`] counts; a shipped rule burns a tenth of that. A rule without ration is not asked: the statutory floor stands in, as
 //! for any fault.
 
+use davy_domain::policy::{Evaluation, PolicyFault};
 use parking_lot::Mutex;
 use std::time::{Duration, Instant};
 
@@ -14,8 +15,11 @@ const FREE: u64 = 200_000;
 const MOST: u64 = 100_000_000;
 /// What is given back each second: a tenth of a core, about.
 const EACH_SECOND: u64 = 20_000_000;
-/// What a call costs that the processor-time backstop cut off: it burns time without fuel.
-pub const CUT_OFF: u64 = 10_000_000;
+/// How often over a call is charged that ran out of fuel: it kept others waiting as long as a call can, and decided nothing. With this a
+/// rule that never ends is asked twice a second, and one neighbour's leak in hundreds waits for it.
+const FRUITLESS: u64 = 5;
+/// What a call costs that the processor-time backstop cut off: it burns time without fuel, fifty times as long.
+const CUT_OFF: u64 = 200_000_000;
 
 /// One tenant's ration.
 #[derive(Debug)]
@@ -46,8 +50,13 @@ impl Ration {
     }
 
     /// Takes what a call burnt.
-    pub fn charge(&self, fuel: u64) {
-        if let Some(beyond) = fuel.checked_sub(FREE) {
+    pub fn charge(&self, evaluation: &Evaluation) {
+        let burnt = match evaluation.result {
+            Err(PolicyFault::Deadline) => CUT_OFF,
+            Err(PolicyFault::OutOfFuel { limit }) => limit.saturating_mul(FRUITLESS),
+            Ok(_) | Err(_) => evaluation.fuel,
+        };
+        if let Some(beyond) = burnt.checked_sub(FREE) {
             self.left.lock().fuel -= i128::from(beyond);
         }
     }
@@ -57,31 +66,49 @@ impl Ration {
 mod tests {
     use super::*;
 
-    const RULE_AT_ITS_LIMIT: u64 = 2_000_000;
+    use davy_domain::policy::PolicyOutcome;
 
-    #[test]
-    fn a_decent_rule_is_always_asked() {
+    const LIMIT: u64 = 2_000_000;
+
+    fn good(fuel: u64) -> Evaluation {
+        Evaluation { result: Ok(PolicyOutcome::default()), fuel }
+    }
+
+    fn fruitless() -> Evaluation {
+        Evaluation { result: Err(PolicyFault::OutOfFuel { limit: LIMIT }), fuel: 0 }
+    }
+
+    /// How often a rule is asked that could be asked a thousand times a second for a minute.
+    fn asked_in_a_minute(evaluation: &Evaluation) -> u64 {
         let start = Instant::now();
         let ration = Ration::new(start);
-        for n in 0..1_000_000 {
-            assert!(ration.is_left(start + Duration::from_micros(n)));
-            ration.charge(100_000);
+        let mut asked = 0;
+        for n in 0..60_000 {
+            if ration.is_left(start + Duration::from_millis(n)) {
+                ration.charge(evaluation);
+                asked += 1;
+            }
         }
+        asked
     }
 
     #[test]
-    fn a_rule_that_always_runs_into_its_limits_gets_what_is_given_back_and_no_more() {
-        let start = Instant::now();
-        let ration = Ration::new(start);
-        let mut burnt = 0;
-        // Asked a thousand times a second for a minute.
-        for n in 0..60_000 {
-            if ration.is_left(start + Duration::from_millis(n)) {
-                ration.charge(RULE_AT_ITS_LIMIT);
-                burnt += RULE_AT_ITS_LIMIT - FREE;
-            }
-        }
-        assert!(burnt <= MOST + EACH_SECOND * 60 + RULE_AT_ITS_LIMIT, "{burnt}");
+    fn a_decent_rule_is_always_asked() {
+        assert_eq!(asked_in_a_minute(&good(100_000)), 60_000);
+    }
+
+    #[test]
+    fn a_dear_rule_gets_what_is_given_back_and_no_more() {
+        let burnt = asked_in_a_minute(&good(LIMIT)) * (LIMIT - FREE);
+        assert!(burnt <= MOST + EACH_SECOND * 60 + LIMIT, "{burnt}");
         assert!(burnt >= EACH_SECOND * 59, "it is not starved either: {burnt}");
+    }
+
+    #[test]
+    fn a_rule_that_never_ends_is_asked_now_and_then_only() {
+        let asked = asked_in_a_minute(&fruitless());
+        assert!((60..200).contains(&asked), "{asked}");
+        let cut_off = Evaluation { result: Err(PolicyFault::Deadline), fuel: 0 };
+        assert!((3..12).contains(&asked_in_a_minute(&cut_off)));
     }
 }

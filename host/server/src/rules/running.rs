@@ -5,7 +5,7 @@
 
 use super::health::{Health, HealthReport};
 use crate::clock::SharedClock;
-use crate::ingest::ration::{self, Ration};
+use crate::ingest::ration::Ration;
 use arc_swap::ArcSwap;
 use davy_domain::floor::LocalFloor;
 use davy_domain::interlock::{BoundPolicy, Limits, World};
@@ -340,11 +340,7 @@ impl AlarmPolicy for Sandboxed {
         let took = begun.elapsed();
         self.seconds.record(took.as_secs_f64());
         self.health.called(event, &evaluation, took);
-        self.ration.charge(match evaluation.result {
-            Err(PolicyFault::Deadline) => ration::CUT_OFF,
-            Err(PolicyFault::OutOfFuel { limit }) => limit,
-            _ => evaluation.fuel,
-        });
+        self.ration.charge(&evaluation);
         self.calls.increment(1);
         match &mut evaluation.result {
             Ok(outcome) if !self.wake_conditions => outcome.wake = None,
