@@ -44,7 +44,7 @@ fn a_case_that_comes_out_otherwise_is_refused_by_its_name_and_difference() {
     let bad = cases::embed(&strict, &[case("alarms", RAISES), case("whispers", &low)]).unwrap();
     let refusal = refusal(&bad);
     assert_eq!(refusal.stage, Stage::Cases);
-    assert_eq!(refusal.place.as_deref(), Some("case `whispers`"));
+    assert_eq!(refusal.place, "case `whispers`");
     assert!(refusal.reason.contains("priority low") && refusal.reason.contains("priority urgent"), "{refusal}");
     assert!(refusal.remedy.contains("davyctl rule test"), "{refusal}");
 }

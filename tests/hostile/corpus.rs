@@ -29,7 +29,7 @@ fn wrong(admission: &Admission, engine: &Engine, hostile: &Hostile) -> Option<St
     match (hostile.end, examined) {
         (End::Refused(stage, words), Err(refusal)) => {
             let is = refusal.stage == stage && refusal.reason.contains(words);
-            let whole = !refusal.reason.is_empty() && !refusal.remedy.is_empty();
+            let whole = [&refusal.reason, &refusal.place, &refusal.remedy].iter().all(|part| !part.is_empty());
             (!is || !whole).then(|| format!("expected a refusal at {stage} with `{words}`, got {refusal}"))
         }
         (End::Contained(fault), Ok(admitted)) => contained(&engine.load(&admitted), fault),

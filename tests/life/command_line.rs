@@ -44,6 +44,11 @@ fn an_engineer_brings_a_version_into_force_from_the_command_line() {
     }
     company.detector(0).says(&[(12.0, 40), (12.0, 0)]);
 
+    // The decisions about an alarm, with the session that is there.
+    let alarm = company.engineer("anna").alarms().remove(0);
+    let explained = anna.done(&["explain", &alarm]);
+    assert!(explained.contains("bytes of state") && explained.contains("identical"), "{explained}");
+
     let rule = programs::household_leak().unwrap();
     let rule = rule.to_str().unwrap();
     std::fs::write(homes[0].path().join("settings.json"), r#"{"gas-low-level": 8.0}"#).unwrap();
@@ -60,8 +65,11 @@ fn an_engineer_brings_a_version_into_force_from_the_command_line() {
     let proposed = anna.done(&["rule", "activate", id]);
     assert!(proposed.contains("waits for a second person"), "{proposed}");
     let alone = anna.run(&["rule", "activate", id]);
-    assert_eq!(alone.status.code(), Some(3));
+    assert_eq!(alone.status.code(), Some(1), "the answer is no");
     assert!(String::from_utf8_lossy(&alone.stderr).contains("second person"));
+    let alone = anna.run(&["rule", "activate", id, "--json"]);
+    let problem: Value = serde_json::from_slice(&alone.stdout).unwrap();
+    assert_eq!((alone.status.code(), &problem["reason"]), (Some(1), &serde_json::json!("second-person")));
     ben.done(&["rule", "activate", id]);
     assert_eq!(anna.json(&["rule", "status", id])["version"]["stage"], "active");
     let list = anna.done(&["rule", "status"]);
@@ -79,11 +87,16 @@ fn an_engineer_brings_a_version_into_force_from_the_command_line() {
     let profile = anna.json(&["rule", "profile", rule, "--fixtures", "recorded"]);
     assert!(profile["cases"][0]["fuel"][2].as_u64().unwrap() > 0, "{profile}");
 
+    let fixture: Value = serde_json::from_str(&fixture).unwrap();
+    assert!(fixture["start-ms"].as_i64().unwrap() < 1_767_225_600_000 + 86_400_000, "no day that could be looked up");
+
     let refused = anna.run(&["rule", "publish", "settings.json"]);
     assert_eq!(refused.status.code(), Some(1), "the answer is no");
     anna.done(&["logout"]);
     assert_eq!(anna.run(&["rule", "status"]).status.code(), Some(3));
     assert!(anna.done(&["completions", "bash"]).contains("davyctl"));
-    assert!(anna.done(&["man"]).contains(".TH"));
+    assert!(anna.done(&["man"]).contains("permille"), "the manual of every command");
+    anna.done(&["man", "--output", "pages"]);
+    assert!(homes[0].path().join("pages/davyctl-rule-publish.1").is_file());
     company.stop();
 }

@@ -14,6 +14,8 @@ use std::time::Duration;
 pub(crate) const PASSWORD: &str = "DAVY_PASSWORD";
 /// The largest answer that is read: the largest component that the platform admits is smaller.
 const LARGEST_ANSWER: u64 = 64 << 20;
+/// What a server answers to somebody whom it does not know (any more).
+const SIGN_IN_FIRST: u16 = 401;
 /// How long an answer may take.
 const PATIENCE: Duration = Duration::from_mins(1);
 
@@ -29,6 +31,16 @@ pub(crate) struct Session {
     server: String,
     cookie: String,
     csrf: String,
+}
+
+/// The server understood and said no. What it says of a session that has ended is none of these.
+#[derive(Debug, thiserror::Error)]
+#[error("{url} answered {status}: {problem}")]
+pub(crate) struct Refused {
+    url: String,
+    status: u16,
+    /// Why, and what to do.
+    pub(crate) problem: Problem,
 }
 
 fn agent() -> ureq::Agent {
@@ -150,6 +162,9 @@ fn body(url: &str, mut response: ureq::http::Response<ureq::Body>) -> Result<Vec
         return Ok(bytes);
     }
     match serde_json::from_slice::<Problem>(&bytes) {
+        Ok(problem) if status.is_client_error() && status.as_u16() != SIGN_IN_FIRST => {
+            Err(Refused { url: url.to_owned(), status: status.as_u16(), problem }.into())
+        }
         Ok(problem) => bail!("{url} answered {status}: {problem}"),
         Err(_) => bail!("{url} answered {status}, and not as a davy server does"),
     }

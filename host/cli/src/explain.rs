@@ -6,7 +6,7 @@ use crate::exit::Answer;
 use crate::rule::{engine, read};
 use anyhow::{Context, Result, bail};
 use davy_domain::AlarmId;
-use davy_rules::explain::{DecisionRecord, Replay};
+use davy_rules::explain::{DecisionRecord, Hex, Replay};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 
@@ -15,16 +15,15 @@ use std::path::{Path, PathBuf};
 #[command(group(clap::ArgGroup::new("what").required(true).args(["alarm", "file"])))]
 pub(crate) struct Arguments {
     /// The alarm (alm_…) whose decisions a server has stored
-    #[arg(requires = "server")]
     alarm: Option<AlarmId>,
-    /// The server, such as `https://gas.example`
+    /// The server, such as `https://gas.example` [default: the one of `davyctl login`]
     #[arg(long, value_name = "URL", requires_all = ["alarm", "email"])]
     server: Option<String>,
-    /// Who signs in; the password is asked for, or taken from DAVY_PASSWORD
+    /// Who signs in at `--server`; the password is asked for, or taken from DAVY_PASSWORD
     #[arg(long, value_name = "ADDRESS", env = "DAVY_EMAIL")]
     email: Option<String>,
     /// Write the decisions with their components to a file, for `davyctl replay`
-    #[arg(long, value_name = "FILE", requires = "server")]
+    #[arg(long, value_name = "FILE", requires = "alarm")]
     export: Option<PathBuf>,
     /// A stored decision in a file (JSON, format davy-decision/1)
     #[arg(long, value_name = "FILE")]
@@ -39,12 +38,13 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Answer> {
     match arguments {
-        Arguments { alarm: Some(alarm), server: Some(server), email: Some(email), export, json, .. } => {
-            stored::run(*alarm, server, email, export.as_deref(), *json)
+        Arguments { alarm: Some(alarm), server, email, export, json, .. } => {
+            let at = server.as_deref().zip(email.as_deref());
+            stored::run(*alarm, at, export.as_deref(), *json)
         }
         Arguments { file: Some(file), component, json, .. } => of_file(file, component.as_deref(), *json),
         // The parser lets nothing else through.
-        _ => bail!("expected either an alarm with `--server` and `--email`, or `--file`"),
+        _ => bail!("expected either an alarm or `--file`"),
     }
 }
 
@@ -71,11 +71,20 @@ fn as_value(record: &DecisionRecord, replay: &Replay) -> serde_json::Value {
         "settings": replay.settings,
         "settings-version": record.settings_version,
         "event": record.event,
+        "state-before": record.state_before,
         "stored": record.result,
         "differences": replay.differences,
         "fuel": { "stored": record.fuel, "now": replay.evaluation.fuel },
         "remarks": replay.remarks,
     })
+}
+
+/// The rule's own bytes; only the rule knows what they mean.
+fn state(bytes: &[u8]) -> String {
+    if bytes.is_empty() {
+        return "no state".to_owned();
+    }
+    format!("{} bytes of state: {}", bytes.len(), Hex(bytes.to_vec()))
 }
 
 fn print(record: &DecisionRecord, replay: &Replay) {
@@ -92,8 +101,10 @@ fn print(record: &DecisionRecord, replay: &Replay) {
         let (name, unit) = (reading.quantity.senml_name(), reading.quantity.unit());
         println!("            {name} {} {unit} at {} ms", reading.value.0, reading.at_ms);
     }
+    println!("  before    {}", state(&record.state_before.0));
     match &replay.evaluation.result {
         Ok(outcome) => {
+            println!("  after     {}", state(&outcome.state));
             for raise in &outcome.raise {
                 println!("  raised    {} ({})", raise.condition, raise.priority);
             }

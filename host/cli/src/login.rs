@@ -18,6 +18,9 @@ pub(crate) struct Arguments {
     /// Who signs in; the password is asked for, or taken from DAVY_PASSWORD
     #[arg(long, value_name = "ADDRESS", env = "DAVY_EMAIL")]
     email: String,
+    /// Print JSON for programs instead of text for people
+    #[arg(long)]
+    json: bool,
 }
 
 pub(crate) fn login(arguments: &Arguments) -> Result<Answer> {
@@ -36,7 +39,11 @@ pub(crate) fn login(arguments: &Arguments) -> Result<Answer> {
         .with_context(|| format!("cannot make {}", file.display()))?;
     out.write_all(&serde_json::to_vec(client.session())?)
         .with_context(|| format!("cannot write {}", file.display()))?;
-    println!("signed in as {name}; `davyctl logout` ends it");
+    if arguments.json {
+        println!("{}", serde_json::json!({"signed-in": name, "server": arguments.server}));
+    } else {
+        println!("signed in as {name}; `davyctl logout` ends it");
+    }
     Ok(Answer::Yes)
 }
 

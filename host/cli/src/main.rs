@@ -11,13 +11,15 @@ mod remote;
 mod replay;
 mod rule;
 
+use anyhow::Context;
 use clap::{CommandFactory, Parser, Subcommand};
 use davy_rules::admission::run_child;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 const EXIT_CODES: &str = "Exit codes:
   0  done; the answer is yes
-  1  done; the answer is no: refused, altered, a fixture failed, a decision differs
+  1  done; the answer is no: refused (by the server too), altered, a fixture failed, a decision differs
   2  the command line is wrong
   3  could not be done: a file cannot be read, a crate does not compile";
 
@@ -50,8 +52,12 @@ enum Command {
         /// Which shell
         shell: clap_complete::Shell,
     },
-    /// Print the manual page (roff), such as `davyctl man | man -l -`
-    Man,
+    /// Print the manual (roff), such as `davyctl man | man -l -`, or write a page for each command
+    Man {
+        /// Where the pages go, such as `/usr/local/share/man/man1`
+        #[arg(long, value_name = "FOLDER")]
+        output: Option<PathBuf>,
+    },
 }
 
 fn main() -> ExitCode {
@@ -70,25 +76,41 @@ fn main() -> ExitCode {
             clap_complete::generate(shell, &mut Arguments::command(), "davyctl", &mut std::io::stdout());
             Ok(exit::Answer::Yes)
         }
-        Command::Man => manual(Arguments::command()),
+        Command::Man { output } => manual(Arguments::command(), output.as_deref()),
     };
     match done {
         Ok(answer) => answer.into(),
         Err(error) => {
             eprintln!("davyctl: {error:#}");
-            ExitCode::from(exit::COULD_NOT)
+            let Some(refused) = error.downcast_ref::<client::Refused>() else {
+                return ExitCode::from(exit::COULD_NOT);
+            };
+            // Whatever the command was: every one calls this option by this name.
+            if std::env::args_os().any(|argument| argument == "--json")
+                && let Ok(problem) = serde_json::to_string_pretty(&refused.problem)
+            {
+                println!("{problem}");
+            }
+            exit::Answer::No.into()
         }
     }
 }
 
-/// The manual: a page for the whole, with each command's own after it.
-fn manual(command: clap::Command) -> anyhow::Result<exit::Answer> {
-    let mut out = Vec::new();
-    clap_mangen::Man::new(command.clone()).render(&mut out)?;
-    for sub in command.get_subcommands().filter(|sub| !sub.is_hide_set()) {
-        let name = format!("davyctl {}", sub.get_name());
-        clap_mangen::Man::new(sub.clone().display_name(name)).render(&mut out)?;
+/// The manual: a page for the whole and for each command, as files, or one after the other.
+fn manual(mut command: clap::Command, output: Option<&Path>) -> anyhow::Result<exit::Answer> {
+    command.build();
+    if let Some(folder) = output {
+        std::fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
+        clap_mangen::generate_to(command, folder).with_context(|| format!("cannot write to {}", folder.display()))?;
+        return Ok(exit::Answer::Yes);
     }
+    let mut out = Vec::new();
+    pages(&command, &mut out)?;
     std::io::Write::write_all(&mut std::io::stdout(), &out)?;
     Ok(exit::Answer::Yes)
+}
+
+fn pages(command: &clap::Command, out: &mut Vec<u8>) -> std::io::Result<()> {
+    clap_mangen::Man::new(command.clone()).render(out)?;
+    command.get_subcommands().filter(|sub| !sub.is_hide_set()).try_for_each(|sub| pages(sub, out))
 }

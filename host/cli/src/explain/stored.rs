@@ -17,13 +17,20 @@ use std::path::Path;
 /// Components by the digest that was asked for.
 type Components = BTreeMap<String, Vec<u8>>;
 
-pub(super) fn run(alarm: AlarmId, server: &str, email: &str, export: Option<&Path>, json: bool) -> Result<Answer> {
-    let client = Client::sign_in(server, email)?;
-    let fetched = fetch(&client, alarm);
-    // Whatever came of it, no session stays behind.
-    let signed_out = client.sign_out();
-    let (decisions, components) = fetched?;
-    signed_out?;
+/// `at` is a server and who signs in there; without it the session of `davyctl login` is used.
+pub(super) fn run(alarm: AlarmId, at: Option<(&str, &str)>, export: Option<&Path>, json: bool) -> Result<Answer> {
+    let (decisions, components) = match at {
+        None => fetch(&Client::resume()?, alarm)?,
+        Some((server, email)) => {
+            let client = Client::sign_in(server, email)?;
+            let fetched = fetch(&client, alarm);
+            // Whatever came of it, no session stays behind.
+            let signed_out = client.sign_out();
+            let fetched = fetched?;
+            signed_out?;
+            fetched
+        }
+    };
     let engine = engine()?;
     let mut again = Vec::with_capacity(decisions.items.len());
     for item in &decisions.items {

@@ -16,11 +16,16 @@ use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand};
 use davy_api::{BackTestItem, BackTestRequest, RuleActRequest, RuleDetail, RuleVersion, RuleVersions};
 use davy_domain::release::Stage;
-use davy_domain::{ReleaseId, Span, Timestamp};
+use davy_domain::{BackTestId, ReleaseId, Span, Timestamp};
 use serde_json::Value;
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
+use time::format_description::well_known::Rfc3339;
+use time::macros::format_description;
+use time::{Date, OffsetDateTime};
 
 /// How often a server is asked how far it is.
 const ASK_EVERY: Duration = Duration::from_millis(300);
@@ -33,6 +38,29 @@ pub(crate) struct Which {
     /// Print JSON for programs instead of text for people
     #[arg(long)]
     json: bool,
+}
+
+/// Which part of the history.
+#[derive(Args)]
+pub(crate) struct Range {
+    /// How many days back
+    #[arg(long, default_value_t = 90, value_parser = clap::value_parser!(u32).range(1..=3650), conflicts_with = "from")]
+    days: u32,
+    /// From when on: a date (2026-03-01, which begins in UTC) or a time (2026-03-01T08:00:00+08:00)
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    from: Option<Timestamp>,
+    /// Until when, in the same forms [default: now]
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    to: Option<Timestamp>,
+}
+
+fn moment(text: &str) -> Result<Timestamp, String> {
+    let date =
+        || Date::parse(text, format_description!("[year]-[month]-[day]")).map(|date| date.midnight().assume_utc());
+    let at = OffsetDateTime::parse(text, &Rfc3339).or_else(|_| date());
+    let at =
+        at.map_err(|_| "expected a date such as 2026-03-01 or a time such as 2026-03-01T08:00:00+08:00".to_owned())?;
+    Ok(Timestamp::from_millis(at.unix_timestamp() * 1_000))
 }
 
 #[derive(Subcommand)]
@@ -76,12 +104,19 @@ pub(crate) enum Command {
     BackTest {
         #[command(flatten)]
         which: Which,
-        /// How many days back
-        #[arg(long, default_value_t = 90, value_parser = clap::value_parser!(u32).range(1..=3650))]
-        days: u32,
+        #[command(flatten)]
+        range: Range,
         /// Of how many of a thousand devices
         #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u16).range(1..=1000))]
         permille: u16,
+    },
+    /// Stop a back-test that is under way
+    CancelBackTest {
+        /// The back-test (bkt_…), as `davyctl rule status RELEASE --json` lists it
+        test: BackTestId,
+        /// Print JSON for programs instead of text for people
+        #[arg(long)]
+        json: bool,
     },
     /// Ask a version about live data; it acts on nothing
     Shadow(Which),
@@ -132,7 +167,16 @@ pub(crate) fn run(command: Command) -> Result<Answer> {
             let new: RuleVersion = client.post(&format!("/api/v1/rules/{}/settings", which.release), &settings)?;
             checked(&client, new.id, which.json)
         }
-        Command::BackTest { which, days, permille } => back_test(&client, &which, days, permille),
+        Command::BackTest { which, range, permille } => back_test(&client, &which, &range, permille),
+        Command::CancelBackTest { test, json } => {
+            let test = cancel(&client, test)?;
+            if json {
+                print_json(&test)?;
+            } else {
+                println!("{}: {}", test.id, test.state);
+            }
+            Ok(Answer::Yes)
+        }
         Command::Shadow(which) => act(&client, &which, "start-shadow", None),
         Command::Cohort { which, permille } => act(&client, &which, "start-cohort", Some(permille)),
         Command::Activate(which) => {
@@ -214,18 +258,30 @@ fn act(client: &Client, which: &Which, act: &str, permille: Option<u16>) -> Resu
     Ok(Answer::Yes)
 }
 
-fn back_test(client: &Client, which: &Which, days: u32, permille: u16) -> Result<Answer> {
+fn cancel(client: &Client, test: BackTestId) -> Result<BackTestItem> {
+    client.post(&format!("/api/v1/back-tests/{test}/cancel"), &serde_json::json!({}))
+}
+
+fn back_test(client: &Client, which: &Which, range: &Range, permille: u16) -> Result<Answer> {
     let now =
         SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).context("this machine's clock is before 1970")?;
-    let to = Timestamp::from_millis(i64::try_from(now.as_millis()).context("this machine's clock is far off")?);
-    let request =
-        BackTestRequest { from: Some(to - Span::from_days(days.into())), to: Some(to), permille: Some(permille) };
+    let now = Timestamp::from_millis(i64::try_from(now.as_millis()).context("this machine's clock is far off")?);
+    let to = range.to.unwrap_or(now);
+    let from = range.from.unwrap_or(to - Span::from_days(range.days.into()));
+    let request = BackTestRequest { from: Some(from), to: Some(to), permille: Some(permille) };
     let mut test: BackTestItem = client.post(&format!("/api/v1/rules/{}/back-tests", which.release), &request)?;
+    let interrupted = Arc::new(AtomicBool::new(false));
+    let asked = Arc::clone(&interrupted);
+    ctrlc::set_handler(move || asked.store(true, Ordering::Relaxed)).context("cannot attend to Ctrl-C")?;
     let terminal = std::io::stderr().is_terminal();
     while matches!(test.state.as_str(), "waiting" | "running") {
+        if interrupted.swap(false, Ordering::Relaxed) {
+            test = cancel(client, test.id)?;
+            continue;
+        }
         if terminal {
             let share = test.done.saturating_mul(100).checked_div(test.total).unwrap_or(0);
-            eprint!("\r\x1b[K{}: {} of {} uplinks, {share} %", test.state, test.done, test.total);
+            eprint!("\r\x1b[K{}: {} of {} uplinks, {share} %; Ctrl-C stops it", test.state, test.done, test.total);
             std::io::stderr().flush().context("the terminal has gone")?;
         }
         std::thread::sleep(ASK_EVERY);
@@ -234,12 +290,30 @@ fn back_test(client: &Client, which: &Which, days: u32, permille: u16) -> Result
     if terminal {
         eprint!("\r\x1b[K");
     }
+    if which.json {
+        print_json(&test)?;
+    }
     let report = test.report.clone().unwrap_or_default();
     match test.state.as_str() {
-        "done" if which.json => print_json(&test)?,
+        "done" if which.json => {}
         "done" => tell::report(&report),
         "failed" => bail!("the back-test failed: {}", test.reason.unwrap_or_default()),
         other => bail!("the back-test was {other}"),
     }
     Ok((report["blocking"] == 0).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_moment_is_a_date_or_a_time_with_its_offset() {
+        let day = moment("2026-03-01").unwrap();
+        assert_eq!(moment("2026-03-01T08:00:00+08:00"), Ok(day));
+        assert_eq!(moment("2026-03-01T00:00:00Z"), Ok(day));
+        for wrong in ["", "yesterday", "2026-13-01", "2026-03-01 08:00", "2026-03-01T08:00:00"] {
+            assert!(moment(wrong).is_err(), "{wrong}");
+        }
+    }
 }

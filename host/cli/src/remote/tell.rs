@@ -5,6 +5,8 @@ use davy_domain::Timestamp;
 use davy_domain::release::Stage;
 use serde_json::Value;
 use std::io::IsTerminal;
+use time::OffsetDateTime;
+use time::macros::format_description;
 
 /// A text in a colour (an SGR code), on a terminal that wants colours.
 fn coloured(text: &str, colour: u8) -> String {
@@ -18,19 +20,11 @@ const YELLOW: u8 = 33;
 
 /// A time as `2026-11-23 14:05:00 UTC`.
 fn time(at: Timestamp) -> String {
-    let seconds = at.as_millis().div_euclid(1_000);
-    let (days, rest) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
-    // The civil date of a count of days (proleptic Gregorian, eras of 400 years).
-    let shifted = days + 719_468;
-    let era = shifted.div_euclid(146_097);
-    let day_of_era = shifted.rem_euclid(146_097);
-    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month + 2) / 5 + 1;
-    let month = if month < 10 { month + 3 } else { month - 9 };
-    let year = year_of_era + era * 400 + i64::from(month <= 2);
-    format!("{year}-{month:02}-{day:02} {:02}:{:02}:{:02} UTC", rest / 3_600, rest / 60 % 60, rest % 60)
+    let format = format_description!("[year]-[month]-[day] [hour]:[minute]:[second] UTC");
+    OffsetDateTime::from_unix_timestamp(at.as_millis().div_euclid(1_000))
+        .ok()
+        .and_then(|at| at.format(format).ok())
+        .unwrap_or_else(|| format!("{} ms since 1970", at.as_millis()))
 }
 
 /// The stage in words.

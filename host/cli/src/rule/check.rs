@@ -151,8 +151,6 @@ pub(super) fn refused(file: &Path, refusal: &Refusal, as_json: bool) {
     println!("{}: refused", file.display());
     println!("  stage   {}", refusal.stage);
     println!("  reason  {}", refusal.reason);
-    if let Some(place) = &refusal.place {
-        println!("  place   {place}");
-    }
+    println!("  place   {}", refusal.place);
     println!("  to do   {}", refusal.remedy);
 }

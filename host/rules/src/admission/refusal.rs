@@ -1,6 +1,6 @@
 //! Where a component was refused, why, and what to do.
 //!
-//! Every refusal of every stage is one of these; none may be without a remedy.
+//! Every refusal of every stage is one of these; none may be without a place and a remedy.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -44,6 +44,21 @@ impl Stage {
     ];
 }
 
+impl Stage {
+    /// What it looks at: the place of what cannot be said more closely.
+    const fn part(self) -> &'static str {
+        match self {
+            Self::Size | Self::Structure | Self::Validation => "the whole file",
+            Self::World => "its interfaces",
+            Self::Compile => "its code",
+            Self::Describe => "what `describe` returns",
+            Self::Schema => "its settings schema",
+            Self::Cases => "its cases",
+            Self::Conformance => "its decisions",
+        }
+    }
+}
+
 impl fmt::Display for Stage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -62,25 +77,25 @@ impl fmt::Display for Stage {
 
 /// Why a component was refused, and what its author can do.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
-#[error("refused at {stage}{}: {reason}. {remedy}", .place.as_ref().map(|place| format!(" ({place})")).unwrap_or_default())]
+#[error("refused at {stage} ({place}): {reason}. {remedy}")]
 pub struct Refusal {
     /// How far it came.
     pub stage: Stage,
     /// What was expected and what was found.
     pub reason: String,
-    /// Where in the component or its schema.
-    pub place: Option<String>,
+    /// Where in the component or its schema, as closely as is known.
+    pub place: String,
     /// What to do.
     pub remedy: String,
 }
 
 impl Refusal {
     pub(crate) fn new(stage: Stage, reason: impl Into<String>, remedy: impl Into<String>) -> Self {
-        Self { stage, reason: reason.into(), place: None, remedy: remedy.into() }
+        Self { stage, reason: reason.into(), place: stage.part().to_owned(), remedy: remedy.into() }
     }
 
     pub(crate) fn at(mut self, place: impl Into<String>) -> Self {
-        self.place = Some(place.into());
+        self.place = place.into();
         self
     }
 }

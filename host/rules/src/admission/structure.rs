@@ -5,11 +5,18 @@ use super::{Refusal, Stage};
 use crate::config::{Caps, EngineConfig, MAX_CORE_INSTANCES, MAX_MEMORIES, MAX_TABLES, Tier};
 use wasmparser::{Encoding, FunctionBody, Operator, Parser, Payload, Validator, WasmFeatures};
 
-const SIMPLIFY: &str = "Split the function, or build with `davyctl rule build`, which optimises for size";
+const SPLIT: &str = "Split the function, or build with `davyctl rule build`, which optimises for size";
+const SHRINK: &str = "Leave out what the rule does not need, or build with `davyctl rule build`, which optimises for size and strips names";
+const FEWER_PARTS: &str = "Leave out what the rule does not need: a component of `davyctl rule build` has one rule module and a few dozen interface items";
+const LESS_MEMORY: &str =
+    "Make what the rule keeps at hand smaller: its memory and tables must fit the limits that `wit/` publishes";
+const STRIP: &str = "Strip debug information and names, as `davyctl rule build` does, and leave data out of the rule";
 const NOT_OURS: &str = "A rule is a WebAssembly component: make one with `davyctl rule build`";
 
 struct Counts {
     caps: Caps,
+    /// Where the section begins that is being read.
+    at: u64,
     modules: u32,
     functions: u32,
     types: u32,
@@ -32,6 +39,9 @@ pub(super) fn check(bytes: &[u8], config: &EngineConfig, tier: Tier) -> Result<(
     let mut counts = Counts::within(tier.caps());
     for payload in Parser::new(0).parse_all(bytes) {
         let payload = payload.map_err(|error| malformed(&error))?;
+        if let Some((_, range)) = payload.as_section() {
+            counts.at = range.start;
+        }
         counts.payload(payload, config)?;
     }
     Ok(())
@@ -69,18 +79,11 @@ fn malformed(error: &wasmparser::BinaryReaderError) -> Refusal {
         .at(format!("byte {}", error.offset()))
 }
 
-fn too_many(what: &str, most: u64, got: u64) -> Refusal {
-    Refusal::new(Stage::Structure, format!("expected at most {most} {what}, got {got}"), SIMPLIFY)
-}
-
-fn cap(what: &str, most: u32, got: u32) -> Result<(), Refusal> {
-    if got <= most { Ok(()) } else { Err(too_many(what, u64::from(most), u64::from(got))) }
-}
-
 impl Counts {
     fn within(caps: Caps) -> Self {
         Self {
             caps,
+            at: 0,
             modules: 0,
             functions: 0,
             types: 0,
@@ -97,15 +100,25 @@ impl Counts {
         }
     }
 
+    fn too_many(&self, what: &str, most: u64, got: u64, remedy: &str) -> Refusal {
+        let reason = format!("expected at most {most} {what}, got {got}");
+        Refusal::new(Stage::Structure, reason, remedy).at(format!("the section at byte {}", self.at))
+    }
+
+    fn cap(&self, what: &str, most: u32, got: u32, remedy: &str) -> Result<(), Refusal> {
+        if got <= most { Ok(()) } else { Err(self.too_many(what, u64::from(most), u64::from(got), remedy)) }
+    }
+
     fn payload(&mut self, payload: Payload<'_>, config: &EngineConfig) -> Result<(), Refusal> {
         match payload {
             Payload::Version { encoding: Encoding::Component, .. } => {
                 self.nesting += 1;
                 if self.nesting > self.caps.nesting {
-                    return Err(too_many(
+                    return Err(self.too_many(
                         "components within each other",
                         self.caps.nesting as u64,
                         self.nesting as u64,
+                        FEWER_PARTS,
                     ));
                 }
             }
@@ -113,12 +126,12 @@ impl Counts {
                 self.nesting += 1;
                 self.modules += 1;
                 self.function_in_module = 0;
-                cap("core modules", MAX_CORE_INSTANCES, self.modules)?;
+                self.cap("core modules", MAX_CORE_INSTANCES, self.modules, FEWER_PARTS)?;
             }
             Payload::End(_) => self.nesting = self.nesting.saturating_sub(1),
             Payload::TypeSection(section) => {
                 self.types = self.types.saturating_add(section.count());
-                cap("core types", self.caps.types, self.types)?;
+                self.cap("core types", self.caps.types, self.types, SHRINK)?;
                 for ty in section.into_iter_err_on_gc_types() {
                     let ty = ty.map_err(|error| malformed(&error))?;
                     self.parameters = self.parameters.max(ty.params().len() as u64);
@@ -126,10 +139,15 @@ impl Counts {
             }
             Payload::CustomSection(section) => {
                 self.custom += 1;
-                cap("custom sections", self.caps.custom_sections, self.custom)?;
+                self.cap("custom sections", self.caps.custom_sections, self.custom, STRIP)?;
                 self.custom_bytes += section.data().len() as u64;
                 if self.custom_bytes > self.caps.custom_bytes {
-                    return Err(too_many("bytes in custom sections", self.caps.custom_bytes, self.custom_bytes));
+                    return Err(self.too_many(
+                        "bytes in custom sections",
+                        self.caps.custom_bytes,
+                        self.custom_bytes,
+                        STRIP,
+                    ));
                 }
             }
             Payload::ImportSection(section) => self.count_items(section.count())?,
@@ -143,12 +161,12 @@ impl Counts {
             Payload::ComponentInstanceSection(section) => self.count_items(section.count())?,
             Payload::ComponentCanonicalSection(section) => self.count_items(section.count())?,
             Payload::InstanceSection(section) => {
-                cap("core instances", MAX_CORE_INSTANCES, section.count())?;
+                self.cap("core instances", MAX_CORE_INSTANCES, section.count(), FEWER_PARTS)?;
                 self.count_items(section.count())?;
             }
             Payload::FunctionSection(section) => {
                 self.functions = self.functions.saturating_add(section.count());
-                cap("functions", self.caps.functions, self.functions)?;
+                self.cap("functions", self.caps.functions, self.functions, SHRINK)?;
             }
             Payload::MemorySection(section) => {
                 for memory in section {
@@ -156,20 +174,30 @@ impl Counts {
                     self.memories += 1;
                     let bytes = memory.initial.saturating_mul(1 << memory.page_size_log2.unwrap_or(16).min(16));
                     if bytes > config.max_memory as u64 {
-                        return Err(too_many("bytes of memory at the start", config.max_memory as u64, bytes));
+                        return Err(self.too_many(
+                            "bytes of memory at the start",
+                            config.max_memory as u64,
+                            bytes,
+                            LESS_MEMORY,
+                        ));
                     }
                 }
-                cap("memories", MAX_MEMORIES, self.memories)?;
+                self.cap("memories", MAX_MEMORIES, self.memories, LESS_MEMORY)?;
             }
             Payload::TableSection(section) => {
                 for table in section {
                     let table = table.map_err(|error| malformed(&error))?;
                     self.tables += 1;
                     if table.ty.initial > config.max_table_elements as u64 {
-                        return Err(too_many("table elements", config.max_table_elements as u64, table.ty.initial));
+                        return Err(self.too_many(
+                            "table elements",
+                            config.max_table_elements as u64,
+                            table.ty.initial,
+                            LESS_MEMORY,
+                        ));
                     }
                 }
-                cap("tables", MAX_TABLES, self.tables)?;
+                self.cap("tables", MAX_TABLES, self.tables, LESS_MEMORY)?;
             }
             Payload::CodeSectionEntry(body) => {
                 let place =
@@ -187,24 +215,24 @@ impl Counts {
 
     fn count_items(&mut self, count: u32) -> Result<(), Refusal> {
         self.items = self.items.saturating_add(count);
-        cap("imports, exports, types and aliases", self.caps.items, self.items)
+        self.cap("imports, exports, types and aliases", self.caps.items, self.items, FEWER_PARTS)
     }
 
     fn body(&mut self, body: &FunctionBody<'_>) -> Result<(), Refusal> {
         let size = body.range().end.saturating_sub(body.range().start);
         if size > self.caps.body {
-            return Err(too_many("bytes in a function", self.caps.body, size));
+            return Err(self.too_many("bytes in a function", self.caps.body, size, SPLIT));
         }
         self.code += size;
         if self.code > self.caps.code {
-            return Err(too_many("bytes of code", self.caps.code, self.code));
+            return Err(self.too_many("bytes of code", self.caps.code, self.code, SHRINK));
         }
         let mut locals = self.parameters;
         for group in body.get_locals_reader().map_err(|error| malformed(&error))? {
             let (count, _) = group.map_err(|error| malformed(&error))?;
             locals += u64::from(count);
             if locals > self.caps.locals {
-                return Err(too_many("parameters and locals in a function", self.caps.locals, locals));
+                return Err(self.too_many("parameters and locals in a function", self.caps.locals, locals, SPLIT));
             }
         }
         // For each open block, whether it is a loop.
@@ -226,13 +254,23 @@ impl Counts {
                 _ => {}
             }
             if open.len() > self.caps.block_depth {
-                return Err(too_many("nested blocks in a function", self.caps.block_depth as u64, open.len() as u64));
+                return Err(self.too_many(
+                    "nested blocks in a function",
+                    self.caps.block_depth as u64,
+                    open.len() as u64,
+                    SPLIT,
+                ));
             }
             if loops > self.caps.loop_depth {
-                return Err(too_many("nested loops in a function", self.caps.loop_depth as u64, loops as u64));
+                return Err(self.too_many(
+                    "nested loops in a function",
+                    self.caps.loop_depth as u64,
+                    loops as u64,
+                    SPLIT,
+                ));
             }
             if self.joins > self.caps.joins {
-                return Err(too_many("locals times branches", self.caps.joins, self.joins));
+                return Err(self.too_many("locals times branches", self.caps.joins, self.joins, SPLIT));
             }
         }
         Ok(())

@@ -68,13 +68,14 @@ pub(super) fn refuse_imports(offenders: &[String]) -> Refusal {
         format!("expected no imports, got {}: {}{more}", offenders.len(), offenders[..listed].join(", ")),
         remedy,
     )
+    .at("its imports")
 }
 
 /// Which world's interface it exports, that and nothing else, with all of its functions.
 fn exports(resolve: &Resolve, world: WorldId) -> Result<WorldKind, Refusal> {
     let exports = &resolve.worlds[world].exports;
     let names: Vec<String> = exports.keys().map(|key: &WorldKey| resolve.name_world_key(key)).collect();
-    let refuse = |reason: String| Err(Refusal::new(Stage::World, reason, REBUILD));
+    let refuse = |reason: String| Err(Refusal::new(Stage::World, reason, REBUILD).at("its exports"));
     let is_of = |kind: &&WorldKind| names.iter().any(|name| name == kind.interface());
     let Some(kind) = WorldKind::ALL.iter().find(is_of).copied() else {
         return refuse(format!("expected it to export {}, got {}", expected(&names), shown(&names)));

@@ -301,7 +301,7 @@ impl From<AdmissionError> for NotLetIn {
     fn from(error: AdmissionError) -> Self {
         match error {
             AdmissionError::Refused(Refusal { stage, reason, place, remedy }) => {
-                Self { stage: stage.to_string(), reason, place, remedy }
+                Self { stage: stage.to_string(), reason, place: Some(place), remedy }
             }
             error @ AdmissionError::Machine { .. } => Self::broken(&error),
         }
