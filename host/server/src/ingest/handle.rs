@@ -2,6 +2,7 @@
 
 use super::commit::{Committer, DatabaseHealth};
 use super::recover::{self, RecoveredShard, Surroundings};
+use super::reserve::Reserve;
 use super::route::{Routes, ShardIndex};
 use super::shard::{Operation, Shard, ShardInput, ShardParts};
 use super::socket::{self, Datagrams, Receiver as DatagramReceiver};
@@ -48,7 +49,7 @@ pub struct Ingest {
     failed: CancellationToken,
     threads: Mutex<Vec<JoinHandle<()>>>,
     tasks: Mutex<Vec<tokio::task::JoinHandle<()>>>,
-    compacting: CancellationToken,
+    stopping: CancellationToken,
     registry: Arc<Registry>,
 }
 
@@ -90,6 +91,7 @@ impl Ingest {
         let database = Arc::new(DatabaseHealth::default());
         let receiving = Arc::new(AtomicBool::new(true));
         let (committer, work) = mpsc::channel(COMMIT_QUEUE);
+        let (reserve, wanted) = mpsc::unbounded_channel();
         let mut this = Self {
             local,
             shards: Vec::new(),
@@ -99,7 +101,7 @@ impl Ingest {
             failed: CancellationToken::new(),
             threads: Mutex::default(),
             tasks: Mutex::default(),
-            compacting: CancellationToken::new(),
+            stopping: CancellationToken::new(),
             registry: Arc::new(registry),
         };
         let mut datagrams = Vec::new();
@@ -118,6 +120,7 @@ impl Ingest {
                 state: Arc::clone(&state),
                 ids: IdSource::new(index as u8, highest),
                 committer: committer.clone(),
+                reserve: reserve.clone(),
                 database: Arc::clone(&database),
                 live: live.clone(),
                 clock: Arc::clone(&clock),
@@ -140,6 +143,14 @@ impl Ingest {
             committer.run().await;
             drop(vital);
         }));
+        let reserve = Reserve {
+            store: store.clone(),
+            wanted,
+            shards: this.shards.iter().map(|shard| shard.inputs.clone()).collect(),
+            clock: Arc::clone(&clock),
+            stop: this.stopping.clone(),
+        };
+        this.tasks.lock().push(tokio::spawn(reserve.run()));
         let routes = Routes::new(contexts);
         this.spawn("receive".to_owned(), move || receive(&socket, routes, &datagrams, &receiving))?;
         let compaction = compact(
@@ -147,7 +158,7 @@ impl Ingest {
             this.shards.iter().map(|shard| shard.inputs.clone()).collect(),
             config.compact_every,
             CompactOptions { slices: 64, keep: config.compact_after, ..CompactOptions::default() },
-            this.compacting.clone(),
+            this.stopping.clone(),
             clock,
         );
         this.tasks.lock().push(tokio::spawn(compaction));
@@ -225,7 +236,7 @@ impl Operate for Ingest {
     fn shutdown(&self) -> Answer<'_, ()> {
         Box::pin(async move {
             self.receiving.store(false, Ordering::Relaxed);
-            self.compacting.cancel();
+            self.stopping.cancel();
             for shard in &self.shards {
                 // A shard that has ended already has nothing left to hand over.
                 let _ = shard.inputs.send(ShardInput::Stop);

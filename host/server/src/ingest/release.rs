@@ -40,7 +40,9 @@ impl Shard {
                 ..Response::new(Code::SERVICE_UNAVAILABLE).with_max_age(RETRY_AFTER)
             },
         };
-        if self.respond(reply.exchange, response) {
+        // What is durable and reported something is in the journal, with its sequence number; a question leaves no record.
+        let recorded = durable && !reply.read && reply.sequence.is_some();
+        if self.respond(reply.exchange, response, recorded) {
             self.sent(reply.device, commands, Transport::Sent, state);
         }
     }
@@ -93,9 +95,15 @@ impl Shard {
         }
     }
 
-    /// Responds; returns whether the exchange was still open.
-    pub(super) fn respond(&mut self, exchange: ExchangeId, response: Response) -> bool {
-        match self.endpoint.respond(self.clock.instant(), exchange, response) {
+    /// Responds, `recorded` when the request's sequence number is durable; returns whether the exchange was still open.
+    pub(super) fn respond(&mut self, exchange: ExchangeId, response: Response, recorded: bool) -> bool {
+        let now = self.clock.instant();
+        let answered = if recorded {
+            self.endpoint.respond_recorded(now, exchange, response)
+        } else {
+            self.endpoint.respond(now, exchange, response)
+        };
+        match answered {
             Ok(()) => true,
             // Answered already while the database was away, or the device has given up.
             Err(EndpointError::UnknownExchange) => false,

@@ -23,6 +23,7 @@ use metrics::{Counter, counter};
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::net::UdpSocket;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
@@ -52,6 +53,8 @@ pub enum ShardInput {
     Operate(Operation),
     /// Readings that arrived before this are in chunks now.
     Compacted(Timestamp),
+    /// Sequence numbers of ours for the devices whose own run low.
+    Sequences(Range<u64>),
     /// Hand over what is left and end once it is durable.
     Stop,
 }
@@ -89,6 +92,9 @@ pub struct Shard {
     pub(super) endpoint: Endpoint,
     /// By [`ContextId`].
     contexts: Vec<Option<DeviceSlot>>,
+    /// Whose sequence numbers of ours run low.
+    low: Vec<ContextId>,
+    reserve: mpsc::UnboundedSender<ShardIndex>,
     pub(super) observers: HashMap<DeviceId, ObservationId>,
     pub(super) notified: HashMap<(ObservationId, NotificationId), (DeviceId, Vec<CommandId>)>,
     state: Arc<Mutex<ShardState>>,
@@ -134,6 +140,8 @@ pub struct ShardParts {
     pub ids: IdSource,
     /// The committer's end.
     pub committer: mpsc::Sender<Work>,
+    /// Takes further sequence numbers.
+    pub reserve: mpsc::UnboundedSender<ShardIndex>,
     /// How well the database answers.
     pub database: Arc<DatabaseHealth>,
     /// For devices that somebody watches.
@@ -156,6 +164,8 @@ impl Shard {
             socket: parts.socket,
             endpoint: parts.endpoint,
             contexts,
+            low: Vec::new(),
+            reserve: parts.reserve,
             observers: HashMap::new(),
             notified: HashMap::new(),
             state: parts.state,
@@ -252,6 +262,13 @@ impl Shard {
             }
             ShardInput::Operate(operation) => self.operate(operation, state),
             ShardInput::Compacted(before) => state.forget_readings(before),
+            ShardInput::Sequences(range) => {
+                for id in std::mem::take(&mut self.low) {
+                    if let Some(context) = self.endpoint.context_mut(id) {
+                        context.set_sender_range(range.clone());
+                    }
+                }
+            }
             ShardInput::Stop => return true,
         }
         false
@@ -306,6 +323,11 @@ impl Shard {
                 Event::NotificationFailed { observation, notification, reason } => {
                     tracing::debug!(%reason, "a notification was not delivered");
                     self.notified(state, observation, notification, Transport::TimedOut);
+                }
+                Event::SequencesLow { context } => {
+                    self.low.push(context);
+                    // Nobody takes it only when the server stops.
+                    let _ = self.reserve.send(self.index);
                 }
                 // The platform asks nothing of devices: it has no requests that could be answered.
                 Event::Response { .. } | Event::RequestFailed { reason: Failure::TimedOut | Failure::Reset, .. } => {}
