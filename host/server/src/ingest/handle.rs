@@ -20,7 +20,7 @@ use davy_domain::{AlarmId, DeviceId, IdSource, InterlockId, Quantity, Reading, T
 use davy_store::{CompactOptions, Store};
 use metrics::counter;
 use parking_lot::Mutex;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -42,7 +42,7 @@ pub struct Ingest {
     /// Where CoAP is listened for.
     local: SocketAddr,
     shards: Vec<ShardLink>,
-    shard_of: HashMap<InterlockId, ShardIndex>,
+    shard_of: Arc<HashMap<InterlockId, ShardIndex>>,
     state_of: HashMap<DeviceId, ShardIndex>,
     receiving: Arc<AtomicBool>,
     /// Cancelled when a thread or task that must never end has ended.
@@ -95,7 +95,7 @@ impl Ingest {
         let mut this = Self {
             local,
             shards: Vec::new(),
-            shard_of: HashMap::new(),
+            shard_of: Arc::default(),
             state_of: HashMap::new(),
             receiving: Arc::clone(&receiving),
             failed: CancellationToken::new(),
@@ -105,9 +105,10 @@ impl Ingest {
             registry: Arc::new(registry),
         };
         let mut datagrams = Vec::new();
+        let mut shard_of = HashMap::new();
         for (index, RecoveredShard { state, contexts, endpoint }) in recovered.into_iter().enumerate() {
             let index = index as ShardIndex;
-            this.shard_of.extend(state.interlocks().map(|id| (id, index)));
+            shard_of.extend(state.interlocks().map(|id| (id, index)));
             this.state_of.extend(state.devices().map(|id| (id, index)));
             let state = Arc::new(Mutex::new(state));
             let (inputs, orders) = crossbeam_channel::unbounded();
@@ -130,13 +131,16 @@ impl Ingest {
             datagrams.push(to_shard);
         }
         drop(committer);
+        this.shard_of = Arc::new(shard_of);
         let committer = Committer {
             store: store.clone(),
             work,
             shards: this.shards.iter().map(|shard| shard.inputs.clone()).collect(),
             live,
             database,
-            late: std::collections::VecDeque::new(),
+            shard_of: Arc::clone(&this.shard_of),
+            late: VecDeque::new(),
+            refused: HashSet::new(),
         };
         let vital = this.vital("the committer");
         this.tasks.lock().push(tokio::spawn(async move {

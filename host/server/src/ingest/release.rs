@@ -132,13 +132,22 @@ impl Shard {
         }
     }
 
-    /// Hands what has been decided to the committer, if it has room; otherwise it stays and grows until it has.
-    pub(super) fn hand_over(&mut self, stopping: bool, state: &mut ShardState) {
-        // Should the process die before the commit, the leak is reported again, for it was not acknowledged, and its valve is
-        // ordered to close again under a higher counter: an order that has been obeyed already does no harm.
+    /// Sends the closes of leaks, ahead of the commit and of whatever else this thread has before it. Costs nothing when there is none.
+    ///
+    /// Should the process die before the commit, the leak is reported again, for it was not acknowledged, and its valve is ordered to
+    /// close again under a higher counter: an order that has been obeyed already does no harm.
+    pub(super) fn hurry(&mut self, state: &mut ShardState, sender: &mut Sender) {
+        if self.closes.is_empty() {
+            return;
+        }
         for close in std::mem::take(&mut self.closes) {
             self.notify(close, state);
         }
+        self.transmit(sender);
+    }
+
+    /// Hands what has been decided to the committer, if it has room; otherwise it stays and grows until it has.
+    pub(super) fn hand_over(&mut self, stopping: bool, state: &mut ShardState) {
         if stopping || !self.database.is_away() {
             for (_, (interlock, row)) in std::mem::take(&mut self.memories) {
                 self.work.push(interlock, row);

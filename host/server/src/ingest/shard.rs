@@ -7,7 +7,7 @@ use super::commit::DatabaseHealth;
 use super::protocol::ProtocolCounters;
 use super::route::ShardIndex;
 use super::socket::{Datagrams, Sender as DatagramSender};
-use super::state::{DeviceSlot, ShardState};
+use super::state::{DeviceSlot, ShardState, Stored};
 use super::work::{Delivery, Release, Work};
 use crate::clock::SharedClock;
 use crate::live::LiveBus;
@@ -16,12 +16,12 @@ use crossbeam_channel::Receiver;
 use davy_coap::{ContextId, Endpoint, Event, Failure, NotificationId, ObservationId, Transmit};
 use davy_domain::alarm::{Alarm, AlarmEvent};
 use davy_domain::command::{Cause, Command};
-use davy_domain::interlock::{Effects, Input, Transport};
+use davy_domain::interlock::{Effects, Input, MOST_LEAD, Transport};
 use davy_domain::{AlarmId, CommandId, DeviceId, IdSource, InterlockId, Timestamp};
 use davy_store::JournalRow;
 use metrics::{Counter, counter};
 use parking_lot::Mutex;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::UdpSocket;
 use std::ops::Range;
 use std::sync::Arc;
@@ -49,6 +49,8 @@ pub enum ShardInput {
     Durable(Release),
     /// From the committer: the database does not answer; these commands must go out all the same.
     Undurable(Release),
+    /// From the committer: the database refused what this interlock decided; it stands as the database has it.
+    Revert(InterlockId, Box<Stored>),
     /// From a person.
     Operate(Operation),
     /// Readings that arrived before this are in chunks now.
@@ -115,6 +117,8 @@ pub struct Shard {
     pub(super) counters: Counters,
     protocol: ProtocolCounters,
     counted_at: Instant,
+    /// What the clock said last.
+    told: Timestamp,
 }
 
 pub(super) struct Counters {
@@ -159,6 +163,7 @@ impl Shard {
             contexts[id.0 as usize] = Some(slot);
         }
         let counted_at = parts.clock.instant();
+        let told = parts.clock.now();
         Self {
             index: parts.index,
             socket: parts.socket,
@@ -188,6 +193,7 @@ impl Shard {
             },
             protocol: ProtocolCounters::default(),
             counted_at,
+            told,
         }
     }
 
@@ -208,7 +214,7 @@ impl Shard {
                     Err(_) => return,
                 },
                 recv(from_socket) -> batch => match batch {
-                    Ok(batch) => self.take_datagrams(&batch, &mut state.lock()),
+                    Ok(batch) => self.take_datagrams(&batch, &mut state.lock(), &mut sender),
                     Err(_) => connected = false,
                 },
                 default(patience) => {}
@@ -216,15 +222,15 @@ impl Shard {
             let mut locked = state.lock();
             for order in first.into_iter().chain(orders.try_iter()) {
                 stopping |= self.take(order, &mut locked);
+                self.hurry(&mut locked, &mut sender);
             }
-            // A commit's worth at most before what has been decided is handed over; a close waits for none of it.
-            while self.closes.is_empty()
-                && self.work.rows.len() < ENOUGH_ROWS
+            // A commit's worth at most before what has been decided is handed over.
+            while self.work.rows.len() < ENOUGH_ROWS
                 && let Ok(batch) = datagrams.try_recv()
             {
-                self.take_datagrams(&batch, &mut locked);
+                self.take_datagrams(&batch, &mut locked, &mut sender);
             }
-            self.elapse(&mut locked);
+            self.elapse(&mut locked, &mut sender);
             self.hand_over(stopping, &mut locked);
             drop(locked);
             self.count();
@@ -260,6 +266,13 @@ impl Shard {
                 self.waiting = self.waiting.saturating_sub(release.replies.len());
                 self.release(release, false, state);
             }
+            ShardInput::Revert(interlock, stored) => {
+                let withheld = self.work.withhold(&HashSet::from([interlock]));
+                self.memories.retain(|_, (of, _)| *of != interlock);
+                state.revert(interlock, *stored, self.clock.now());
+                self.work.reverted.push(interlock);
+                self.release(withheld, false, state);
+            }
             ShardInput::Operate(operation) => self.operate(operation, state),
             ShardInput::Compacted(before) => state.forget_readings(before),
             ShardInput::Sequences(range) => {
@@ -274,25 +287,39 @@ impl Shard {
         false
     }
 
-    fn take_datagrams(&mut self, datagrams: &Datagrams, state: &mut ShardState) {
+    fn take_datagrams(&mut self, datagrams: &Datagrams, state: &mut ShardState, sender: &mut DatagramSender) {
         let now = self.clock.instant();
         for (peer, datagram) in datagrams.iter() {
             self.endpoint.handle_datagram(now, peer, datagram);
             self.drain_events(state);
+            self.hurry(state, sender);
         }
     }
 
     /// Lets time pass, in the protocol and in the fold.
-    fn elapse(&mut self, state: &mut ShardState) {
+    fn elapse(&mut self, state: &mut ShardState, sender: &mut DatagramSender) {
         let instant = self.clock.instant();
         if self.endpoint.poll_timeout().is_some_and(|at| at <= instant) {
             self.endpoint.handle_timeout(instant);
             self.drain_events(state);
         }
         let now = self.clock.now();
+        if self.told.since(now) > MOST_LEAD {
+            tracing::warn!(
+                ms = self.told.since(now).as_millis(),
+                "the system's clock has stepped back; what was set by it is moved back"
+            );
+            for interlock in state.step_back() {
+                self.step(state, interlock, None, Input::Due, now);
+                self.hurry(state, sender);
+            }
+        }
+        self.told = now;
         while let Some(interlock) = state.pop_due(now) {
             self.step(state, interlock, None, Input::Due, now);
+            self.hurry(state, sender);
         }
+        self.hurry(state, sender);
     }
 
     fn drain_events(&mut self, state: &mut ShardState) {
@@ -349,3 +376,6 @@ impl Shard {
         self.contexts.get(context?.0 as usize).copied().flatten()
     }
 }
+
+#[cfg(test)]
+mod promptness;
