@@ -7,7 +7,7 @@ use super::route::{Routes, ShardIndex};
 use super::shard::{Operation, Shard, ShardInput, ShardParts};
 use super::socket::{self, Datagrams, Receiver as DatagramReceiver};
 use super::state::ShardState;
-use super::tenants;
+use super::tenants::{self, FloorWatch};
 use super::{IngestConfig, IngestError, IngestParts};
 use crate::operate::{Answer, DeviceView, Operate, OperateError};
 use crate::rules::running::{Registry, Sandbox};
@@ -33,6 +33,8 @@ use tokio_util::sync::CancellationToken;
 const COMMIT_QUEUE: usize = 256;
 /// How many batches of datagrams may wait for one shard; past it the socket's own buffer fills.
 const SHARD_QUEUE: usize = 256;
+/// How often it is looked whether the statutory floor still judges.
+const WATCH_FLOOR_EVERY: Duration = Duration::from_mins(1);
 
 /// How many datagrams are held for a shard that does not keep up.
 const MOST_HELD: usize = 16_384;
@@ -70,7 +72,7 @@ impl Ingest {
         let boot = store.next_boot(now).await?;
         let floor = statutory_floor(&store).await?;
         let tenants = store.tenants().await?;
-        let worlds = tenants::worlds(&floor, &tenants)?;
+        let worlds = tenants::worlds(&floor, &tenants, now)?;
         let sandbox = Sandbox { engine, compiled, admission };
         let registry =
             Registry::load(store.clone(), sandbox, config.wake_conditions, Arc::clone(&clock), worlds).await?;
@@ -155,6 +157,8 @@ impl Ingest {
             stop: this.stopping.clone(),
         };
         this.tasks.lock().push(tokio::spawn(reserve.run()));
+        let watch = FloorWatch::new(this.registry.worlds().clone());
+        this.tasks.lock().push(tokio::spawn(watch_floor(watch, this.stopping.clone(), Arc::clone(&clock))));
         let routes = Routes::new(contexts);
         this.spawn("receive".to_owned(), move || receive(&socket, routes, &datagrams, &receiving))?;
         let compaction = compact(
@@ -319,6 +323,17 @@ fn receive(socket: &UdpSocket, mut routes: Routes, shards: &[Sender<Datagrams>],
             if dropped > 0 {
                 counter!("davy_datagrams_dropped_total").increment(dropped as u64);
             }
+        }
+    }
+}
+
+/// Looks after the statutory floor.
+async fn watch_floor(mut watch: FloorWatch, stop: CancellationToken, clock: crate::clock::SharedClock) {
+    loop {
+        watch.look(clock.now());
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(WATCH_FLOOR_EVERY) => {}
         }
     }
 }
