@@ -45,6 +45,8 @@ pub(crate) async fn sqlite() -> Fixture {
 pub(crate) async fn postgres(test: &str) -> Option<Fixture> {
     static NUMBER: AtomicU32 = AtomicU32::new(0);
     let Ok(url) = std::env::var("DAVY_TEST_POSTGRES_URL") else {
+        let required = std::env::var_os("DAVY_TEST_REQUIRE_POSTGRES").is_some();
+        assert!(!required, "DAVY_TEST_REQUIRE_POSTGRES asks for PostgreSQL: set DAVY_TEST_POSTGRES_URL too");
         eprintln!("SKIPPED on PostgreSQL: {test} (DAVY_TEST_POSTGRES_URL is not set)");
         return None;
     };
