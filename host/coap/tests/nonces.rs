@@ -69,7 +69,7 @@ fn no_nonce_seals_two_messages_over_restarts_replays_and_answers_without_a_recor
             number += 1;
             for _ in 0..40 {
                 now += Duration::from_millis(400);
-                let fresh = dice.next_u64() % 3 > 0 || captured.is_empty();
+                let fresh = !dice.next_u64().is_multiple_of(3) || captured.is_empty();
                 let sequence = if fresh {
                     let request = match dice.next_u64() % 3 {
                         0 => Request::observe("c"),
@@ -94,14 +94,14 @@ fn no_nonce_seals_two_messages_over_restarts_replays_and_answers_without_a_recor
                         Event::Request { exchange, sequence, .. } => {
                             let text = dice.next_u64().to_string();
                             let response = Response { payload: text.into_bytes(), ..Response::new(Code::CHANGED) };
-                            if dice.next_u64() % 2 == 0 {
+                            if dice.next_u64().is_multiple_of(2) {
                                 recorded.insert(sequence.unwrap());
                                 server.respond_recorded(now, exchange, response).unwrap();
                             } else if server.respond(now, exchange, response).is_err() {
                                 refused += 1;
                             }
                         }
-                        Event::SequencesLow { context } if dice.next_u64() % 2 == 0 => {
+                        Event::SequencesLow { context } if dice.next_u64().is_multiple_of(2) => {
                             ranges += 1;
                             let range = number * RANGE..(number + 1) * RANGE;
                             server.context_mut(context).unwrap().set_sender_range(range);

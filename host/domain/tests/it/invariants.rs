@@ -213,7 +213,7 @@ impl Witness {
             let leaks = interlock
                 .devices()
                 .filter(|other| other.config().id == id || other.config().links.contains(&id))
-                .flat_map(|other| other.alarms())
+                .flat_map(davy_domain::interlock::DeviceView::alarms)
                 .any(|alarm| alarm.condition.is_leak() && alarm.raised_at < newest.deadline);
             let forgotten = refused && leaks && newest.deadline <= now && !self.ever_closed.contains(&id);
             assert!(!forgotten, "a refused close was not tried again: {newest:?}");

@@ -17,7 +17,7 @@ fn refused_again(scene: &mut Scene, outcome: DeviceOutcome) -> Span {
         if let Some(close) = scene.sent(VALVE).pop() {
             break close;
         }
-        scene.now = scene.interlock.next_due().expect("something is due while the leak stands");
+        scene.now = scene.interlock.next_due().unwrap();
         scene.tell(Input::Due);
     };
     scene.outcome(&close, outcome);
