@@ -1,5 +1,5 @@
 //! `kill -9` at random moments under load, with and without compaction: what a client was told is stored, once; an alarm stands where it
-//! stood, with its close, and what was said before is not taken again.
+//! stood, with its close, and what was said before is not taken again. At last an end in order, asked for under the same load.
 //!
 //! Ignored unless asked for, because it takes minutes: `cargo xtask test --only kill`.
 
@@ -20,8 +20,9 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use rand::{Rng, SeedableRng};
 use std::collections::HashMap;
+use std::path::Path;
 use std::time::Duration;
-use stored::{Said, stored, told};
+use stored::{Said, Stored, stored, told};
 
 /// How often the server is killed. In the second half compaction runs every second.
 const KILLS: u32 = 20;
@@ -141,7 +142,39 @@ fn killed_again_and_again(engine: Engine) {
     platform.start().unwrap();
     the_server_knows_its_alarms(&platform, api.as_ref().unwrap(), &alarms);
     a_meter_that_wakes_is_told_to_close(&platform, &closes);
+    asked_to_end_under_load(&mut platform, &load, &mut all_told);
+}
+
+/// SIGTERM while the load runs: the server ends by itself, in order, and what it has told until then is stored.
+fn asked_to_end_under_load(platform: &mut Platform, load: &Path, all_told: &mut HashMap<Said, u32>) {
+    let log = platform.path("told-at-the-end.log");
+    let acked_log = log.display().to_string();
+    let arguments = ["--rate", "3000", "--seconds", "60", "--warm-up", "0", "--acked-log", &acked_log];
+    let load_id = Pid::from_raw(platform.fleet_of(load, "load", &arguments).unwrap().id() as i32);
+    std::thread::sleep(Duration::from_secs(2));
     platform.stop().unwrap();
+    kill(load_id, Signal::SIGINT).unwrap();
+    platform.ended_helper(Duration::from_secs(20)).unwrap();
+    let told = told(&log);
+    assert!(told.len() > 100, "{} uplinks were acknowledged before the end: too few to prove anything", told.len());
+    for (said, times) in told {
+        *all_told.entry(said).or_default() += times;
+    }
+    let stored = stored(&platform.url);
+    nothing_told_is_missing(&stored, all_told);
+    assert!(stored.twice.is_empty(), "stored twice under one sequence number: {:?}", stored.twice);
+}
+
+/// Of each device at least as many uplinks are stored as it was told.
+fn nothing_told_is_missing(stored: &Stored, told: &HashMap<Said, u32>) {
+    let mut by_device: HashMap<&str, u64> = HashMap::new();
+    for ((serial, _), times) in told {
+        *by_device.entry(serial).or_default() += u64::from(*times);
+    }
+    for (serial, times) in by_device {
+        let kept = stored.by_device.get(serial).copied().unwrap_or(0);
+        assert!(kept >= times, "{serial} was told {times} times that its uplink is stored; {kept} are");
+    }
 }
 
 /// By their words: each uplink that was told as stored stands in the journal, and none twice.
@@ -161,20 +194,13 @@ fn every_word_is_there(url: &str, told: &HashMap<Said, u32>) {
 /// sent again after every restart exactly what was said once.
 fn every_uplink_is_there(url: &str, told: &HashMap<Said, u32>, recorded: &str) {
     let stored = stored(url);
-    let mut by_device: HashMap<&str, u64> = HashMap::new();
-    for ((serial, _), times) in told {
-        *by_device.entry(serial).or_default() += u64::from(*times);
-    }
-    let in_all: u64 = by_device.values().sum();
+    let in_all: u64 = told.values().map(|times| u64::from(*times)).sum();
     println!(
         "{KILLS} kills: {in_all} uplinks told as stored, {} stored, {} of them compacted",
         stored.uplinks, stored.in_chunks
     );
     assert!(stored.in_chunks > 1_000, "{} uplinks were compacted: too few to prove anything", stored.in_chunks);
-    for (serial, times) in by_device {
-        let kept = stored.by_device.get(serial).copied().unwrap_or(0);
-        assert!(kept >= times, "{serial} was told {times} times that its uplink is stored; {kept} are");
-    }
+    nothing_told_is_missing(&stored, told);
     assert!(stored.twice.is_empty(), "stored twice under one sequence number: {:?}", stored.twice);
     assert_eq!(stored.by_device[recorded], u64::from(KILLS), "each was sent again after every later restart");
     for home in 0..KILLS {

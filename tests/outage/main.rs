@@ -76,10 +76,7 @@ fn wait_for(platform: &Platform, counter: &str, more_than: f64, patience: Durati
 
 fn leaks_are_closed_without_a_database(engine: Engine) {
     let plan = Plan { households: 10, wells: 0, gateways: 0, ..Plan::small(5) };
-    let Some(platform) = Platform::provision(engine, &plan, |_| {}).unwrap() else {
-        eprintln!("SKIPPED on PostgreSQL: DAVY_TEST_POSTGRES_URL is not set");
-        return;
-    };
+    let Some(platform) = Platform::provision(engine, &plan, |_| {}).unwrap() else { return };
     let mut platform = platform.set("DAVY_INGEST_COMPACT_EVERY", "24 h");
     platform.start().unwrap();
     let runtime = tokio::runtime::Runtime::new().unwrap();
@@ -208,10 +205,7 @@ fn listening(platform: &Platform, serial: &str, sequence: u64) -> Device {
 
 fn a_close_survives_the_kill_of_what_ordered_it(engine: Engine) {
     let plan = Plan { households: 1, wells: 0, gateways: 0, ..Plan::small(5) };
-    let Some(mut platform) = Platform::provision(engine, &plan, |_| {}).unwrap() else {
-        eprintln!("SKIPPED on PostgreSQL: DAVY_TEST_POSTGRES_URL is not set");
-        return;
-    };
+    let Some(mut platform) = Platform::provision(engine, &plan, |_| {}).unwrap() else { return };
     platform.start().unwrap();
     let url = platform.url.clone();
     let detector = platform.devices.iter().find(|device| device.kind == "detector").unwrap().clone();
@@ -237,6 +231,72 @@ fn a_close_survives_the_kill_of_what_ordered_it(engine: Engine) {
     assert_eq!(leaking.responses(1).unwrap()[0].code, Code::CHANGED);
     platform.stop().unwrap();
     assert_eq!(runtime.block_on(decided(&url)), (1, 1), "one alarm and one close are stored");
+}
+
+/// Lets the database refuse every new alarm for what it says, or take it again.
+async fn refuse_alarms(url: &str, refuse: bool) {
+    if url.starts_with("sqlite:") {
+        let sql = if refuse {
+            "CREATE TRIGGER refuse BEFORE INSERT ON alarms BEGIN SELECT RAISE(ABORT, 'refused by a test'); END"
+        } else {
+            "DROP TRIGGER refuse"
+        };
+        let mut on = SqliteConnection::connect(url).await.unwrap();
+        on.execute("PRAGMA busy_timeout = 10000").await.unwrap();
+        on.execute(sql).await.unwrap();
+    } else {
+        let sql = if refuse {
+            "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'refused by a test'; END $$; \
+             CREATE TRIGGER refuse BEFORE INSERT ON alarms FOR EACH ROW EXECUTE FUNCTION refuse()"
+        } else {
+            "DROP TRIGGER refuse ON alarms"
+        };
+        PgConnection::connect(url).await.unwrap().execute(sql).await.unwrap();
+    }
+}
+
+fn a_refused_leak_is_stored_with_its_next_reading(engine: Engine) {
+    let plan = Plan { households: 1, wells: 0, gateways: 0, ..Plan::small(5) };
+    let Some(mut platform) = Platform::provision(engine, &plan, |_| {}).unwrap() else { return };
+    platform.start().unwrap();
+    let url = platform.url.clone();
+    let detector = platform.devices.iter().find(|device| device.kind == "detector").unwrap().clone();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let mut valve = listening(&platform, &detector.links[0], 0);
+    let mut leaking = Device::new(platform.coap, &detector, 0).unwrap();
+    let mut report = || {
+        leaking.ask(Request::post("u", SENML_CBOR, LEAK.to_vec())).unwrap();
+        leaking.responses(1).unwrap().remove(0).code
+    };
+
+    runtime.block_on(refuse_alarms(&url, true));
+    let mut orders = Vec::new();
+    for time in 1..=3 {
+        assert_eq!(report(), Code::SERVICE_UNAVAILABLE, "the {time}. time: what is not stored is not acknowledged");
+        orders.push(close_of(&mut valve));
+        assert!(platform.counter("davy_decisions_refused_total").unwrap() >= f64::from(time));
+    }
+    assert!(orders.windows(2).all(|pair| pair[1].1 > pair[0].1), "each reading orders the close anew: {orders:?}");
+    assert_eq!(runtime.block_on(decided(&url)), (0, 0), "nothing of it is stored");
+
+    runtime.block_on(refuse_alarms(&url, false));
+    assert_eq!(report(), Code::CHANGED, "the leak's next reading is stored");
+    let (close, _) = close_of(&mut valve);
+    assert_eq!(report(), Code::CHANGED, "and the one after it finds its alarm there");
+    platform.stop().unwrap();
+    assert_eq!(runtime.block_on(decided(&url)), (1, 1), "with one alarm and one close");
+    let stored = davy_tests::database::numbers(&url, "SELECT id FROM commands WHERE action = 1").unwrap();
+    assert_eq!(stored, [[close.raw()]], "the close that the valve was sent last");
+}
+
+#[test]
+fn a_leak_that_sqlite_refused_is_stored_with_its_next_reading() {
+    a_refused_leak_is_stored_with_its_next_reading(Engine::Sqlite);
+}
+
+#[test]
+fn a_leak_that_postgresql_refused_is_stored_with_its_next_reading() {
+    a_refused_leak_is_stored_with_its_next_reading(Engine::Postgres);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! A database of a test's own, on either engine.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use sqlx::postgres::PgConnection;
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{AssertSqlSafe, Connection, Row};
@@ -18,15 +18,21 @@ pub enum Engine {
 
 static COUNT: AtomicU32 = AtomicU32::new(0);
 
-/// Makes a database and returns its URL; none for PostgreSQL when no server was given.
+/// Makes a database and returns its URL; none for PostgreSQL when no server was given, which is said on standard error.
 ///
 /// # Errors
-/// When the server was given and does not make a database.
+/// When the server was given and does not make a database, or when `DAVY_TEST_REQUIRE_POSTGRES` is set and none was given.
 pub fn create(engine: Engine, folder: &Path) -> Result<Option<String>> {
     match engine {
         Engine::Sqlite => Ok(Some(format!("sqlite:{}", folder.join("davy.db").display()))),
         Engine::Postgres => {
-            let Ok(server) = std::env::var("DAVY_TEST_POSTGRES_URL") else { return Ok(None) };
+            let Ok(server) = std::env::var("DAVY_TEST_POSTGRES_URL") else {
+                if std::env::var_os("DAVY_TEST_REQUIRE_POSTGRES").is_some() {
+                    bail!("DAVY_TEST_REQUIRE_POSTGRES asks for PostgreSQL: set DAVY_TEST_POSTGRES_URL too");
+                }
+                eprintln!("SKIPPED on PostgreSQL: DAVY_TEST_POSTGRES_URL is not set");
+                return Ok(None);
+            };
             let name = format!("davy_{}_{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             runtime

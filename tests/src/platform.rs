@@ -195,7 +195,17 @@ impl Platform {
     pub fn stop(&mut self) -> Result<()> {
         let mut server = self.server.take().context("the server does not run")?;
         kill(Pid::from_raw(server.id() as i32), Signal::SIGTERM).context("cannot ask the server to end")?;
-        let status = server.wait().context("cannot wait for the server")?;
+        let begun = Instant::now();
+        let status = loop {
+            if let Some(status) = server.try_wait().context("cannot wait for the server")? {
+                break status;
+            }
+            if begun.elapsed() > PATIENCE {
+                server.kill().and_then(|()| server.wait()).context("cannot end the server")?;
+                bail!("the server did not end within {} s:\n{}", PATIENCE.as_secs(), self.log());
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        };
         if !status.success() {
             bail!("the server ended with {status}:\n{}", self.log());
         }

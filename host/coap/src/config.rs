@@ -70,6 +70,8 @@ pub struct EndpointConfig {
     pub dedup_depth: usize,
     /// For how many of these, the newest, the reply is kept and repeated.
     pub cached_replies: usize,
+    /// How often a context's old requests are challenged again at most. New ones always are when they need to be.
+    pub challenge_interval: Duration,
     /// How long an Echo value stays fresh (RFC 9175 §2.3).
     pub echo_lifetime: Duration,
     /// Answer 4.01 to every unprotected request except GET `.well-known/core`.
@@ -129,6 +131,7 @@ impl EndpointConfig {
             transfer_timeout: Duration::from_secs(247),
             dedup_depth: 16,
             cached_replies: 4,
+            challenge_interval: Duration::from_secs(1),
             echo_lifetime: Duration::from_mins(1),
             require_oscore: false,
             understood_options: Vec::new(),

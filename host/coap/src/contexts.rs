@@ -2,7 +2,11 @@
 //!
 //! Must never reuse an id: an exchange that outlived its context would seal under another one's keys.
 
-use std::{collections::HashMap, net::SocketAddr};
+use std::{
+    collections::HashMap,
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
 
 use crate::{
     config::Timing,
@@ -17,12 +21,27 @@ pub(crate) struct Entry {
     pub(crate) timing: Option<Timing>,
     /// Where the peer was last heard from, and the sequence number of the request that said so.
     latest: Option<(SocketAddr, u64)>,
+    /// The highest sequence number that was challenged, and when the last challenge went out.
+    challenged: Option<(u64, Instant)>,
 }
 
 impl Entry {
     /// The latest address of the peer.
     pub(crate) fn address(&self) -> Option<SocketAddr> {
         self.latest.map(|(address, _)| address)
+    }
+
+    /// Whether a request that may be an old one gets a challenge, which costs a number of ours. A new request always does; whoever sends
+    /// old ones again gets one at a time.
+    pub(crate) fn may_challenge(&mut self, now: Instant, sequence: u64, interval: Duration) -> bool {
+        let (highest, may) = match self.challenged {
+            None => (sequence, true),
+            Some((highest, at)) => (highest.max(sequence), sequence > highest || now >= at + interval),
+        };
+        if may {
+            self.challenged = Some((highest, now));
+        }
+        may
     }
 
     /// Notes where an authenticated request came from. One that was overtaken by a later request says nothing new.
@@ -63,7 +82,7 @@ impl Contexts {
                 .or_insert_with(|| HashMap::with_hasher(self.hash))
                 .insert(kid, id),
         };
-        self.entries.push(Some(Box::new(Entry { context, timing: None, latest: None })));
+        self.entries.push(Some(Box::new(Entry { context, timing: None, latest: None, challenged: None })));
         id
     }
 

@@ -112,6 +112,12 @@ pub enum Event {
         /// Its last address.
         peer: SocketAddr,
     },
+    /// Half of the numbers that [`SecurityContext::set_sender_range`](crate::oscore::SecurityContext::set_sender_range) reserved are
+    /// used: reserve the next ones. Comes once for each range.
+    SequencesLow {
+        /// Whose.
+        context: ContextId,
+    },
 }
 
 /// Why a request or a notification did not succeed.

@@ -40,6 +40,10 @@ pub struct Stats {
     pub decrypt_failed: u64,
     /// Requests answered with an Echo challenge.
     pub echo_challenges: u64,
+    /// Repeated old requests that got no challenge because their context has just sent one.
+    pub challenges_withheld: u64,
+    /// Messages that could not be sealed because the context's own sequence numbers are used up.
+    pub unsealed: u64,
     /// Replies held back because the address has not proved it is there.
     pub amplification_limited: u64,
     /// Block-wise transfers that failed: a block out of order, a changed body, or no room.

@@ -58,6 +58,17 @@ pub enum FloorError {
         /// The jurisdiction that was asked for.
         jurisdiction: String,
     },
+    /// There are rules, and none that judges gas today.
+    #[error(
+        "no statutory rule on gas for detectors is in force in jurisdiction `{jurisdiction}`{next}: correct `effective_from` and \
+         `effective_until` of the rule in the table, or add the version that is in force now, with its source"
+    )]
+    NotInForce {
+        /// The jurisdiction that was asked for.
+        jurisdiction: String,
+        /// When the next one begins, if one does.
+        next: Next,
+    },
     /// A figure that cannot work.
     #[error(
         "statutory rule `{id}`: `clear_below` must be finite and at most `at_or_above` ({at_or_above}), got {clear_below}"
@@ -84,6 +95,19 @@ pub enum FloorError {
         /// What came.
         condition: Condition,
     },
+}
+
+/// When the next rule on gas comes into force.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Next(pub Option<Timestamp>);
+
+impl core::fmt::Display for Next {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self.0 {
+            Some(at) => write!(f, " (the next one begins {} ms after 1970)", at.as_millis()),
+            None => write!(f, " (all have ended)"),
+        }
+    }
 }
 
 /// What the floor found in a reading.
@@ -191,7 +215,21 @@ impl Floor {
         }
     }
 
-    /// The rules that hold in `jurisdiction`, its own and those of its parents (`CN` for `CN-310115`).
+    /// The rules that hold in `jurisdiction`, its own and those of its parents (`CN` for `CN-310115`), to run with from `now` on: a table whose rules have all ended, or begin one day, would judge nothing and say nothing.
+    ///
+    /// # Errors
+    /// [`FloorError`], also when no rule on gas is in force.
+    pub fn in_force_at(&self, jurisdiction: &str, now: Timestamp) -> Result<LocalFloor, FloorError> {
+        let local = self.for_jurisdiction(jurisdiction)?;
+        if local.judges_gas(now) {
+            return Ok(local);
+        }
+        let begins = local.rules.iter().filter(|each| each.judges_gas() && each.rule.effective_from > now);
+        let next = Next(begins.map(|each| each.rule.effective_from).min());
+        Err(FloorError::NotInForce { jurisdiction: jurisdiction.to_owned(), next })
+    }
+
+    /// The rules that hold in `jurisdiction`, its own and those of its parents, at whatever time.
     ///
     /// # Errors
     /// [`FloorError`] when there is none, or when a rule's figures cannot work: nothing runs without a floor.
@@ -242,7 +280,19 @@ fn check(rule: &FloorRule) -> Result<(), FloorError> {
     Ok(())
 }
 
+impl Windowed {
+    /// Whether it judges the gas that a household's detector measures.
+    fn judges_gas(&self) -> bool {
+        self.rule.quantity == Quantity::Gas && self.kinds & (1 << DeviceKind::Detector.code()) != 0
+    }
+}
+
 impl LocalFloor {
+    /// Whether a rule on the gas that detectors measure is in force at `now`.
+    pub fn judges_gas(&self, now: Timestamp) -> bool {
+        self.rules.iter().any(|each| each.judges_gas() && each.rule.effective_from <= now && now < each.until)
+    }
+
     /// The rules in force at `now`.
     pub fn in_force(&self, now: Timestamp) -> impl Iterator<Item = &FloorRule> {
         self.rules.iter().filter(move |each| each.rule.effective_from <= now && now < each.until).map(|each| &each.rule)

@@ -28,15 +28,15 @@ impl Store {
         self.log_grew(segments.iter().map(SegmentWriter::size).sum::<usize>() + 4096 + batch.effects.len() * 32_768);
         if !batch.effects.iter().any(|(.., effects)| writes_rows(effects)) {
             // One statement is a transaction of its own.
-            let last_seq = script.run(Runner::Pool(self.writer()), segments).await?;
+            let last_seq = script.run(Runner::Pool(self.committing()), segments).await?;
             return Ok(CommitReceipt { last_seq });
         }
         let decisions = batch.effects.iter().map(|(.., effects)| effects.decisions.len()).sum();
-        let last_seq = match self.writer() {
+        let last_seq = match self.committing() {
             On::Postgres(pool) => {
                 let ids = self.decision_numbers(decisions).await?;
                 if let Some(ended) = ended_before_begun(&batch.effects) {
-                    let mut tx = self.begin().await?;
+                    let mut tx = self.begin_commit().await?;
                     let mut first = Script::new(self.kind());
                     add_alarms(&mut first, &ended)?;
                     first.run(Runner::Connection(tx.on()), Vec::new()).await?;
@@ -50,7 +50,7 @@ impl Store {
                 }
             }
             On::Sqlite(_) => {
-                let mut tx = self.begin().await?;
+                let mut tx = self.begin_commit().await?;
                 let ids = engine::next_decisions(tx.on(), decisions).await?;
                 add_effects(&mut script, &batch.effects, &ids)?;
                 let last_seq = script.run(Runner::Connection(tx.on()), segments).await?;

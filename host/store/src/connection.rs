@@ -1,6 +1,6 @@
 //! The two native pools behind one [`Store`], and the macros through which one SQL text reaches either.
 //!
-//! SQLite has one writing connection and a pool of readers; PostgreSQL has one pool. Nothing outside of this module and
+//! SQLite has one writing connection and a pool of readers; PostgreSQL has one pool, and a small one for the group commit. Nothing outside of this module and
 //! `engine.rs` knows which engine it speaks to.
 
 use crate::engine;
@@ -44,13 +44,21 @@ pub struct StoreOptions {
     pub connections: u32,
     /// How long to wait for a connection, and on SQLite for another process's lock.
     pub patience: Duration,
+    /// After how long PostgreSQL itself breaks off a statement of the group commit. Shorter than anybody waits for it, so that what was
+    /// given up is not stored after all, behind what was decided later; SQLite's commits end with `patience`.
+    pub commit_limit: Duration,
     /// SQLite's page cache per connection, in KiB.
     pub cache_kib: u32,
 }
 
 impl Default for StoreOptions {
     fn default() -> Self {
-        Self { connections: 8, patience: Duration::from_secs(10), cache_kib: 32 * 1024 }
+        Self {
+            connections: 8,
+            patience: Duration::from_secs(10),
+            commit_limit: Duration::from_secs(20),
+            cache_kib: 32 * 1024,
+        }
     }
 }
 
@@ -71,7 +79,11 @@ pub(crate) enum Pools {
         /// About how many bytes the log has grown by since it was last copied into the database file.
         log: AtomicU64,
     },
-    Postgres(PgPool),
+    Postgres {
+        pool: PgPool,
+        /// For the group commit: its statements are broken off by the server.
+        commits: PgPool,
+    },
 }
 
 /// One thing that runs SQL, for either engine: a pool's reference or a transaction's connection.
@@ -190,14 +202,13 @@ impl Store {
 
     async fn open_postgres(url: &str, options: &StoreOptions) -> Result<Pools, sqlx::Error> {
         let connect = engine::postgres_options(PgConnectOptions::from_str(url)?);
-        let pool = PgPoolOptions::new()
-            .acquire_timeout(options.patience)
-            .max_connections(options.connections.max(2))
-            // A dead connection shows itself at the first statement; asking before each one would double the round trips.
-            .test_before_acquire(false)
-            .connect_with(connect)
-            .await?;
-        Ok(Pools::Postgres(pool))
+        let limit = options.commit_limit.as_millis().to_string();
+        // A dead connection shows itself at the first statement; asking before each one would double the round trips.
+        let pool = || PgPoolOptions::new().acquire_timeout(options.patience).test_before_acquire(false);
+        let commits =
+            pool().max_connections(2).connect_lazy_with(connect.clone().options([("statement_timeout", limit)]));
+        let pool = pool().max_connections(options.connections.max(2)).connect_with(connect).await?;
+        Ok(Pools::Postgres { pool, commits })
     }
 
     /// Brings the tables to this version. Safe to call at every start.
@@ -207,7 +218,7 @@ impl Store {
     pub async fn migrate(&self) -> Result<(), StoreError> {
         match &*self.pools {
             Pools::Sqlite { writer, .. } => engine::SQLITE_MIGRATIONS.run(writer).await?,
-            Pools::Postgres(pool) => engine::POSTGRES_MIGRATIONS.run(pool).await?,
+            Pools::Postgres { pool, .. } => engine::POSTGRES_MIGRATIONS.run(pool).await?,
         }
         Ok(())
     }
@@ -216,7 +227,7 @@ impl Store {
     pub fn kind(&self) -> EngineKind {
         match &*self.pools {
             Pools::Sqlite { .. } => EngineKind::Sqlite,
-            Pools::Postgres(_) => EngineKind::Postgres,
+            Pools::Postgres { .. } => EngineKind::Postgres,
         }
     }
 
@@ -234,7 +245,10 @@ impl Store {
                 readers.close().await;
                 writer.close().await;
             }
-            Pools::Postgres(pool) => pool.close().await,
+            Pools::Postgres { pool, commits } => {
+                commits.close().await;
+                pool.close().await;
+            }
         }
     }
 
@@ -251,14 +265,22 @@ impl Store {
     pub(crate) fn reader(&self) -> OnPool<'_> {
         match &*self.pools {
             Pools::Sqlite { readers, .. } => On::Sqlite(readers),
-            Pools::Postgres(pool) => On::Postgres(pool),
+            Pools::Postgres { pool, .. } => On::Postgres(pool),
         }
     }
 
     pub(crate) fn writer(&self) -> OnPool<'_> {
         match &*self.pools {
             Pools::Sqlite { writer, .. } => On::Sqlite(writer),
-            Pools::Postgres(pool) => On::Postgres(pool),
+            Pools::Postgres { pool, .. } => On::Postgres(pool),
+        }
+    }
+
+    /// Where the group commit runs.
+    pub(crate) fn committing(&self) -> OnPool<'_> {
+        match &*self.pools {
+            Pools::Sqlite { writer, .. } => On::Sqlite(writer),
+            Pools::Postgres { commits, .. } => On::Postgres(commits),
         }
     }
 
@@ -273,7 +295,15 @@ impl Store {
     pub(crate) async fn begin(&self) -> Result<Tx, StoreError> {
         Ok(match &*self.pools {
             Pools::Sqlite { writer, .. } => Tx::Sqlite(writer.begin_with(engine::SQLITE_BEGIN_WRITE).await?),
-            Pools::Postgres(pool) => Tx::Postgres(pool.begin().await?),
+            Pools::Postgres { pool, .. } => Tx::Postgres(pool.begin().await?),
+        })
+    }
+
+    /// The transaction of a group commit.
+    pub(crate) async fn begin_commit(&self) -> Result<Tx, StoreError> {
+        Ok(match self.committing() {
+            On::Sqlite(writer) => Tx::Sqlite(writer.begin_with(engine::SQLITE_BEGIN_WRITE).await?),
+            On::Postgres(commits) => Tx::Postgres(commits.begin().await?),
         })
     }
 
@@ -294,7 +324,7 @@ impl Store {
     pub(crate) async fn snapshot(&self) -> Result<Tx, StoreError> {
         Ok(match &*self.pools {
             Pools::Sqlite { readers, .. } => Tx::Sqlite(readers.begin().await?),
-            Pools::Postgres(pool) => Tx::Postgres(pool.begin_with(engine::POSTGRES_BEGIN_SNAPSHOT).await?),
+            Pools::Postgres { pool, .. } => Tx::Postgres(pool.begin_with(engine::POSTGRES_BEGIN_SNAPSHOT).await?),
         })
     }
 }

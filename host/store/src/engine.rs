@@ -64,7 +64,7 @@ pub(crate) async fn checkpoint(pools: Weak<Pools>) {
                 log.store(0, Ordering::Relaxed);
                 checkpointer.clone()
             }
-            Some(Pools::Postgres(_)) | None => return,
+            Some(Pools::Postgres { .. }) | None => return,
         };
         looks = 0;
         if let Err(error) = sqlx::query("PRAGMA wal_checkpoint(PASSIVE)").execute(&checkpointer).await {

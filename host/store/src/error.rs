@@ -84,26 +84,53 @@ impl StoreError {
         Self::Corrupt { what: what.into(), why: why.into() }
     }
 
-    /// Whether the same call may succeed when it is repeated a little later.
+    /// Whether the same call may succeed when it is repeated later, when the database, its disk or the way to it is well again.
+    ///
+    /// Only what the database says of the values themselves is final. Whatever is not known to be that counts as a fault of the
+    /// database: to repeat a call in vain costs time, to drop what it was to store would cost the record of a leak.
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::Contended | Self::NoAnswer { .. } => true,
-            Self::Database(error) | Self::Connect { source: error, .. } => match error {
-                sqlx::Error::Io(_)
-                | sqlx::Error::PoolTimedOut
-                | sqlx::Error::PoolClosed
-                | sqlx::Error::WorkerCrashed
-                | sqlx::Error::Tls(_) => true,
-                // SQLite: busy and locked, disk full. PostgreSQL: connection, resources, operator, serialization, deadlock.
-                sqlx::Error::Database(database) => database.code().is_some_and(|code| {
-                    matches!(code.as_ref(), "5" | "6" | "13" | "261" | "517" | "40001" | "40P01")
-                        || ["08", "53", "57"].iter().any(|class| code.len() == 5 && code.starts_with(class))
-                }),
-                _ => false,
-            },
-            _ => false,
+            Self::Contended | Self::NoAnswer { .. } | Self::Connect { .. } => true,
+            Self::Database(error) => !is_about_the_values(error),
+            Self::UnknownEngine { .. }
+            | Self::Migrate(_)
+            | Self::AlarmAlreadyActive
+            | Self::Duplicate { .. }
+            | Self::MissingReference { .. }
+            | Self::Corrupt { .. }
+            | Self::Invalid { .. }
+            | Self::Changed { .. } => false,
         }
     }
+}
+
+/// Whether the values or the statement were refused, and not merely not stored.
+fn is_about_the_values(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Database(database) => database.code().is_some_and(|code| is_final_code(&code)),
+        sqlx::Error::Encode(_)
+        | sqlx::Error::Decode(_)
+        | sqlx::Error::ColumnDecode { .. }
+        | sqlx::Error::ColumnNotFound(_)
+        | sqlx::Error::ColumnIndexOutOfBounds { .. }
+        | sqlx::Error::TypeNotFound { .. }
+        | sqlx::Error::RowNotFound
+        | sqlx::Error::InvalidArgument(_) => true,
+        _ => false,
+    }
+}
+
+/// PostgreSQL's codes have five characters, SQLite's are numbers with the primary code in the low byte.
+fn is_final_code(code: &str) -> bool {
+    // A right that was taken away can be given back; the rest of its class is about the statement.
+    const INSUFFICIENT_PRIVILEGE: &str = "42501";
+    if code.len() == 5 {
+        // Cardinality, data, integrity, what the statement says, a check option, too large for a row or an index, raised by a trigger.
+        let classes = ["21", "22", "23", "42", "44", "54", "P0"];
+        return code != INSUFFICIENT_PRIVILEGE && classes.iter().any(|class| code.starts_with(class));
+    }
+    // ERROR (what the statement says), TOOBIG, CONSTRAINT (RAISE of a trigger too), MISMATCH, RANGE.
+    code.parse::<u32>().is_ok_and(|code| matches!(code & 0xff, 1 | 18 | 19 | 20 | 25))
 }
 
 impl From<sqlx::Error> for StoreError {
@@ -122,5 +149,33 @@ impl From<sqlx::Error> for StoreError {
             }
         }
         Self::Database(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_said_of_the_values_is_final() {
+        let refused = [
+            "23505", "23514", "22003", "22P02", "42703", "21000", "54000", "P0001", "1", "18", "19", "275", "1811",
+            "20", "25",
+        ];
+        let repeated = [
+            // PostgreSQL: read-only after a failover, I/O, internal, resources, shutting down, deadlock, a right taken away.
+            "25006", "58030", "XX000", "53100", "53300", "57P01", "57014", "40001", "40P01", "08006", "0A000", "42501",
+            // SQLite: busy, locked, no memory, read-only, I/O in all forms, corrupt, full, cannot open, not a database.
+            "5", "517", "6", "7", "8", "1032", "10", "266", "778", "1034", "6922", "11", "13", "14", "26",
+        ];
+        for code in refused {
+            assert!(is_final_code(code), "{code}");
+        }
+        for code in repeated {
+            assert!(!is_final_code(code), "{code}");
+        }
+        let transient = [sqlx::Error::Protocol("cut off".into()), sqlx::Error::PoolClosed, sqlx::Error::WorkerCrashed];
+        assert!(transient.into_iter().all(|error| StoreError::from(error).is_transient()));
+        assert!(!StoreError::AlarmAlreadyActive.is_transient());
     }
 }

@@ -19,6 +19,7 @@ mod commands;
 mod commit;
 mod compact;
 mod connection;
+mod decided;
 mod decisions;
 mod decode;
 mod devices;

@@ -151,6 +151,8 @@ impl Bench {
         }
         if let Some(postgres) = &self.postgres {
             command.env("DAVY_TEST_POSTGRES_URL", postgres.url());
+            // A test that cannot find it must say so, and not pass for having tested nothing.
+            command.env("DAVY_TEST_REQUIRE_POSTGRES", "1");
         }
         command.env("DAVY_TEST_PROGRAMS", self.workspace.programs(Profile::Dev));
         command.env("DAVY_TEST_RULES", self.workspace.rules());

@@ -203,7 +203,11 @@ impl Endpoint {
             }
             Some(id) => {
                 let context = &mut self.contexts.get_mut(id).ok_or(EndpointError::UnknownContext)?.context;
-                Some(protect_request(context, &header, &self.options, payload, &mut datagram)?)
+                let binding = protect_request(context, &header, &self.options, payload, &mut datagram);
+                if context.runs_low() {
+                    self.events.push_back(Event::SequencesLow { context: id });
+                }
+                Some(binding?)
             }
         };
         let size = datagram.len();

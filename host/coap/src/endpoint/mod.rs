@@ -237,7 +237,19 @@ impl Endpoint {
     /// Answers a request. A body larger than a block goes block-wise; the peer fetches the rest.
     pub fn respond(&mut self, now: Instant, exchange: ExchangeId, response: Response) -> Result<(), EndpointError> {
         self.note_time(now);
-        self.answer(now, exchange, response)
+        self.answer(now, exchange, response, false)
+    }
+
+    /// Answers a request whose sequence number the application has recorded, so that every later replay window holds it. Under
+    /// [`NonceUse::Recorded`](crate::oscore::NonceUse::Recorded) these responses alone go under their request's nonce.
+    pub fn respond_recorded(
+        &mut self,
+        now: Instant,
+        exchange: ExchangeId,
+        response: Response,
+    ) -> Result<(), EndpointError> {
+        self.note_time(now);
+        self.answer(now, exchange, response, true)
     }
 
     /// Sends a request, under `context` or unprotected. A body larger than a block goes block-wise, an Echo challenge is answered, and

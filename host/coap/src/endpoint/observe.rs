@@ -19,7 +19,7 @@ use crate::{
     error::EndpointError,
     event::{ContextId, Event, NotificationId, ObservationId},
     message::{Header, Token, encode_message},
-    oscore::{RequestBinding, ResponseNonce, protect_response},
+    oscore::{RequestBinding, ResponseNonce},
     peers::Unconfirmed,
     request::{Observe, Request, Response},
     wire::{Control, write_response},
@@ -176,9 +176,8 @@ impl Endpoint {
         match binding {
             None => encode_message(&header, &self.options, part, &mut buffer),
             Some((context, binding)) => {
-                let context = &mut self.contexts.get_mut(context).ok_or(EndpointError::UnknownContext)?.context;
-                let nonce = ResponseNonce::Own;
-                protect_response(context, &header, &self.options, part, &binding, nonce, &mut buffer)?;
+                let secure = Secure { context, binding, nonce: ResponseNonce::Own };
+                self.seal_response(&secure, &header, part, &mut buffer)?;
             }
         }
         let size = buffer.len();

@@ -11,9 +11,9 @@ use crate::{
     dedup::Fingerprint,
     entropy::Principal,
     error::EndpointError,
-    event::ContextId,
+    event::{ContextId, Event},
     message::{Header, Token, encode_message},
-    oscore::{RequestBinding, ResponseNonce, protect_response},
+    oscore::{OscoreError, RequestBinding, ResponseNonce, protect_response},
     peers::is_within_amplification,
     request::Response,
     wire::{Control, write_response},
@@ -172,12 +172,29 @@ impl Endpoint {
         write_response(response, control, &mut self.options);
         match &caller.secure {
             None => encode_message(header, &self.options, payload, &mut buffer),
-            Some(Secure { context, binding, nonce }) => {
-                let context = &mut self.contexts.get_mut(*context).ok_or(EndpointError::UnknownContext)?.context;
-                protect_response(context, header, &self.options, payload, binding, *nonce, &mut buffer)?;
-            }
+            Some(secure) => self.seal_response(secure, header, payload, &mut buffer)?,
         }
         Ok(buffer)
+    }
+
+    /// Seals a response or a notification with the options that were written last, and asks for new numbers in time.
+    pub(super) fn seal_response(
+        &mut self,
+        secure: &Secure,
+        header: &Header,
+        payload: &[u8],
+        buffer: &mut Vec<u8>,
+    ) -> Result<(), EndpointError> {
+        let Secure { context: id, binding, nonce } = secure;
+        let context = &mut self.contexts.get_mut(*id).ok_or(EndpointError::UnknownContext)?.context;
+        let sealed = protect_response(context, header, &self.options, payload, binding, *nonce, buffer);
+        if context.runs_low() {
+            self.events.push_back(Event::SequencesLow { context: *id });
+        }
+        if let Err(OscoreError::SequenceExhausted | OscoreError::RangeExhausted { .. }) = &sealed {
+            self.stats.unsealed += 1;
+        }
+        Ok(sealed?)
     }
 
     /// Whether the caller's address may be sent so much: protected requests have proved it, others earn it byte by byte.

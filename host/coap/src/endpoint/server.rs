@@ -167,7 +167,7 @@ impl Endpoint {
         let Some(entry) = self.contexts.get_mut(context) else { return };
         entry.context.accept(sequence, proved);
         entry.heard_from(caller.peer, sequence);
-        if entry.context.is_request_nonce_free() {
+        if entry.context.is_request_nonce_free(false) {
             secure.nonce = ResponseNonce::OfRequest;
         }
         self.remember_caller(now, &mut caller, true);
@@ -183,6 +183,13 @@ impl Endpoint {
     /// RFC 8613 appendix B.1.2: the challenge is protected, under a Partial IV of our own because the request may have been answered
     /// before. Nothing is remembered for an address that is not known, because a replay can come from any.
     fn challenge_freshness(&mut self, now: Instant, caller: &Caller) {
+        if let Some(Secure { context, binding, .. }) = &caller.secure
+            && let Some(entry) = self.contexts.get_mut(*context)
+            && !entry.may_challenge(now, binding.sequence(), self.config.challenge_interval)
+        {
+            self.stats.challenges_withheld += 1;
+            return;
+        }
         self.stats.echo_challenges += 1;
         if let Some(peer) = self.place_of(caller).and_then(|id| self.peers.get_mut(id)) {
             peer.dedup.record(caller.fingerprint, now, self.config.exchange_lifetime, self.config.dedup_depth);
@@ -297,7 +304,13 @@ impl Endpoint {
         hasher.finish()
     }
 
-    pub(super) fn answer(&mut self, now: Instant, id: ExchangeId, response: Response) -> Result<(), EndpointError> {
+    pub(super) fn answer(
+        &mut self,
+        now: Instant,
+        id: ExchangeId,
+        response: Response,
+        recorded: bool,
+    ) -> Result<(), EndpointError> {
         if !response.code.is_response() {
             return Err(EndpointError::WrongCode { found: response.code, expected: "response" });
         }
@@ -307,7 +320,13 @@ impl Endpoint {
         }
         let exchange = self.exchanges.remove(id).ok_or(EndpointError::UnknownExchange)?;
         self.skip_answered();
-        let Exchange { caller, acknowledged, block1, block2, observation, target, withheld } = exchange;
+        let Exchange { mut caller, acknowledged, block1, block2, observation, target, withheld } = exchange;
+        if recorded
+            && let Some(secure) = &mut caller.secure
+            && self.contexts.get(secure.context).is_some_and(|entry| entry.context.is_request_nonce_free(true))
+        {
+            secure.nonce = ResponseNonce::OfRequest;
+        }
         let observe = observation.and_then(|observation| self.settle_registration(observation, &caller, &response));
         let control = Control { block1, observe, ..Control::default() };
         let kept = withheld.map(|key| (key, response.clone()));

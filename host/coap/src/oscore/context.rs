@@ -1,6 +1,6 @@
 //! The security context: keys, nonces and sequence numbers shared with one peer (RFC 8613 §3).
 
-use std::fmt;
+use std::{fmt, ops::Range};
 
 use hkdf::Hkdf;
 use sha2::Sha256;
@@ -60,6 +60,12 @@ pub enum OscoreError {
     /// The Partial IV has 40 bits, and all have been used.
     #[error("all 2^40 sender sequence numbers are used; derive a new context")]
     SequenceExhausted,
+    /// The numbers that were reserved for this start are used, and the next ones may be another start's.
+    #[error("the reserved sender sequence numbers end before {end}; reserve a new range before sending more")]
+    RangeExhausted {
+        /// The first number that is not reserved.
+        end: u64,
+    },
     /// The algorithm cannot encrypt so much at once.
     #[error("the plaintext is too long for the algorithm; send it block-wise")]
     PlaintextTooLong,
@@ -82,6 +88,22 @@ impl KeyId {
     pub(crate) fn as_slice(&self) -> &[u8] {
         &self.bytes[..usize::from(self.len)]
     }
+}
+
+/// Which responses may go under the nonce of their request (RFC 8613 §5.2 lets each request's nonce be used for one).
+///
+/// After a restart an old request can come again. Were it taken as a new one and answered under its nonce, that nonce would have
+/// sealed two plaintexts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum NonceUse {
+    /// Every one, while the replay window holds everything that was ever accepted; none while it may lack something. For keys that
+    /// do not outlive the endpoint, or whose window is lost with it.
+    #[default]
+    Synced,
+    /// Those given with [`Endpoint::respond_recorded`](crate::Endpoint::respond_recorded), and no others, whatever the window lacks.
+    /// For an application that rebuilds the window from its records: whatever was answered under its own nonce is in them, hence a
+    /// replay for ever, and a request that is admitted, being none, has its nonce unused (RFC 8613 §7.4 and appendix B.1.2).
+    Recorded,
 }
 
 /// What the replay state says of a sequence number.
@@ -107,6 +129,11 @@ pub struct SecurityContext {
     sender: Cipher,
     recipient: Cipher,
     sender_sequence: u64,
+    /// The first number that is not ours to use.
+    sender_end: u64,
+    /// From which number on a new range is wanted; none when nobody asked to be told.
+    low_from: Option<u64>,
+    nonce_use: NonceUse,
     replay: ReplayState,
 }
 
@@ -143,6 +170,9 @@ impl SecurityContext {
             sender,
             recipient,
             sender_sequence: 0,
+            sender_end: MAX_SEQUENCE + 1,
+            low_from: None,
+            nonce_use: NonceUse::default(),
             replay: params.replay,
         })
     }
@@ -178,6 +208,20 @@ impl SecurityContext {
         self.sender_sequence = self.sender_sequence.max(floor);
     }
 
+    /// Reserves the numbers of `range`, and no others, for our messages: after a restart one that no earlier start was given. Beyond its
+    /// end nothing is sealed under a number of ours. When half of it is used,
+    /// [`Event::SequencesLow`](crate::Event::SequencesLow) asks for the next one. Never lowers the next number.
+    pub fn set_sender_range(&mut self, range: Range<u64>) {
+        self.set_sender_sequence(range.start);
+        self.sender_end = range.end.min(MAX_SEQUENCE + 1);
+        self.low_from = Some(self.sender_sequence + self.sender_end.saturating_sub(self.sender_sequence) / 2);
+    }
+
+    /// Says which responses may go under the nonce of their request. To be set before the first message.
+    pub fn set_nonce_use(&mut self, nonce_use: NonceUse) {
+        self.nonce_use = nonce_use;
+    }
+
     /// What is known of the peer's sequence numbers.
     pub fn replay(&self) -> ReplayState {
         self.replay
@@ -187,6 +231,9 @@ impl SecurityContext {
         let sequence = self.sender_sequence;
         if sequence > MAX_SEQUENCE {
             return Err(OscoreError::SequenceExhausted);
+        }
+        if sequence >= self.sender_end {
+            return Err(OscoreError::RangeExhausted { end: self.sender_end });
         }
         self.sender_sequence += 1;
         Ok(sequence)
@@ -219,9 +266,17 @@ impl SecurityContext {
         }
     }
 
-    /// Whether no response can have used the nonce of a request that is admitted now.
-    pub(crate) fn is_request_nonce_free(&self) -> bool {
-        matches!(self.replay, ReplayState::Synced(_))
+    /// Whether a new range is wanted: said once for each range.
+    pub(crate) fn runs_low(&mut self) -> bool {
+        self.low_from.take_if(|from| *from <= self.sender_sequence).is_some()
+    }
+
+    /// Whether the nonce of a request that is admitted now can seal its response.
+    pub(crate) fn is_request_nonce_free(&self, recorded: bool) -> bool {
+        match self.nonce_use {
+            NonceUse::Synced => matches!(self.replay, ReplayState::Synced(_)),
+            NonceUse::Recorded => recorded,
+        }
     }
 
     pub(crate) fn sender_key_id(&self) -> KeyId {
@@ -418,6 +473,20 @@ mod tests {
         context.set_sender_sequence(5);
         assert_eq!(context.next_sequence(), Ok(MAX_SEQUENCE));
         assert_eq!(context.next_sequence(), Err(OscoreError::SequenceExhausted));
+    }
+
+    #[test]
+    fn nothing_is_sealed_beyond_the_reserved_range_and_the_next_one_is_asked_for_once() {
+        let mut context = SecurityContext::derive(params(&[1])).unwrap();
+        context.set_sender_range(8..12);
+        let next = |context: &mut SecurityContext| (context.next_sequence(), context.runs_low());
+        assert_eq!([next(&mut context), next(&mut context)], [(Ok(8), false), (Ok(9), true)]);
+        assert_eq!([next(&mut context), next(&mut context)], [(Ok(10), false), (Ok(11), false)]);
+        assert_eq!(context.next_sequence(), Err(OscoreError::RangeExhausted { end: 12 }));
+        context.set_sender_range(4..8);
+        assert_eq!(context.next_sequence(), Err(OscoreError::RangeExhausted { end: 8 }), "never back");
+        context.set_sender_range(20..24);
+        assert_eq!(context.next_sequence(), Ok(20));
     }
 
     #[test]

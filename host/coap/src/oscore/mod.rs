@@ -10,7 +10,7 @@ mod protect;
 mod replay;
 
 pub use algorithm::Algorithm;
-pub use context::{OscoreError, Params, SecurityContext};
+pub use context::{NonceUse, OscoreError, Params, SecurityContext};
 pub use option::{MAX_OPTION_LEN, OptionError, OscoreOption};
 pub use protect::{
     Inner, RequestBinding, ResponseNonce, UnprotectError, protect_request, protect_response, unprotect_request,

@@ -81,7 +81,8 @@ pub enum ReplayState {
     Unknown,
     /// What was recorded, which may lack requests that left no record. Above it requests are taken, but not an Observe registration,
     /// which a replay could use to draw notifications; that one, and what is within the window but not recorded, gets an Echo challenge.
-    /// Responses carry a Partial IV of their own, because the request's nonce may have been used before the restart.
+    /// Responses carry a Partial IV of their own, because the request's nonce may have been used before the restart, unless
+    /// [`NonceUse::Recorded`](super::NonceUse::Recorded) rules that out.
     Restored(ReplayWindow),
     /// Everything that was ever accepted. A context that was never used starts here, with an empty window.
     Synced(ReplayWindow),

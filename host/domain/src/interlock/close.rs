@@ -79,6 +79,9 @@ impl Interlock {
             }
         }
         device.note_counters(&order);
+        if action == Action::Close {
+            device.refused_close = None;
+        }
         device.commands.push(order.clone());
         self.due_by(deadline);
         self.deliver(v, step);
@@ -167,10 +170,16 @@ impl Interlock {
     /// A close has failed: a person is called, and it is tried again as long as the leak that asked for it stands.
     fn escalate(&mut self, v: usize, command: &Command, step: &mut Step<'_, '_>) {
         self.raise(v, Condition::CloseUnverified, Priority::Urgent, Origin::Platform, step);
-        // What the device refused at once is tried again with the next reading, not in a tight circle.
+        // What the device refused at once is not tried again in a tight circle, but when it would have been had nobody answered.
         if command.state != CommandState::Unverified {
+            self.devices[v].refused_close = Some(command.clone());
             return;
         }
+        self.close_again(v, command, step);
+    }
+
+    /// Orders a close anew that has come to nothing, with twice the time, if the leak that asked for it still stands.
+    pub(super) fn close_again(&mut self, v: usize, command: &Command, step: &mut Step<'_, '_>) {
         let Some(alarm) = self.standing_leak(v, command) else { return };
         let tried = command.deadline.since(command.requested_at).as_millis();
         let again = tried.saturating_mul(2).min(step.world.limits.longest_retry.as_millis().max(tried));
@@ -178,7 +187,7 @@ impl Interlock {
     }
 
     /// The alarm for which this valve must still be closed.
-    fn standing_leak(&self, v: usize, command: &Command) -> Option<AlarmId> {
+    pub(super) fn standing_leak(&self, v: usize, command: &Command) -> Option<AlarmId> {
         let around = || self.devices[v].linked_from.iter().flat_map(|&d| self.devices[d].alarms.iter());
         if let Cause::Leak { alarm } = command.cause
             && around().any(|each| each.id == alarm)

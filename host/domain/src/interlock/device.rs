@@ -79,6 +79,8 @@ pub(super) struct Device {
     pub(super) active: ConditionSet,
     /// Open commands, lowest counter first.
     pub(super) commands: Vec<Command>,
+    /// Its newest close, when the device refused or failed to carry it out.
+    pub(super) refused_close: Option<Command>,
     /// The highest counter that was given.
     pub(super) counter: u64,
     /// The counter of the newest arm.
@@ -106,6 +108,7 @@ impl Device {
             alarms: Vec::new(),
             active: ConditionSet::EMPTY,
             commands: Vec::new(),
+            refused_close: None,
             counter: 0,
             arm_counter: 0,
             closed_counter: 0,

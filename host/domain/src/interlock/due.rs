@@ -15,6 +15,7 @@ impl Interlock {
         self.due = None;
         for d in 0..self.devices.len() {
             self.deadlines(d, step);
+            self.retry(d, step);
             self.shelves(d, step);
             self.timers(d, step);
         }
@@ -26,6 +27,36 @@ impl Interlock {
         while let Some(at) = self.devices[v].commands.iter().position(|each| each.deadline <= step.now) {
             if !self.follow(v, at, CommandEvent::DeadlinePassed, step) {
                 break;
+            }
+        }
+    }
+
+    /// A close that was refused is tried again with the same back-off as one that was never answered: at its deadline, or when a leak
+    /// begins to stand after that.
+    fn retry(&mut self, v: usize, step: &mut Step<'_, '_>) {
+        if self.retry_at(v).is_some_and(|at| at <= step.now)
+            && let Some(close) = self.devices[v].refused_close.take()
+        {
+            self.close_again(v, &close, step);
+        }
+    }
+
+    /// When the refused close of a valve is tried again. All that this depends on is stored: a restart comes to the same.
+    fn retry_at(&self, v: usize) -> Option<Timestamp> {
+        let device = &self.devices[v];
+        let close = device.refused_close.as_ref()?;
+        let wanted = device.asserts(Condition::CloseUnverified, Origin::Platform);
+        (wanted && self.standing_leak(v, close).is_some()).then_some(close.deadline)
+    }
+
+    /// Alarms have changed, and with them perhaps what is due.
+    pub(super) fn retries(&mut self, step: &mut Step<'_, '_>) {
+        for v in 0..self.devices.len() {
+            if self.devices[v].refused_close.is_some() {
+                self.retry(v, step);
+                if let Some(at) = self.retry_at(v) {
+                    self.due_by(at);
+                }
             }
         }
     }
@@ -75,12 +106,13 @@ impl Interlock {
 
     /// When the next thing is due.
     pub(super) fn earliest(&self, limits: &Limits) -> Option<Timestamp> {
+        let retries = (0..self.devices.len()).filter_map(|v| self.retry_at(v));
         let each = self.devices.iter().flat_map(|device| {
             let deadlines = device.commands.iter().map(|command| command.deadline);
             let shelves = device.alarms.iter().filter_map(|alarm| alarm.shelved_until);
             let timers = device.rule.timers.iter().map(|timer| timer.at);
             deadlines.chain(shelves).chain(timers).chain(device.silent_at(limits))
         });
-        each.min()
+        each.chain(retries).min()
     }
 }

@@ -15,6 +15,7 @@
 //!
 //! Never here: an order to open, a quota, a wait for a rule or a person before a safety close.
 
+mod clock;
 mod close;
 mod device;
 mod due;
@@ -23,10 +24,12 @@ mod flow;
 mod input;
 mod raise;
 mod restore;
+mod revert;
 mod rule;
 mod uplink;
 mod view;
 
+pub use clock::MOST_LEAD;
 pub use effects::{
     AlarmChange, CommandChange, Decision, Effects, Notice, NoticeKind, RejectReason, ResetBlock, RuleRef, TimerChange,
 };
@@ -134,7 +137,8 @@ pub struct Interlock {
     tenant: TenantId,
     /// In the order of their ids.
     devices: Vec<Device>,
-    /// The latest `now` of any step: time never runs backwards for a rule.
+    /// The latest `now` of any step: time never runs backwards for a rule, but when the clock was wrong by more than
+    /// [`MOST_LEAD`].
     clock: Timestamp,
     /// Nothing is due before this; may be early, never late.
     due: Option<Timestamp>,
@@ -170,6 +174,7 @@ impl Interlock {
         out: &mut Effects,
     ) {
         out.clear();
+        self.follow_clock(now, out);
         let now = now.max(self.clock);
         self.clock = now;
         let mut step = Step { world, ids, now, out };

@@ -6,9 +6,9 @@
 
 use super::device::Device;
 use super::uplink::of_the_air;
-use super::{Interlock, Limits, REMEMBERED_COMMANDS};
+use super::{Effects, Interlock, Limits, REMEMBERED_COMMANDS};
 use crate::alarm::Alarm;
-use crate::command::Command;
+use crate::command::{Action, Command, CommandState};
 use crate::device::{DeviceConfig, DeviceKind};
 use crate::id::{DeviceId, InterlockId, PremisesId, TenantId};
 use crate::policy::PolicyTimer;
@@ -205,35 +205,50 @@ impl Interlock {
         for (device, state) in stored.rule_state {
             new.remember_rule(device, &state);
         }
+        new.take_rows(StoredInterlock {
+            alarms: stored.alarms,
+            commands: stored.commands,
+            timers: stored.timers,
+            ..StoredInterlock::default()
+        });
+        Ok(new)
+    }
+
+    /// Takes over the rows of alarms, commands and timers.
+    pub(super) fn take_rows(&mut self, stored: StoredInterlock) {
         let mut alarms = stored.alarms;
         alarms.sort_by_key(|alarm| alarm.id);
         for alarm in alarms.into_iter().filter(|alarm| alarm.state.is_active()) {
-            let Some(d) = new.index(alarm.device) else { continue };
-            new.clock = new.clock.max(alarm.changed_at);
-            new.devices[d].active.insert(alarm.condition);
-            new.devices[d].alarms.push(alarm);
+            let Some(d) = self.index(alarm.device) else { continue };
+            self.clock = self.clock.max(alarm.changed_at);
+            self.devices[d].active.insert(alarm.condition);
+            self.devices[d].alarms.push(alarm);
         }
         let mut finished = Vec::new();
         let mut commands = stored.commands;
         commands.sort_by_key(|command| (command.device, command.counter));
         for command in commands {
-            let Some(d) = new.index(command.device) else { continue };
-            new.clock = new.clock.max(command.changed_at);
-            new.devices[d].note_counters(&command);
+            let Some(d) = self.index(command.device) else { continue };
+            self.clock = self.clock.max(command.changed_at);
+            self.devices[d].note_counters(&command);
+            if command.action == Action::Close {
+                // The newest one comes last.
+                let refused = matches!(command.state, CommandState::Rejected | CommandState::Failed);
+                self.devices[d].refused_close = refused.then(|| command.clone());
+            }
             if command.state.is_open() {
-                new.devices[d].commands.push(command);
+                self.devices[d].commands.push(command);
             } else {
                 finished.push((command.changed_at, command.id));
             }
         }
         finished.sort_unstable();
         let oldest = finished.len().saturating_sub(REMEMBERED_COMMANDS);
-        new.finished.extend(finished[oldest..].iter().map(|&(_, id)| id));
+        self.finished.extend(finished[oldest..].iter().map(|&(_, id)| id));
         for (device, timer) in stored.timers {
-            let Some(d) = new.index(device) else { continue };
-            new.devices[d].rule.timers.push(timer);
+            let Some(d) = self.index(device) else { continue };
+            self.devices[d].rule.timers.push(timer);
         }
-        Ok(new)
     }
 
     /// Folds a journalled uplink into the memory. Nothing is decided.
@@ -267,6 +282,10 @@ impl Interlock {
     /// Begins to work at `now`. `down_since` is when the platform was last known to work: nobody is silent for not
     /// having been heard while there was nobody to hear, and nobody within [`Limits::silence_grace`].
     pub fn resume(&mut self, now: Timestamp, down_since: Option<Timestamp>, limits: &Limits) {
+        let seen = self.devices.iter().filter_map(|device| device.last_seen).max();
+        self.clock = self.clock.max(seen.unwrap_or_default());
+        // What this ends is stored still; it is found, and ended, again after the next start.
+        self.follow_clock(now, &mut Effects::default());
         for device in &mut self.devices {
             let from = match (device.last_seen, down_since) {
                 (Some(seen), Some(down)) => seen + now.since(down.max(seen).min(now)),
@@ -275,7 +294,6 @@ impl Interlock {
             let window = device.silence_window(limits).unwrap_or_default();
             device.watch_from = from.max(now + limits.silence_grace.min(window) - window);
             device.announced = device.valve();
-            self.clock = self.clock.max(device.last_seen.unwrap_or_default());
         }
         self.due = self.earliest(limits);
     }

@@ -30,6 +30,7 @@ impl Interlock {
             Input::Due => {}
         }
         if !step.out.alarms.is_empty() || !step.out.commands.is_empty() {
+            self.retries(step);
             self.announce_moves(step);
         }
     }

@@ -12,42 +12,42 @@ use davy_domain::{
     Interlock, InterlockId, Priority, Quantity, Span, TenantId, Timestamp, ValveState,
 };
 
-type Rule<'a> = Option<(&'a dyn AlarmPolicy, [u8; 32])>;
+pub(crate) type Rule<'a> = Option<(&'a dyn AlarmPolicy, [u8; 32])>;
 
 /// An interlock, its clock and its ids.
-struct Scene {
-    surroundings: Surroundings,
-    interlock: Interlock,
+pub(crate) struct Scene {
+    pub(crate) surroundings: Surroundings,
+    pub(crate) interlock: Interlock,
     ids: IdSource,
-    now: Timestamp,
+    pub(crate) now: Timestamp,
 }
 
 impl Scene {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let surroundings = Surroundings::default();
         let interlock = surroundings.interlock();
         Self { surroundings, interlock, ids: IdSource::new(0, 0), now: START }
     }
 
-    fn wait(&mut self, seconds: i64) -> &mut Self {
+    pub(crate) fn wait(&mut self, seconds: i64) -> &mut Self {
         self.now = self.now + Span::from_secs(seconds);
         self
     }
 
-    fn with(&mut self, rule: Rule<'_>, input: Input<'_>) -> Effects {
+    pub(crate) fn with(&mut self, rule: Rule<'_>, input: Input<'_>) -> Effects {
         self.interlock.step(input, self.now, &self.surroundings.world(rule), &mut self.ids)
     }
 
-    fn tell(&mut self, input: Input<'_>) -> Effects {
+    pub(crate) fn tell(&mut self, input: Input<'_>) -> Effects {
         self.with(None, input)
     }
 
-    fn says(&mut self, device: DeviceId, values: &[(Quantity, f64)]) -> Effects {
+    pub(crate) fn says(&mut self, device: DeviceId, values: &[(Quantity, f64)]) -> Effects {
         let parts = [part(None, values, self.now)];
         self.tell(Input::Uplink { device, sequence: None, parts: &parts })
     }
 
-    fn sent(&mut self, device: DeviceId) -> Vec<Command> {
+    pub(crate) fn sent(&mut self, device: DeviceId) -> Vec<Command> {
         let pending: Vec<Command> = self.interlock.pending_for(device, self.now).cloned().collect();
         for command in &pending {
             self.tell(Input::Transport { command: command.id, event: Transport::Sent });
@@ -55,38 +55,38 @@ impl Scene {
         pending
     }
 
-    fn outcome(&mut self, command: &Command, outcome: DeviceOutcome) -> Effects {
+    pub(crate) fn outcome(&mut self, command: &Command, outcome: DeviceOutcome) -> Effects {
         let (device, command, counter, at) = (command.device, command.id, command.counter, self.now);
         self.tell(Input::Outcome { device, command, counter, outcome, at })
     }
 
-    fn arm(&mut self, id: i64) -> Effects {
+    pub(crate) fn arm(&mut self, id: i64) -> Effects {
         let cause = Cause::Operator { by: PERSON };
         self.tell(Input::Request { device: VALVE, command: CommandId::from_raw(id), action: Action::Arm, cause })
     }
 
-    fn person(&mut self, device: DeviceId, condition: Condition, event: AlarmEvent) -> Effects {
+    pub(crate) fn person(&mut self, device: DeviceId, condition: Condition, event: AlarmEvent) -> Effects {
         let alarms = self.interlock.device(device).unwrap().alarms();
         let alarm = alarms.iter().find(|alarm| alarm.condition == condition).unwrap().id;
         self.tell(Input::Person { alarm, event })
     }
 
-    fn valve(&self, device: DeviceId) -> ValveState {
+    pub(crate) fn valve(&self, device: DeviceId) -> ValveState {
         self.interlock.device(device).unwrap().valve()
     }
 
-    fn state(&self, device: DeviceId, condition: Condition) -> Option<AlarmState> {
+    pub(crate) fn state(&self, device: DeviceId, condition: Condition) -> Option<AlarmState> {
         let alarms = self.interlock.device(device).unwrap().alarms();
         alarms.iter().find(|alarm| alarm.condition == condition).map(|alarm| alarm.state)
     }
 }
 
-const LOW: &[(Quantity, f64)] = &[(Quantity::Gas, 0.5)];
-const LEAK: &[(Quantity, f64)] = &[(Quantity::Gas, 30.0)];
-const CLOSED: &[(Quantity, f64)] = &[(Quantity::Valve, 1.0)];
-const OPEN: &[(Quantity, f64)] = &[(Quantity::Valve, 0.0)];
-const RESET: AlarmEvent = AlarmEvent::Reset { by: PERSON, fresh_low_readings: false };
-const ACKNOWLEDGE: AlarmEvent = AlarmEvent::Acknowledge { by: PERSON };
+pub(crate) const LOW: &[(Quantity, f64)] = &[(Quantity::Gas, 0.5)];
+pub(crate) const LEAK: &[(Quantity, f64)] = &[(Quantity::Gas, 30.0)];
+pub(crate) const CLOSED: &[(Quantity, f64)] = &[(Quantity::Valve, 1.0)];
+pub(crate) const OPEN: &[(Quantity, f64)] = &[(Quantity::Valve, 0.0)];
+pub(crate) const RESET: AlarmEvent = AlarmEvent::Reset { by: PERSON, fresh_low_readings: false };
+pub(crate) const ACKNOWLEDGE: AlarmEvent = AlarmEvent::Acknowledge { by: PERSON };
 
 #[test]
 fn a_leak_becomes_a_verified_close() {

@@ -68,3 +68,23 @@ fn every_default_rule_names_its_source_and_that_nobody_has_checked_it() {
         assert!(!rule.source.is_empty() && !rule.verified, "{}", rule.id);
     }
 }
+
+#[test]
+fn a_table_whose_rules_on_gas_have_ended_or_not_begun_is_no_floor_to_run_on() {
+    let start = NOW - davy_domain::Span::from_days(1);
+    let end = NOW + davy_domain::Span::from_days(1);
+    let mut floor = Floor::china_default();
+    for rule in &mut floor.rules {
+        rule.effective_from = start;
+        rule.effective_until = Some(end);
+    }
+    assert!(floor.in_force_at("CN-310115", NOW).unwrap().judges_gas(NOW));
+    let ended = floor.in_force_at("CN-310115", end).unwrap_err().to_string();
+    assert!(ended.contains("`CN-310115` (all have ended): correct `effective_from` and `effective_until`"), "{ended}");
+    let early = floor.in_force_at("CN", start - davy_domain::Span::from_millis(1)).unwrap_err();
+    assert!(matches!(early, FloorError::NotInForce { next, .. } if next.0 == Some(start)), "{early}");
+
+    // What is left judges gas in wells, and carbon monoxide: not what leaks at home.
+    floor.rules.retain(|rule| rule.id != "cn-household-gas");
+    assert!(floor.for_jurisdiction("CN").is_ok() && floor.in_force_at("CN", NOW).is_err());
+}

@@ -24,6 +24,8 @@ struct Witness {
     flow: Option<(f64, Timestamp)>,
     reset_with_proof: HashSet<davy_domain::AlarmId>,
     counters: HashMap<DeviceId, u64>,
+    /// Valves that have ever said that they are closed.
+    ever_closed: HashSet<DeviceId>,
 }
 
 impl Witness {
@@ -32,6 +34,9 @@ impl Witness {
             // The newest by its own time counts, and no time is believed to be in the future.
             let at = reading.at.min(now);
             if reading.quantity == Quantity::Valve {
+                if reading.value >= 0.5 {
+                    self.ever_closed.insert(*device);
+                }
                 let newest = self.said_closed.get(device).is_none_or(|&(_, known)| known <= at);
                 if newest {
                     self.said_closed.insert(*device, (reading.value >= 0.5, at));
@@ -195,6 +200,24 @@ impl Witness {
             }
         }
         assert!(interlock.next_due().is_none_or(|due| due > now), "something due was not done");
+        self.refused_closes_are_tried_again(interlock, now);
+    }
+
+    /// Without a new reading too: time alone brings the next try, as long as the leak's alarm stands and the valve never said *closed*.
+    fn refused_closes_are_tried_again(&self, interlock: &Interlock, now: Timestamp) {
+        for valve in interlock.devices().filter(|view| view.config().kind.has_valve()) {
+            let id = valve.config().id;
+            let closes = self.database.commands.values().filter(|it| it.device == id && it.action == Action::Close);
+            let Some(newest) = closes.max_by_key(|command| command.counter) else { continue };
+            let refused = matches!(newest.state, CommandState::Failed | CommandState::Rejected);
+            let leaks = interlock
+                .devices()
+                .filter(|other| other.config().id == id || other.config().links.contains(&id))
+                .flat_map(davy_domain::interlock::DeviceView::alarms)
+                .any(|alarm| alarm.condition.is_leak() && alarm.raised_at < newest.deadline);
+            let forgotten = refused && leaks && newest.deadline <= now && !self.ever_closed.contains(&id);
+            assert!(!forgotten, "a refused close was not tried again: {newest:?}");
+        }
     }
 }
 

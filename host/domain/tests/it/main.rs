@@ -4,6 +4,7 @@
 mod behaviour;
 mod floor;
 mod invariants;
+mod mending;
 mod premises;
 mod release;
 mod senml;

@@ -3,14 +3,16 @@
 //! A database that is slow, away or refuses never holds up a close: commands go out unacknowledged as soon as a commit takes
 //! longer than it should. Of quiet telemetry, which nobody was promised anything about, only so much is kept as fits.
 
+use super::route::ShardIndex;
 use super::shard::ShardInput;
+use super::state::Stored;
 use super::work::{Release, Work};
 use crate::live::LiveBus;
 use crossbeam_channel::Sender;
-use davy_domain::InterlockId;
-use davy_store::{Batch, RowKind, Store, StoreError};
+use davy_domain::{DeviceId, InterlockId};
+use davy_store::{Batch, CommitReceipt, RowKind, Store, StoreError};
 use metrics::{counter, gauge, histogram};
-use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
@@ -81,8 +83,13 @@ pub struct Committer {
     pub live: LiveBus,
     /// Tells the shards how well the database answers.
     pub database: Arc<DatabaseHealth>,
+    /// Which shard has which interlock.
+    pub shard_of: Arc<HashMap<InterlockId, ShardIndex>>,
     /// What the shards handed over while the database did not answer.
     pub late: VecDeque<Work>,
+    /// Interlocks of which something was refused, until their fold has gone back: whatever they decide meanwhile follows from what is
+    /// not stored.
+    pub refused: HashSet<InterlockId>,
 }
 
 impl Committer {
@@ -107,12 +114,13 @@ impl Committer {
                 gathered.push(next);
             }
             for work in &mut gathered {
+                self.withhold(work);
                 work.move_into(&mut batch);
             }
             self.commit(&mut batch, &mut gathered).await;
             batch.clear();
             for work in gathered.drain(..) {
-                for committed in work.announcements {
+                for (_, committed) in work.announcements {
                     self.live.publish(committed);
                 }
                 self.tell(work.shard, ShardInput::Durable(work.release));
@@ -128,11 +136,7 @@ impl Committer {
         let store = self.store.clone();
         let mut pause = Duration::from_millis(50);
         loop {
-            let attempt = async {
-                let given_up = || StoreError::NoAnswer { seconds: GIVE_UP.as_secs() };
-                tokio::time::timeout(GIVE_UP, store.commit(batch)).await.map_err(|_| given_up())?
-            };
-            let Err(error) = self.meanwhile(attempt, begun, gathered).await else { break };
+            let Err(error) = self.meanwhile(attempt(&store, batch), begun, gathered).await else { break };
             counter!("davy_commit_failures_total").increment(1);
             if !error.is_transient() {
                 tracing::error!(%error, "the database refuses a commit for what it says: trying interlock by interlock");
@@ -196,13 +200,14 @@ impl Committer {
     }
 
     /// Stores what can be stored when the whole was refused: what one interlock decided must not hold up all others. What the
-    /// database refuses even so is not acknowledged, and a person must look.
+    /// database refuses even so is not acknowledged, a person must look, and its fold goes back to what is stored: it would take the
+    /// next reading of a leak for one that everybody knows of.
     async fn one_by_one(&mut self, batch: &Batch, gathered: &mut [Work], begun: Instant) {
         let store = self.store.clone();
-        let mut refused = HashSet::new();
+        let mut refused = HashMap::new();
         for (interlock, part) in split(batch, gathered) {
             let mut pause = Duration::from_millis(50);
-            while let Err(error) = self.meanwhile(store.commit(&part), begun, gathered).await {
+            while let Err(error) = self.meanwhile(attempt(&store, &part), begun, gathered).await {
                 if error.is_transient() {
                     self.meanwhile(tokio::time::sleep(pause), begun, gathered).await;
                     pause = (pause * 2).min(LONGEST_PAUSE);
@@ -210,16 +215,56 @@ impl Committer {
                 }
                 counter!("davy_decisions_refused_total").increment(1);
                 tracing::error!(%interlock, %error, effects = ?part.effects, "the database refuses what an interlock decided; it is not stored");
-                refused.insert(interlock);
+                refused.insert(interlock, memories_before(&part));
                 break;
             }
         }
+        let of: HashSet<InterlockId> = refused.keys().copied().collect();
+        for (interlock, memories) in refused {
+            self.revert(interlock, memories, begun, gathered).await;
+        }
         for work in gathered {
-            let release = Release {
-                replies: work.release.replies.extract_if(.., |reply| refused.contains(&reply.interlock)).collect(),
-                answers: work.release.answers.extract_if(.., |(interlock, _)| refused.contains(interlock)).collect(),
-                notifications: Vec::new(),
-            };
+            let release = work.withhold_words(&of);
+            self.tell(work.shard, ShardInput::Undurable(release));
+        }
+    }
+
+    /// Sends an interlock's fold back to what is stored of it.
+    async fn revert(
+        &mut self,
+        interlock: InterlockId,
+        memories: Vec<(DeviceId, Vec<u8>)>,
+        begun: Instant,
+        gathered: &mut [Work],
+    ) {
+        let Some(&shard) = self.shard_of.get(&interlock) else { return };
+        let store = self.store.clone();
+        let rows = loop {
+            match self.meanwhile(store.decided(interlock), begun, gathered).await {
+                Ok(rows) => break rows,
+                Err(error) if error.is_transient() => {
+                    self.meanwhile(tokio::time::sleep(LONGEST_PAUSE), begun, gathered).await;
+                }
+                Err(error) => {
+                    tracing::error!(%interlock, %error, "what is stored of an interlock cannot be read; its alarms may not be those of the pages");
+                    return;
+                }
+            }
+        };
+        self.refused.insert(interlock);
+        self.tell(shard, ShardInput::Revert(interlock, Box::new(Stored { rows, memories })));
+    }
+
+    /// Keeps back what was decided on top of something refused, until its shard says that the fold has gone back.
+    fn withhold(&mut self, work: &mut Work) {
+        for interlock in work.reverted.drain(..) {
+            self.refused.remove(&interlock);
+        }
+        if self.refused.is_empty() {
+            return;
+        }
+        let release = work.withhold(&self.refused);
+        if !release.is_empty() {
             self.tell(work.shard, ShardInput::Undurable(release));
         }
     }
@@ -266,6 +311,22 @@ impl Committer {
             let _ = shard.send(input);
         }
     }
+}
+
+/// One try, given up when the database says nothing for too long.
+async fn attempt(store: &Store, batch: &Batch) -> Result<CommitReceipt, StoreError> {
+    let given_up = || StoreError::NoAnswer { seconds: GIVE_UP.as_secs() };
+    tokio::time::timeout(GIVE_UP, store.commit(batch)).await.map_err(|_| given_up())?
+}
+
+/// What the rule remembered of each device before it first decided something here.
+fn memories_before(part: &Batch) -> Vec<(DeviceId, Vec<u8>)> {
+    let mut memories: BTreeMap<DeviceId, Vec<u8>> = BTreeMap::new();
+    let decisions = part.effects.iter().flat_map(|(.., effects)| &effects.decisions);
+    for decision in decisions.filter(|decision| decision.rule.is_some()) {
+        memories.entry(decision.device).or_insert_with(|| decision.state_before.clone());
+    }
+    memories.into_iter().collect()
 }
 
 /// A batch for each interlock, in no order that matters between them.

@@ -2,11 +2,12 @@
 
 use super::commit::{Committer, DatabaseHealth};
 use super::recover::{self, RecoveredShard, Surroundings};
+use super::reserve::Reserve;
 use super::route::{Routes, ShardIndex};
 use super::shard::{Operation, Shard, ShardInput, ShardParts};
 use super::socket::{self, Datagrams, Receiver as DatagramReceiver};
 use super::state::ShardState;
-use super::tenants;
+use super::tenants::{self, FloorWatch};
 use super::{IngestConfig, IngestError, IngestParts};
 use crate::operate::{Answer, DeviceView, Operate, OperateError};
 use crate::rules::running::{Registry, Sandbox};
@@ -19,7 +20,7 @@ use davy_domain::{AlarmId, DeviceId, IdSource, InterlockId, Quantity, Reading, T
 use davy_store::{CompactOptions, Store};
 use metrics::counter;
 use parking_lot::Mutex;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -32,6 +33,8 @@ use tokio_util::sync::CancellationToken;
 const COMMIT_QUEUE: usize = 256;
 /// How many batches of datagrams may wait for one shard; past it the socket's own buffer fills.
 const SHARD_QUEUE: usize = 256;
+/// How often it is looked whether the statutory floor still judges.
+const WATCH_FLOOR_EVERY: Duration = Duration::from_mins(1);
 
 /// How many datagrams are held for a shard that does not keep up.
 const MOST_HELD: usize = 16_384;
@@ -41,14 +44,14 @@ pub struct Ingest {
     /// Where CoAP is listened for.
     local: SocketAddr,
     shards: Vec<ShardLink>,
-    shard_of: HashMap<InterlockId, ShardIndex>,
+    shard_of: Arc<HashMap<InterlockId, ShardIndex>>,
     state_of: HashMap<DeviceId, ShardIndex>,
     receiving: Arc<AtomicBool>,
     /// Cancelled when a thread or task that must never end has ended.
     failed: CancellationToken,
     threads: Mutex<Vec<JoinHandle<()>>>,
     tasks: Mutex<Vec<tokio::task::JoinHandle<()>>>,
-    compacting: CancellationToken,
+    stopping: CancellationToken,
     registry: Arc<Registry>,
 }
 
@@ -69,7 +72,7 @@ impl Ingest {
         let boot = store.next_boot(now).await?;
         let floor = statutory_floor(&store).await?;
         let tenants = store.tenants().await?;
-        let worlds = tenants::worlds(&floor, &tenants)?;
+        let worlds = tenants::worlds(&floor, &tenants, now)?;
         let sandbox = Sandbox { engine, compiled, admission };
         let registry =
             Registry::load(store.clone(), sandbox, config.wake_conditions, Arc::clone(&clock), worlds).await?;
@@ -90,22 +93,24 @@ impl Ingest {
         let database = Arc::new(DatabaseHealth::default());
         let receiving = Arc::new(AtomicBool::new(true));
         let (committer, work) = mpsc::channel(COMMIT_QUEUE);
+        let (reserve, wanted) = mpsc::unbounded_channel();
         let mut this = Self {
             local,
             shards: Vec::new(),
-            shard_of: HashMap::new(),
+            shard_of: Arc::default(),
             state_of: HashMap::new(),
             receiving: Arc::clone(&receiving),
             failed: CancellationToken::new(),
             threads: Mutex::default(),
             tasks: Mutex::default(),
-            compacting: CancellationToken::new(),
+            stopping: CancellationToken::new(),
             registry: Arc::new(registry),
         };
         let mut datagrams = Vec::new();
+        let mut shard_of = HashMap::new();
         for (index, RecoveredShard { state, contexts, endpoint }) in recovered.into_iter().enumerate() {
             let index = index as ShardIndex;
-            this.shard_of.extend(state.interlocks().map(|id| (id, index)));
+            shard_of.extend(state.interlocks().map(|id| (id, index)));
             this.state_of.extend(state.devices().map(|id| (id, index)));
             let state = Arc::new(Mutex::new(state));
             let (inputs, orders) = crossbeam_channel::unbounded();
@@ -118,6 +123,7 @@ impl Ingest {
                 state: Arc::clone(&state),
                 ids: IdSource::new(index as u8, highest),
                 committer: committer.clone(),
+                reserve: reserve.clone(),
                 database: Arc::clone(&database),
                 live: live.clone(),
                 clock: Arc::clone(&clock),
@@ -127,19 +133,32 @@ impl Ingest {
             datagrams.push(to_shard);
         }
         drop(committer);
+        this.shard_of = Arc::new(shard_of);
         let committer = Committer {
             store: store.clone(),
             work,
             shards: this.shards.iter().map(|shard| shard.inputs.clone()).collect(),
             live,
             database,
-            late: std::collections::VecDeque::new(),
+            shard_of: Arc::clone(&this.shard_of),
+            late: VecDeque::new(),
+            refused: HashSet::new(),
         };
         let vital = this.vital("the committer");
         this.tasks.lock().push(tokio::spawn(async move {
             committer.run().await;
             drop(vital);
         }));
+        let reserve = Reserve {
+            store: store.clone(),
+            wanted,
+            shards: this.shards.iter().map(|shard| shard.inputs.clone()).collect(),
+            clock: Arc::clone(&clock),
+            stop: this.stopping.clone(),
+        };
+        this.tasks.lock().push(tokio::spawn(reserve.run()));
+        let watch = FloorWatch::new(this.registry.worlds().clone());
+        this.tasks.lock().push(tokio::spawn(watch_floor(watch, this.stopping.clone(), Arc::clone(&clock))));
         let routes = Routes::new(contexts);
         this.spawn("receive".to_owned(), move || receive(&socket, routes, &datagrams, &receiving))?;
         let compaction = compact(
@@ -147,7 +166,7 @@ impl Ingest {
             this.shards.iter().map(|shard| shard.inputs.clone()).collect(),
             config.compact_every,
             CompactOptions { slices: 64, keep: config.compact_after, ..CompactOptions::default() },
-            this.compacting.clone(),
+            this.stopping.clone(),
             clock,
         );
         this.tasks.lock().push(tokio::spawn(compaction));
@@ -225,7 +244,7 @@ impl Operate for Ingest {
     fn shutdown(&self) -> Answer<'_, ()> {
         Box::pin(async move {
             self.receiving.store(false, Ordering::Relaxed);
-            self.compacting.cancel();
+            self.stopping.cancel();
             for shard in &self.shards {
                 // A shard that has ended already has nothing left to hand over.
                 let _ = shard.inputs.send(ShardInput::Stop);
@@ -304,6 +323,17 @@ fn receive(socket: &UdpSocket, mut routes: Routes, shards: &[Sender<Datagrams>],
             if dropped > 0 {
                 counter!("davy_datagrams_dropped_total").increment(dropped as u64);
             }
+        }
+    }
+}
+
+/// Looks after the statutory floor.
+async fn watch_floor(mut watch: FloorWatch, stop: CancellationToken, clock: crate::clock::SharedClock) {
+    loop {
+        watch.look(clock.now());
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(WATCH_FLOOR_EVERY) => {}
         }
     }
 }

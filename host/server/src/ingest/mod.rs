@@ -12,6 +12,7 @@ pub(crate) mod ration;
 mod recover;
 mod release;
 mod request;
+mod reserve;
 mod route;
 mod shard;
 mod socket;

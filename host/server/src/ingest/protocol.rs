@@ -27,7 +27,7 @@ impl ProtocolCounters {
             self.before, now,
             datagrams_received datagrams_sent requests retransmissions timed_out duplicates_answered duplicates_ignored malformed
             unanswerable too_large bad_option unprotected oscore_malformed unknown_context replayed decrypt_failed echo_challenges
-            amplification_limited blockwise_failed unmatched overloaded
+            challenges_withheld unsealed amplification_limited blockwise_failed unmatched overloaded
         );
         self.before = *now;
     }

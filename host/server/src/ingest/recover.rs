@@ -3,11 +3,12 @@
 //! Nothing is decided here: what was decided before is in the rows, and the replay windows are those of what is stored.
 
 use super::IngestError;
+use super::reserve::range_of;
 use super::route::{ContextKey, ShardIndex};
 use super::state::{DevicePlace, DeviceSlot, ShardState};
 use crate::keys::KeyRing;
 use crate::rules::running::TenantWorld;
-use davy_coap::oscore::{Algorithm, Params, ReplayState, ReplayWindow, SecurityContext};
+use davy_coap::oscore::{Algorithm, NonceUse, Params, ReplayState, ReplayWindow, SecurityContext};
 use davy_coap::{ContextId, Endpoint, Timing};
 use davy_domain::interlock::{Interlock, StoredInterlock};
 use davy_domain::{DeviceId, InterlockId, TenantId, Timestamp, senml};
@@ -17,8 +18,6 @@ use std::sync::Arc;
 
 /// The server's own Sender ID: one byte that no device has, because theirs are numbers of two bytes and more.
 pub const SERVER_ID: &[u8] = b"s";
-/// Sequence numbers of ours per start of the server and device: 2^20 starts of 2^20 messages each (RFC 8613 §B.1.1).
-const SEQUENCES_PER_BOOT: u64 = 1 << 20;
 
 /// A shard's state, rebuilt.
 pub struct RecoveredShard {
@@ -188,7 +187,10 @@ fn derive(
         replay,
     })
     .map_err(|source| IngestError::Context { device, source })?;
-    context.set_sender_sequence(surroundings.boot.saturating_mul(SEQUENCES_PER_BOOT));
+    context.set_sender_range(range_of(surroundings.boot));
+    // The window is rebuilt from the journal. A reply to what is in the journal may therefore go under the request's nonce, after a
+    // restart too: should the request come again, it is a replay. Every other reply costs a number of ours.
+    context.set_nonce_use(NonceUse::Recorded);
     Ok(context)
 }
 

@@ -40,7 +40,9 @@ impl Shard {
                 ..Response::new(Code::SERVICE_UNAVAILABLE).with_max_age(RETRY_AFTER)
             },
         };
-        if self.respond(reply.exchange, response) {
+        // What is durable and reported something is in the journal, with its sequence number; a question leaves no record.
+        let recorded = durable && !reply.read && reply.sequence.is_some();
+        if self.respond(reply.exchange, response, recorded) {
             self.sent(reply.device, commands, Transport::Sent, state);
         }
     }
@@ -93,9 +95,15 @@ impl Shard {
         }
     }
 
-    /// Responds; returns whether the exchange was still open.
-    pub(super) fn respond(&mut self, exchange: ExchangeId, response: Response) -> bool {
-        match self.endpoint.respond(self.clock.instant(), exchange, response) {
+    /// Responds, `recorded` when the request's sequence number is durable; returns whether the exchange was still open.
+    pub(super) fn respond(&mut self, exchange: ExchangeId, response: Response, recorded: bool) -> bool {
+        let now = self.clock.instant();
+        let answered = if recorded {
+            self.endpoint.respond_recorded(now, exchange, response)
+        } else {
+            self.endpoint.respond(now, exchange, response)
+        };
+        match answered {
             Ok(()) => true,
             // Answered already while the database was away, or the device has given up.
             Err(EndpointError::UnknownExchange) => false,
@@ -124,13 +132,22 @@ impl Shard {
         }
     }
 
-    /// Hands what has been decided to the committer, if it has room; otherwise it stays and grows until it has.
-    pub(super) fn hand_over(&mut self, stopping: bool, state: &mut ShardState) {
-        // Should the process die before the commit, the leak is reported again, for it was not acknowledged, and its valve is
-        // ordered to close again under a higher counter: an order that has been obeyed already does no harm.
+    /// Sends the closes of leaks, ahead of the commit and of whatever else this thread has before it. Costs nothing when there is none.
+    ///
+    /// Should the process die before the commit, the leak is reported again, for it was not acknowledged, and its valve is ordered to
+    /// close again under a higher counter: an order that has been obeyed already does no harm.
+    pub(super) fn hurry(&mut self, state: &mut ShardState, sender: &mut Sender) {
+        if self.closes.is_empty() {
+            return;
+        }
         for close in std::mem::take(&mut self.closes) {
             self.notify(close, state);
         }
+        self.transmit(sender);
+    }
+
+    /// Hands what has been decided to the committer, if it has room; otherwise it stays and grows until it has.
+    pub(super) fn hand_over(&mut self, stopping: bool, state: &mut ShardState) {
         if stopping || !self.database.is_away() {
             for (_, (interlock, row)) in std::mem::take(&mut self.memories) {
                 self.work.push(interlock, row);

@@ -50,7 +50,7 @@ impl Shard {
             // One that was never established is over already.
             let _ = self.endpoint.cancel_observation(observation);
         }
-        self.respond(exchange, Response::error(refusal.code, refusal.words));
+        self.respond(exchange, Response::error(refusal.code, refusal.words), false);
     }
 
     fn answer(
@@ -65,7 +65,7 @@ impl Shard {
         let path = path.as_str();
         if path == ".well-known/core" {
             expect_method(request, path, Code::GET)?;
-            self.respond(exchange, Response::content(LINK_FORMAT, LINKS.into()));
+            self.respond(exchange, Response::content(LINK_FORMAT, LINKS.into()), false);
             return Ok(());
         }
         let slot = self.slot(context).ok_or_else(|| {

@@ -7,7 +7,7 @@ use super::commit::DatabaseHealth;
 use super::protocol::ProtocolCounters;
 use super::route::ShardIndex;
 use super::socket::{Datagrams, Sender as DatagramSender};
-use super::state::{DeviceSlot, ShardState};
+use super::state::{DeviceSlot, ShardState, Stored};
 use super::work::{Delivery, Release, Work};
 use crate::clock::SharedClock;
 use crate::live::LiveBus;
@@ -16,13 +16,14 @@ use crossbeam_channel::Receiver;
 use davy_coap::{ContextId, Endpoint, Event, Failure, NotificationId, ObservationId, Transmit};
 use davy_domain::alarm::{Alarm, AlarmEvent};
 use davy_domain::command::{Cause, Command};
-use davy_domain::interlock::{Effects, Input, Transport};
+use davy_domain::interlock::{Effects, Input, MOST_LEAD, Transport};
 use davy_domain::{AlarmId, CommandId, DeviceId, IdSource, InterlockId, Timestamp};
 use davy_store::JournalRow;
 use metrics::{Counter, counter};
 use parking_lot::Mutex;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::UdpSocket;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
@@ -48,10 +49,14 @@ pub enum ShardInput {
     Durable(Release),
     /// From the committer: the database does not answer; these commands must go out all the same.
     Undurable(Release),
+    /// From the committer: the database refused what this interlock decided; it stands as the database has it.
+    Revert(InterlockId, Box<Stored>),
     /// From a person.
     Operate(Operation),
     /// Readings that arrived before this are in chunks now.
     Compacted(Timestamp),
+    /// Sequence numbers of ours for the devices whose own run low.
+    Sequences(Range<u64>),
     /// Hand over what is left and end once it is durable.
     Stop,
 }
@@ -89,6 +94,9 @@ pub struct Shard {
     pub(super) endpoint: Endpoint,
     /// By [`ContextId`].
     contexts: Vec<Option<DeviceSlot>>,
+    /// Whose sequence numbers of ours run low.
+    low: Vec<ContextId>,
+    reserve: mpsc::UnboundedSender<ShardIndex>,
     pub(super) observers: HashMap<DeviceId, ObservationId>,
     pub(super) notified: HashMap<(ObservationId, NotificationId), (DeviceId, Vec<CommandId>)>,
     state: Arc<Mutex<ShardState>>,
@@ -109,6 +117,8 @@ pub struct Shard {
     pub(super) counters: Counters,
     protocol: ProtocolCounters,
     counted_at: Instant,
+    /// What the clock said last.
+    told: Timestamp,
 }
 
 pub(super) struct Counters {
@@ -134,6 +144,8 @@ pub struct ShardParts {
     pub ids: IdSource,
     /// The committer's end.
     pub committer: mpsc::Sender<Work>,
+    /// Takes further sequence numbers.
+    pub reserve: mpsc::UnboundedSender<ShardIndex>,
     /// How well the database answers.
     pub database: Arc<DatabaseHealth>,
     /// For devices that somebody watches.
@@ -151,11 +163,14 @@ impl Shard {
             contexts[id.0 as usize] = Some(slot);
         }
         let counted_at = parts.clock.instant();
+        let told = parts.clock.now();
         Self {
             index: parts.index,
             socket: parts.socket,
             endpoint: parts.endpoint,
             contexts,
+            low: Vec::new(),
+            reserve: parts.reserve,
             observers: HashMap::new(),
             notified: HashMap::new(),
             state: parts.state,
@@ -178,6 +193,7 @@ impl Shard {
             },
             protocol: ProtocolCounters::default(),
             counted_at,
+            told,
         }
     }
 
@@ -198,7 +214,7 @@ impl Shard {
                     Err(_) => return,
                 },
                 recv(from_socket) -> batch => match batch {
-                    Ok(batch) => self.take_datagrams(&batch, &mut state.lock()),
+                    Ok(batch) => self.take_datagrams(&batch, &mut state.lock(), &mut sender),
                     Err(_) => connected = false,
                 },
                 default(patience) => {}
@@ -206,15 +222,15 @@ impl Shard {
             let mut locked = state.lock();
             for order in first.into_iter().chain(orders.try_iter()) {
                 stopping |= self.take(order, &mut locked);
+                self.hurry(&mut locked, &mut sender);
             }
-            // A commit's worth at most before what has been decided is handed over; a close waits for none of it.
-            while self.closes.is_empty()
-                && self.work.rows.len() < ENOUGH_ROWS
+            // A commit's worth at most before what has been decided is handed over.
+            while self.work.rows.len() < ENOUGH_ROWS
                 && let Ok(batch) = datagrams.try_recv()
             {
-                self.take_datagrams(&batch, &mut locked);
+                self.take_datagrams(&batch, &mut locked, &mut sender);
             }
-            self.elapse(&mut locked);
+            self.elapse(&mut locked, &mut sender);
             self.hand_over(stopping, &mut locked);
             drop(locked);
             self.count();
@@ -250,32 +266,60 @@ impl Shard {
                 self.waiting = self.waiting.saturating_sub(release.replies.len());
                 self.release(release, false, state);
             }
+            ShardInput::Revert(interlock, stored) => {
+                let withheld = self.work.withhold(&HashSet::from([interlock]));
+                self.memories.retain(|_, (of, _)| *of != interlock);
+                state.revert(interlock, *stored, self.clock.now());
+                self.work.reverted.push(interlock);
+                self.release(withheld, false, state);
+            }
             ShardInput::Operate(operation) => self.operate(operation, state),
             ShardInput::Compacted(before) => state.forget_readings(before),
+            ShardInput::Sequences(range) => {
+                for id in std::mem::take(&mut self.low) {
+                    if let Some(context) = self.endpoint.context_mut(id) {
+                        context.set_sender_range(range.clone());
+                    }
+                }
+            }
             ShardInput::Stop => return true,
         }
         false
     }
 
-    fn take_datagrams(&mut self, datagrams: &Datagrams, state: &mut ShardState) {
+    fn take_datagrams(&mut self, datagrams: &Datagrams, state: &mut ShardState, sender: &mut DatagramSender) {
         let now = self.clock.instant();
         for (peer, datagram) in datagrams.iter() {
             self.endpoint.handle_datagram(now, peer, datagram);
             self.drain_events(state);
+            self.hurry(state, sender);
         }
     }
 
     /// Lets time pass, in the protocol and in the fold.
-    fn elapse(&mut self, state: &mut ShardState) {
+    fn elapse(&mut self, state: &mut ShardState, sender: &mut DatagramSender) {
         let instant = self.clock.instant();
         if self.endpoint.poll_timeout().is_some_and(|at| at <= instant) {
             self.endpoint.handle_timeout(instant);
             self.drain_events(state);
         }
         let now = self.clock.now();
+        if self.told.since(now) > MOST_LEAD {
+            tracing::warn!(
+                ms = self.told.since(now).as_millis(),
+                "the system's clock has stepped back; what was set by it is moved back"
+            );
+            for interlock in state.step_back() {
+                self.step(state, interlock, None, Input::Due, now);
+                self.hurry(state, sender);
+            }
+        }
+        self.told = now;
         while let Some(interlock) = state.pop_due(now) {
             self.step(state, interlock, None, Input::Due, now);
+            self.hurry(state, sender);
         }
+        self.hurry(state, sender);
     }
 
     fn drain_events(&mut self, state: &mut ShardState) {
@@ -307,6 +351,11 @@ impl Shard {
                     tracing::debug!(%reason, "a notification was not delivered");
                     self.notified(state, observation, notification, Transport::TimedOut);
                 }
+                Event::SequencesLow { context } => {
+                    self.low.push(context);
+                    // Nobody takes it only when the server stops.
+                    let _ = self.reserve.send(self.index);
+                }
                 // The platform asks nothing of devices: it has no requests that could be answered.
                 Event::Response { .. } | Event::RequestFailed { reason: Failure::TimedOut | Failure::Reset, .. } => {}
                 Event::RequestFailed { reason, .. } => tracing::debug!(%reason, "a request failed"),
@@ -327,3 +376,6 @@ impl Shard {
         self.contexts.get(context?.0 as usize).copied().flatten()
     }
 }
+
+#[cfg(test)]
+mod promptness;

@@ -7,9 +7,9 @@ use crate::live::{Change, Committed};
 use crate::operate::DeviceView;
 use crate::rules::running::TenantWorld;
 use crate::rules::shadow::ShadowFold;
-use davy_domain::interlock::{Effects, Input, Interlock};
+use davy_domain::interlock::{Effects, Input, Interlock, StoredInterlock};
 use davy_domain::{
-    DeviceId, IdSource, InterlockId, PremisesId, Quantity, Reading, TenantId, Timestamp, ValveState, wire,
+    DeviceId, IdSource, InterlockId, PremisesId, Quantity, Reading, Span, TenantId, Timestamp, ValveState, wire,
 };
 use davy_store::DivisionCode;
 use std::cmp::Reverse;
@@ -38,6 +38,17 @@ pub struct DevicePlace {
     pub premises: Option<PremisesId>,
 }
 
+/// How long what time alone brings waits after the database has refused something of the same interlock.
+const REST: Span = Span::from_secs(5);
+
+/// What is stored of an interlock whose step the database refused.
+pub struct Stored {
+    /// Its alarms, commands and timers.
+    pub rows: StoredInterlock,
+    /// The memories of rules, as they were before they decided what was refused.
+    pub memories: Vec<(DeviceId, Vec<u8>)>,
+}
+
 struct Group {
     interlock: Interlock,
     world: Arc<TenantWorld>,
@@ -45,13 +56,15 @@ struct Group {
     shadow: Option<Box<ShadowFold>>,
     /// When it stands in the queue of what is due.
     scheduled: Option<Timestamp>,
+    /// Nothing is done before this, however long it has been due: the database has just refused what was done last.
+    rests_until: Timestamp,
 }
 
 impl Group {
     /// When the interlock, or its shadow, has something to do.
     fn next_due(&self) -> Option<Timestamp> {
         let shadow = self.shadow.as_ref().and_then(|shadow| shadow.next_due());
-        self.interlock.next_due().into_iter().chain(shadow).min()
+        self.interlock.next_due().into_iter().chain(shadow).min().map(|due| due.max(self.rests_until))
     }
 }
 
@@ -100,7 +113,7 @@ impl ShardState {
             };
             self.devices.insert(device, kept);
         }
-        self.groups.push(Group { interlock, world, shadow: None, scheduled: None });
+        self.groups.push(Group { interlock, world, shadow: None, scheduled: None, rests_until: Timestamp::default() });
         self.schedule(index);
         index
     }
@@ -261,11 +274,30 @@ impl ShardState {
         (std::mem::replace(&mut kept.valve, valve) != valve).then_some(valve)
     }
 
-    /// A change with what tells who may hear of it.
-    pub fn committed(&self, device: DeviceId, change: Change) -> Option<Committed> {
+    /// A change with what tells who may hear of it, and the interlock that it is a change of.
+    pub fn committed(&self, device: DeviceId, change: Change) -> Option<(InterlockId, Committed)> {
         let kept = self.devices.get(&device)?;
-        let (tenant, _) = self.name_of(kept.interlock)?;
-        Some(Committed { tenant, division: kept.place.division, premises: kept.place.premises, device, change })
+        let (tenant, interlock) = self.name_of(kept.interlock)?;
+        let DevicePlace { division, premises } = kept.place;
+        Some((interlock, Committed { tenant, division, premises, device, change }))
+    }
+
+    /// Lets an interlock stand where the database has it: what came after was refused.
+    pub fn revert(&mut self, interlock: InterlockId, to: Stored, now: Timestamp) {
+        let Some(index) = self.interlock(interlock) else { return };
+        let Some(group) = self.groups.get_mut(index as usize) else { return };
+        group.interlock.revert(to.rows, to.memories, group.world.limits());
+        group.rests_until = now + REST;
+        self.schedule(index);
+    }
+
+    /// The clock was ahead and has stepped back: every interlock is due, so that it moves back what was set for that time. Returns their
+    /// places.
+    pub fn step_back(&mut self) -> std::ops::Range<u32> {
+        for group in &mut self.groups {
+            group.rests_until = Timestamp::default();
+        }
+        0..self.groups.len() as u32
     }
 
     /// A device as it is now.

@@ -7,6 +7,7 @@ use davy_coap::ExchangeId;
 use davy_domain::interlock::Effects;
 use davy_domain::{CommandId, DeviceId, InterlockId, TenantId};
 use davy_store::{Batch, JournalRow};
+use std::collections::HashSet;
 
 /// Decisions of one shard that become durable together, and what may be said to the outside only then.
 #[derive(Default)]
@@ -19,8 +20,10 @@ pub struct Work {
     pub interlocks: Vec<InterlockId>,
     /// What they, people and time have changed.
     pub effects: Vec<(TenantId, InterlockId, Effects)>,
-    /// For the live bus.
-    pub announcements: Vec<Committed>,
+    /// For the live bus, with the interlock that each is about.
+    pub announcements: Vec<(InterlockId, Committed)>,
+    /// Interlocks whose fold has gone back to what is stored: from here on what is decided of them can be stored again.
+    pub reverted: Vec<InterlockId>,
     /// For devices and people.
     pub release: Release,
 }
@@ -82,13 +85,33 @@ impl Work {
 
     /// Whether there is nothing to store and nobody to answer.
     pub fn is_empty(&self) -> bool {
-        self.rows.is_empty() && self.effects.is_empty() && self.release.is_empty()
+        self.rows.is_empty() && self.effects.is_empty() && self.release.is_empty() && self.reverted.is_empty()
     }
 
     /// Adds a row of an interlock.
     pub fn push(&mut self, interlock: InterlockId, row: JournalRow) {
         self.interlocks.push(interlock);
         self.rows.push(row);
+    }
+
+    /// Takes out what follows from something that is not stored, and returns whoever waits for it. Closes that are on their way stay
+    /// on their way.
+    pub fn withhold(&mut self, of: &HashSet<InterlockId>) -> Release {
+        let mut interlocks = self.interlocks.iter();
+        self.rows.retain(|_| !interlocks.next().is_some_and(|interlock| of.contains(interlock)));
+        self.interlocks.retain(|interlock| !of.contains(interlock));
+        self.effects.retain(|(_, interlock, _)| !of.contains(interlock));
+        self.withhold_words(of)
+    }
+
+    /// The same when what was to be stored has been moved into a commit already.
+    pub fn withhold_words(&mut self, of: &HashSet<InterlockId>) -> Release {
+        self.announcements.retain(|(interlock, _)| !of.contains(interlock));
+        Release {
+            replies: self.release.replies.extract_if(.., |reply| of.contains(&reply.interlock)).collect(),
+            answers: self.release.answers.extract_if(.., |(interlock, _)| of.contains(interlock)).collect(),
+            notifications: Vec::new(),
+        }
     }
 
     /// Moves what is to be stored into the commit.

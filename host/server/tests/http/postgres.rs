@@ -9,6 +9,8 @@ use sqlx::{Connection, Executor, PgConnection};
 #[tokio::test(flavor = "multi_thread")]
 async fn signing_in_reading_closing_and_acknowledging_work_on_postgresql_as_on_sqlite() {
     let Ok(url) = std::env::var("DAVY_TEST_POSTGRES_URL") else {
+        let required = std::env::var_os("DAVY_TEST_REQUIRE_POSTGRES").is_some();
+        assert!(!required, "DAVY_TEST_REQUIRE_POSTGRES asks for PostgreSQL: set DAVY_TEST_POSTGRES_URL too");
         eprintln!("SKIPPED on PostgreSQL: DAVY_TEST_POSTGRES_URL is not set");
         return;
     };

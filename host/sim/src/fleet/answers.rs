@@ -32,7 +32,8 @@ impl Fleet<'_> {
             | Event::NotificationDelivered { .. }
             | Event::NotificationFailed { .. }
             | Event::ObservationRegistered { .. }
-            | Event::ObservationEnded { .. } => Ok(()),
+            | Event::ObservationEnded { .. }
+            | Event::SequencesLow { .. } => Ok(()),
         }
     }
 

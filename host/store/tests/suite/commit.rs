@@ -10,6 +10,8 @@ use davy_domain::policy::{
 };
 use davy_domain::*;
 use davy_store::*;
+use sqlx::Executor;
+use std::time::Duration;
 
 both_engines!(
     a_leak_and_its_close_are_stored_with_the_uplink_that_caused_them,
@@ -294,4 +296,22 @@ async fn numbers_of_journal_rows_are_never_used_twice(fixture: Fixture) {
         // The journal is empty after this.
         store.compact(at(1_000), &CompactOptions::default()).await.unwrap();
     }
+}
+
+#[tokio::test]
+async fn a_commit_that_postgresql_was_too_slow_for_is_not_stored_after_all() {
+    let Some(mut fixture) = postgres("a_commit_that_postgresql_was_too_slow_for_is_not_stored_after_all").await else {
+        return;
+    };
+    fixture.reconnect(&StoreOptions { commit_limit: Duration::from_millis(300), ..StoreOptions::default() }).await;
+    let store = &fixture.store;
+    let mut other = fixture.beside().await;
+    other.execute("BEGIN; LOCK TABLE journal IN ACCESS EXCLUSIVE MODE").await.unwrap();
+    let given_up = store.commit(&rows(vec![gas(DETECTOR, 5, 0, 40.0)])).await.unwrap_err();
+    assert!(given_up.is_transient(), "{given_up}");
+    other.execute("ROLLBACK").await.unwrap();
+    assert!(journal(store).await.is_empty(), "what was given up does not come later");
+    store.commit(&rows(vec![gas(DETECTOR, 5, 0, 40.0)])).await.unwrap();
+    assert_eq!(journal(store).await.len(), 1);
+    drop_schema(fixture.schema.clone()).await;
 }

@@ -45,16 +45,40 @@ pub(crate) async fn sqlite() -> Fixture {
 pub(crate) async fn postgres(test: &str) -> Option<Fixture> {
     static NUMBER: AtomicU32 = AtomicU32::new(0);
     let Ok(url) = std::env::var("DAVY_TEST_POSTGRES_URL") else {
+        let required = std::env::var_os("DAVY_TEST_REQUIRE_POSTGRES").is_some();
+        assert!(!required, "DAVY_TEST_REQUIRE_POSTGRES asks for PostgreSQL: set DAVY_TEST_POSTGRES_URL too");
         eprintln!("SKIPPED on PostgreSQL: {test} (DAVY_TEST_POSTGRES_URL is not set)");
         return None;
     };
     let schema = format!("davy_{}_{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
     let mut admin = PgConnection::connect(&url).await.unwrap();
     admin.execute(sqlx::AssertSqlSafe(format!("CREATE SCHEMA {schema}"))).await.unwrap();
-    let separator = if url.contains('?') { '&' } else { '?' };
     let options = StoreOptions { connections: 4, ..StoreOptions::default() };
-    let store = Store::connect(&format!("{url}{separator}options=-csearch_path%3D{schema}"), &options).await.unwrap();
+    let store = Store::connect(&within(&url, &schema), &options).await.unwrap();
     Some(prepared(store, schema, None).await)
+}
+
+fn within(url: &str, schema: &str) -> String {
+    let separator = if url.contains('?') { '&' } else { '?' };
+    format!("{url}{separator}options=-csearch_path%3D{schema}")
+}
+
+impl Fixture {
+    /// The URL of its PostgreSQL schema.
+    fn url(&self) -> String {
+        within(&std::env::var("DAVY_TEST_POSTGRES_URL").unwrap(), &self.schema)
+    }
+
+    /// Opens its PostgreSQL schema anew.
+    pub(crate) async fn reconnect(&mut self, options: &StoreOptions) {
+        self.store.close().await;
+        self.store = Store::connect(&self.url(), options).await.unwrap();
+    }
+
+    /// Another user of its PostgreSQL schema.
+    pub(crate) async fn beside(&self) -> PgConnection {
+        PgConnection::connect(&self.url()).await.unwrap()
+    }
 }
 
 pub(crate) async fn drop_schema(schema: String) {

@@ -3,7 +3,8 @@
 use crate::fixture::*;
 use davy_domain::alarm::{Alarm, AlarmState};
 use davy_domain::command::{Action, Command, CommandState};
-use davy_domain::interlock::{CommandChange, Effects};
+use davy_domain::interlock::{CommandChange, Effects, TimerChange};
+use davy_domain::policy::PolicyTimer;
 use davy_domain::senml::Part;
 use davy_domain::*;
 use davy_store::*;
@@ -12,6 +13,7 @@ both_engines!(
     recovery_returns_exactly_what_was_committed,
     memories_are_the_same_before_and_after_compaction,
     recovery_sees_one_moment,
+    an_interlock_alone_comes_back_as_recovery_would_bring_it,
     each_start_has_a_higher_number,
     devices_come_back_with_their_sealed_keys_and_links,
 );
@@ -50,6 +52,33 @@ async fn recovery_returns_exactly_what_was_committed(fixture: Fixture) {
     let stored: Vec<_> = recovery.commands().await.unwrap().into_iter().map(|stored| stored.command).collect();
     assert_eq!(stored, vec![commands[1].clone(), moved, commands[5].clone()]);
     assert!(store.highest_id().await.unwrap() >= 15);
+}
+
+async fn an_interlock_alone_comes_back_as_recovery_would_bring_it(fixture: Fixture) {
+    let store = &fixture.store;
+    let over = alarm(2, DETECTOR, Condition::Tamper);
+    let commands = [
+        command(10, VALVE, Action::Arm, CommandState::Cancelled, 1),
+        command(11, VALVE, Action::Close, CommandState::Verified, 2),
+        command(12, VALVE, Action::Close, CommandState::Failed, 3),
+        command(13, METER, Action::Close, CommandState::Sent, 1),
+    ];
+    let timer = PolicyTimer { id: 7, at: at(99) };
+    let all = Effects {
+        alarms: vec![raised(&alarm(1, DETECTOR, Condition::GasHigh)), raised(&over), ended(&over)],
+        commands: commands.iter().map(given).collect(),
+        timers: vec![TimerChange::Set { device: DETECTOR, timer }],
+        ..Effects::default()
+    };
+    store.commit(&effects(all)).await.unwrap();
+    let alone = store.decided(INTERLOCK).await.unwrap();
+    let mut recovery = store.recover().await.unwrap();
+    let alarms: Vec<_> = recovery.alarms().await.unwrap().into_iter().map(|stored| stored.alarm).collect();
+    let commands: Vec<_> = recovery.commands().await.unwrap().into_iter().map(|stored| stored.command).collect();
+    assert_eq!((alarms.len(), commands.len()), (1, 3));
+    assert_eq!((alone.alarms, alone.commands, alone.timers), (alarms, commands, vec![(DETECTOR, timer)]));
+    let elsewhere = store.decided(InterlockId::from_raw(4711)).await.unwrap();
+    assert!(elsewhere.alarms.is_empty() && elsewhere.commands.is_empty() && elsewhere.timers.is_empty());
 }
 
 fn uplinks() -> Vec<JournalRow> {
