@@ -200,13 +200,19 @@ impl Engineer {
     /// Has a version back-tested over everything there is, and gives the report.
     #[track_caller]
     pub(crate) fn back_tested(&self, id: &str) -> Value {
-        let test = self.post(&format!("/api/v1/rules/{id}/back-tests"), &json!({})).unwrap();
+        self.back_tested_over(id, &json!({})).1
+    }
+
+    /// The same over what `request` asks for; the back-test and its report.
+    #[track_caller]
+    pub(crate) fn back_tested_over(&self, id: &str, request: &Value) -> (Value, Value) {
+        let test = self.post(&format!("/api/v1/rules/{id}/back-tests"), request).unwrap();
         let path = format!("/api/v1/back-tests/{}", test["id"].as_str().unwrap());
         let begun = Instant::now();
         loop {
             let test = self.0.get(&path).unwrap();
             match test["state"].as_str().unwrap() {
-                "done" => return test["report"].clone(),
+                "done" => return (test.clone(), test["report"].clone()),
                 "waiting" | "running" => {}
                 _ => panic!("{test}"),
             }

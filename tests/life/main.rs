@@ -64,6 +64,15 @@ fn a_version_comes_into_force_by_two_people_and_is_taken_back_by_one() {
     assert_eq!(told, 3, "every uplink was acknowledged");
 }
 
+/// A day, milliseconds.
+const DAY_MS: i64 = 86_400_000;
+
+/// Now, milliseconds.
+fn now_ms() -> i64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    i64::try_from(since.as_millis()).unwrap()
+}
+
 #[test]
 fn a_version_that_misses_a_leak_which_a_person_confirmed_does_not_get_further() {
     let company = Company::new();
@@ -80,6 +89,31 @@ fn a_version_that_misses_a_leak_which_a_person_confirmed_does_not_get_further() 
     assert_eq!(report["blocking"], 1, "{report}");
     assert_eq!(anna.rule(id)["version"]["stage"], "checked", "it stays where it was");
     assert_eq!(anna.act_refused(id, "start-shadow"), "missed-leaks");
+
+    // A minute of it, a share of it, a history that ends before: each finds nothing and changes nothing.
+    let now = now_ms();
+    for part in [
+        json!({"from": now - 120_000, "to": now - 60_000}),
+        json!({"permille": 1}),
+        json!({"from": now - 100 * DAY_MS, "to": now - DAY_MS}),
+        json!({"from": now - DAY_MS, "to": now - DAY_MS + 1}),
+    ] {
+        let (test, report) = anna.back_tested_over(id, &part);
+        assert_eq!((&test["decisive"], &report["blocking"]), (&json!(false), &json!(0)), "{part}: {test}");
+        let version = &anna.rule(id)["version"];
+        assert_eq!((&version["stage"], &version["missed"]), (&json!("checked"), &json!(1)), "{part}");
+    }
+    assert_eq!(anna.act_refused(id, "start-shadow"), "missed-leaks");
+    // Over more than before it is missed still.
+    let (test, report) = anna.back_tested_over(id, &json!({"from": now - 200 * DAY_MS}));
+    assert_eq!((&test["decisive"], &report["blocking"]), (&json!(true), &json!(1)), "{test}");
+    // A person takes the finding back: then, and only over as much, it misses nothing.
+    anna.put(&format!("/api/v1/alarms/{alarm}/finding"), &json!({"finding": "test"}));
+    let (test, _) = anna.back_tested_over(id, &json!({}));
+    assert_eq!(test["decisive"], true);
+    assert_eq!(anna.rule(id)["version"]["stage"], "checked", "90 days are less than the history in which it missed it");
+    anna.back_tested_over(id, &json!({"from": now - 200 * DAY_MS}));
+    assert_eq!(anna.rule(id)["version"]["stage"], "back-tested");
     company.stop();
 }
 

@@ -252,6 +252,10 @@ pub struct BackTestItem {
     pub to: Timestamp,
     /// Of how many of a thousand devices.
     pub permille: u16,
+    /// Whether it counts for the version's life: all devices over at least the last 90 days. Any other one is for information, except
+    /// that a leak that it misses blocks.
+    #[serde(default)]
+    pub decisive: bool,
     /// When it was asked for.
     #[cfg_attr(feature = "openapi", schema(value_type = i64))]
     pub created_at: Timestamp,

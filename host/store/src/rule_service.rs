@@ -24,6 +24,8 @@ pub struct Difference {
 pub struct ConfirmedLeak {
     /// Whose reading.
     pub device: DeviceId,
+    /// What its alarm was about.
+    pub condition: Condition,
     /// When its alarm was raised.
     pub raised_at: Timestamp,
     /// When it last changed.
@@ -137,18 +139,21 @@ impl TenantStore {
     pub async fn confirmed_leaks(&self, from: Timestamp, to: Timestamp) -> Result<Vec<ConfirmedLeak>, StoreError> {
         let rows = fetch_all!(
             self.store().reader(),
-            (i64, i64, i64),
-            "SELECT a.device_id, a.raised_at, a.changed_at FROM alarm_findings f JOIN alarms a ON a.id = f.alarm_id \
+            (i64, i64, i64, i64),
+            "SELECT a.device_id, a.condition, a.raised_at, a.changed_at FROM alarm_findings f JOIN alarms a ON a.id = f.alarm_id \
              WHERE f.tenant_id = $1 AND f.finding = 'leak' AND a.raised_at >= $2 AND a.raised_at < $3 ORDER BY a.id",
             self.id().raw(),
             from.as_millis(),
             to.as_millis(),
         )?;
-        let leak = |(device, raised, changed)| ConfirmedLeak {
-            device: DeviceId::from_raw(device),
-            raised_at: Timestamp::from_millis(raised),
-            changed_at: Timestamp::from_millis(changed),
+        let leak = |(device, condition, raised, changed)| {
+            Ok(ConfirmedLeak {
+                device: DeviceId::from_raw(device),
+                condition: codes::condition(condition)?,
+                raised_at: Timestamp::from_millis(raised),
+                changed_at: Timestamp::from_millis(changed),
+            })
         };
-        Ok(rows.into_iter().map(leak).collect())
+        rows.into_iter().map(leak).collect()
     }
 }

@@ -85,7 +85,11 @@ fn acts(index: usize, now: Timestamp) -> Vec<RuleAct> {
     let steps: [(Stage, Option<usize>, Act); 7] = [
         (Stage::Uploaded, Some(0), Act::Upload),
         (Stage::Checked, None, Act::Check { passed: true }),
-        (Stage::BackTested, None, Act::BackTest { missed: missed.unwrap_or(0) }),
+        (
+            Stage::BackTested,
+            None,
+            Act::BackTest { missed: missed.unwrap_or(0), from: now - Span::from_days(90), decisive: true },
+        ),
         (Stage::Shadow, Some(0), Act::StartShadow),
         (Stage::Cohort, Some(0), Act::StartCohort { permille: permille.clamp(1, 100) }),
         (Stage::Cohort, Some(proposed.unwrap_or(0)), Act::Propose),
@@ -251,6 +255,7 @@ fn item(id: BackTestId, rule: ReleaseId, state: &str, now: Timestamp) -> BackTes
         from: now - Span::from_days(90),
         to: now,
         permille: 1_000,
+        decisive: true,
         created_at: now - Span::from_minutes(40),
         finished_at: (!open).then(|| now - Span::from_minutes(31)),
         done: if open { 1_204_311 } else { 0 },

@@ -3,7 +3,7 @@
 use super::course::{Came, Closed, Raised};
 use super::matching::{Pair, Present, pairs};
 use super::tally::{Calls, Tally};
-use super::{BackTest, ConfirmedLeak};
+use super::{BackTest, ConfirmedLeak, LATE_AFTER};
 use davy_domain::history::Subject;
 use davy_domain::{Condition, DeviceId, DeviceKind, InterlockId, Priority, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -34,7 +34,7 @@ pub struct Report {
     pub rows: Vec<Row>,
     /// Differences that `rows` has no room for.
     pub rows_left_out: u64,
-    /// Lost alarms in leaks that a person confirmed. More than none stands against putting the candidate in force.
+    /// Alarms that are lost or late in leaks that a person confirmed. More than none stands against putting the candidate in force.
     pub blocking: u64,
     /// Alarms beyond what is kept of one interlock: counted, and not compared.
     pub not_compared: u64,
@@ -112,6 +112,8 @@ pub struct Group {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum RowKind {
+    /// A leak that a person confirmed, in which neither raises an alarm in time.
+    LeakMissed,
     /// An alarm is no longer raised.
     AlarmLost,
     /// A valve is no longer ordered to close.
@@ -132,7 +134,7 @@ pub enum RowKind {
 pub struct Row {
     /// Of which kind.
     pub kind: RowKind,
-    /// Whether it is a lost alarm of a leak that a person confirmed.
+    /// Whether it stands against the candidate: an alarm that is lost or late in a leak that a person confirmed.
     pub blocking: bool,
     /// In which interlock.
     pub interlock: InterlockId,
@@ -185,8 +187,14 @@ pub(super) struct Sum {
 }
 
 impl Sum {
-    /// Takes in one interlock.
-    pub(super) fn compare(&mut self, test: &BackTest<'_>, subject: &Subject, came: [Came; 2]) {
+    /// Takes in one interlock, whose history began then; none when there is none.
+    pub(super) fn compare(
+        &mut self,
+        test: &BackTest<'_>,
+        subject: &Subject,
+        begun: Option<Timestamp>,
+        came: [Came; 2],
+    ) {
         self.interlocks += 1;
         let rows = self.rows_found;
         for (side, came) in came.iter().enumerate() {
@@ -210,6 +218,9 @@ impl Sum {
             by_ms: 0,
         };
         self.compare_alarms(test, &came, &row);
+        if let Some(begun) = begun {
+            self.confirmed_leaks(test, subject, begun, &came, &row);
+        }
         self.compare_closes(test, &came, &row);
         let [active, candidate] = &came;
         for (key, count) in &active.notices {
@@ -272,6 +283,7 @@ impl Sum {
                                 sum.later_ms += by_ms.unsigned_abs();
                                 group.later += 1;
                                 group.later_ms += by_ms.unsigned_abs();
+                                blocking = by_ms > LATE_AFTER.as_millis() && is_confirmed(test.confirmed, &before);
                                 RowKind::AlarmLater
                             }
                         }
@@ -300,6 +312,45 @@ impl Sum {
                     ..row(device, kind)
                 });
             }
+        }
+    }
+
+    /// Leaks that a person confirmed and in which the candidate raises nothing in time, whatever is in force does.
+    fn confirmed_leaks(
+        &mut self,
+        test: &BackTest<'_>,
+        subject: &Subject,
+        begun: Timestamp,
+        [_, candidate]: &[Came; 2],
+        row: &impl Fn(DeviceId, RowKind) -> Row,
+    ) {
+        // What is older than the history cannot be folded again, under any policy.
+        let mine =
+            |leak: &&ConfirmedLeak| begun <= leak.from && subject.devices.iter().any(|device| device.id == leak.device);
+        for leak in test.confirmed.iter().filter(mine).filter(|leak| is_about_gas(leak.condition)) {
+            let own = candidate.alarms.iter().filter(|alarm| is_in(leak, alarm));
+            let first = own.min_by_key(|alarm| alarm.present.raised_at);
+            if first.is_some_and(|first| first.present.raised_at <= leak.from + LATE_AFTER) {
+                continue;
+            }
+            // It is said once: by the alarm that what is in force would have raised, if there is one.
+            let said = |row: &Row| {
+                let there = row.active.is_some_and(|present| present.overlaps(leak.from, leak.to));
+                row.blocking && row.device == leak.device && there
+            };
+            if self.rows.iter().any(said) {
+                continue;
+            }
+            self.blocking += 1;
+            self.rows_found += 1;
+            self.rows.push(Row {
+                blocking: true,
+                condition: Some(leak.condition),
+                priority: first.map(|alarm| alarm.priority),
+                candidate: first.map(|alarm| alarm.present),
+                by_ms: first.map_or(0, |alarm| alarm.present.raised_at.since(leak.from).as_millis()),
+                ..row(leak.device, RowKind::LeakMissed)
+            });
         }
     }
 
@@ -431,6 +482,13 @@ fn by_key(active: &[Raised], candidate: &[Raised]) -> BTreeMap<(DeviceId, u16), 
 
 /// Whether an alarm about gas in the air or in a pipe falls into a leak that a person confirmed on its device.
 fn is_confirmed(confirmed: &[ConfirmedLeak], alarm: &Raised) -> bool {
-    let about_gas = alarm.condition.is_leak() || matches!(alarm.condition, Condition::GasRising | Condition::MicroFlow);
-    about_gas && confirmed.iter().any(|leak| leak.device == alarm.device && alarm.present.overlaps(leak.from, leak.to))
+    confirmed.iter().any(|leak| is_in(leak, alarm))
+}
+
+fn is_in(leak: &ConfirmedLeak, alarm: &Raised) -> bool {
+    is_about_gas(alarm.condition) && leak.device == alarm.device && alarm.present.overlaps(leak.from, leak.to)
+}
+
+const fn is_about_gas(condition: Condition) -> bool {
+    condition.is_leak() || matches!(condition, Condition::GasRising | Condition::MicroFlow)
 }

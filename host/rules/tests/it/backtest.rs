@@ -108,6 +108,12 @@ fn floor() -> LocalFloor {
     Floor::china_default().for_jurisdiction("CN-310115").unwrap()
 }
 
+/// A leak that a person has confirmed, by the minutes of a course.
+fn leak_of(device: DeviceId, from: i64, to: i64) -> ConfirmedLeak {
+    let minute = |minute| START + Span::from_minutes(minute);
+    ConfirmedLeak { device, condition: Condition::GasLow, from: minute(from), to: minute(to) }
+}
+
 struct Tried {
     confirmed: Vec<ConfirmedLeak>,
     options: Options,
@@ -231,19 +237,51 @@ fn an_alarm_that_is_lost_is_listed_and_blocks_where_a_person_confirmed_the_leak(
     let group = report.groups.iter().find(|group| group.condition == Condition::GasLow).unwrap();
     assert_eq!((group.device_kind, group.active, group.candidate, group.lost), (DeviceKind::Detector, 1, 0, 1));
 
-    let minute = |minute| START + Span::from_minutes(minute);
-    let confirmed = vec![ConfirmedLeak { device: detector, from: minute(130), to: minute(140) }];
+    let confirmed = vec![leak_of(detector, 130, 140)];
     let report = Tried { confirmed, ..Tried::default() }.run(&history, Some(&strict), Some(&lax)).unwrap();
     assert!(report.blocking > 0 && report.rows[0].blocking, "{:#?}", report.rows);
-    let confirmed = vec![
-        ConfirmedLeak { device: detector, from: minute(0), to: minute(100) },
-        ConfirmedLeak { device: valve, from: minute(130), to: minute(140) },
-    ];
+    let confirmed = vec![leak_of(detector, 0, 100), leak_of(valve, 130, 140)];
     let report = Tried { confirmed, ..Tried::default() }.run(&history, Some(&strict), Some(&lax)).unwrap();
-    assert_eq!(report.blocking, 0, "neither the time nor the device of another leak");
+    let lost = report.rows.iter().filter(|row| row.kind == RowKind::AlarmLost);
+    assert!(
+        lost.clone().count() > 0 && lost.clone().all(|row| !row.blocking),
+        "not in another leak: {:#?}",
+        report.rows
+    );
     // The other way round it is new.
     let report = Tried::default().run(&history, Some(&lax), Some(&strict)).unwrap();
     assert!(report.difference.added > 0 && report.difference.lost == 0 && report.difference.closes_added == 1);
+}
+
+#[test]
+fn a_confirmed_leak_blocks_when_its_alarm_is_late_and_when_nobody_raises_it() {
+    // From minute 10 on 13 %LEL, from minute 100 on 22: below the floor all the time.
+    let history = remembered(vec![[vec![0.4; 10], vec![13.0; 90], vec![22.0; 60], vec![0.4; 60]].concat()]);
+    let (detector, _) = household(1);
+    let quiet = r#""rise-per-minute": 10, "rise-from": 10"#;
+    let early = bound(&format!(r#"{{"gas-low-level": 10, "gas-low-persistence-s": 0, {quiet}}}"#));
+    let late = bound(&format!(r#"{{"gas-low-level": 20, "gas-low-persistence-s": 0, {quiet}}}"#));
+    let run = |confirmed: Vec<ConfirmedLeak>, active, candidate| {
+        Tried { confirmed, ..Tried::default() }.run(&history, Some(active), Some(candidate)).unwrap()
+    };
+    let one = |report: &Report, kind| {
+        let row =
+            report.rows.iter().find(|row| row.blocking && row.kind == kind).unwrap_or_else(|| panic!("{report:#?}"));
+        (report.blocking, row.device, row.by_ms)
+    };
+    // The same alarm, an hour and a half later.
+    let report = run(vec![leak_of(detector, 10, 160)], &early, &late);
+    assert_eq!(one(&report, RowKind::AlarmLater), (1, detector, 90 * 60_000));
+    // What is in force is late as well: that is no excuse.
+    let report = run(vec![leak_of(detector, 10, 160)], &late, &late);
+    assert_eq!(one(&report, RowKind::LeakMissed), (1, detector, 90 * 60_000));
+    // Neither raises anything in it.
+    let report = run(vec![leak_of(detector, 12, 14)], &late, &late);
+    assert_eq!(one(&report, RowKind::LeakMissed), (1, detector, 0));
+    // In time, by up to a minute, is in time; what is older than the history is not judged.
+    assert_eq!(run(vec![leak_of(detector, 10, 160)], &late, &early).blocking, 0);
+    assert_eq!(run(vec![leak_of(detector, 9, 160)], &early, &early).blocking, 0);
+    assert_eq!(run(vec![leak_of(detector, -30, -20)], &early, &early).blocking, 0);
 }
 
 #[test]

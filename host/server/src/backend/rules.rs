@@ -13,7 +13,7 @@ use davy_api::{
     RuleDifference, RuleHealth, RuleSignerItem, RuleSigners, RuleVersion, RuleVersions, Viewer,
 };
 use davy_domain::release::{self, Act, Actor, Release, Stage, WHOLE};
-use davy_domain::{AlarmId, BackTestId, IdSource, ReleaseId, Span};
+use davy_domain::{AlarmId, BackTestId, IdSource, ReleaseId};
 use davy_rules::RuleDigest;
 use davy_store::{BackTest, BackTestState, NewRelease, NewRule, ReleaseChange, StoreError, StoredRelease, TenantStore};
 use ed25519_dalek::{Signature, VerifyingKey};
@@ -30,8 +30,6 @@ pub const SIGNED: &[u8] = b"davy-rule/1:";
 const MOST_SETTINGS: usize = 64 << 10;
 /// Differences on a page.
 const DIFFERENCES: u32 = 200;
-/// History that is folded unless told.
-const HISTORY: Span = Span::from_days(90);
 /// Back-tests of a company that may wait at once.
 const MOST_WAITING: usize = 8;
 /// What an alarm can have been.
@@ -323,7 +321,7 @@ impl Service {
             return Err(Problem::new("refused", 409, "Refused", words).with_reason("not-now"));
         }
         let to = request.to.unwrap_or(now);
-        let from = request.from.unwrap_or(to - HISTORY);
+        let from = request.from.unwrap_or(to - release::HISTORY);
         if from >= to {
             return Err(invalid("from", "expected a time before `to`"));
         }
@@ -390,6 +388,7 @@ impl Service {
             from: test.from,
             to: test.to,
             permille: test.permille,
+            decisive: release::is_decisive(test.from, test.to, test.permille, test.created_at),
             created_at: test.created_at,
             finished_at: test.finished_at,
             done,

@@ -201,11 +201,16 @@ impl Worker {
         metrics::histogram!("davy_back_test_seconds").record(seconds);
         let missed = u32::try_from(report.blocking).unwrap_or(u32::MAX);
         let body = serde_json::to_string(&report).unwrap_or_default();
-        if rows.move_back_test(test.id, BackTestState::Done, &body, Some(self.clock.now())).await?
-            && let Some(stored) = rows.release(test.release).await?
-        {
-            self.act(&stored, Act::BackTest { missed }).await?;
+        let cancelled = rows.back_test(test.id).await?.is_none_or(|test| test.finished_at.is_some());
+        if cancelled {
+            return Ok(());
         }
+        // What it found counts before anybody reads it: were it the other way round, an end between the two would lose a missed leak.
+        if let Some(stored) = rows.release(test.release).await? {
+            let decisive = release::is_decisive(test.from, test.to, test.permille, test.created_at);
+            self.act(&stored, Act::BackTest { missed, from: test.from, decisive }).await?;
+        }
+        rows.move_back_test(test.id, BackTestState::Done, &body, Some(self.clock.now())).await?;
         Ok(())
     }
 

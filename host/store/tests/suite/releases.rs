@@ -78,7 +78,7 @@ async fn a_version_lives_and_comes_back(fixture: Fixture) {
     green.put_checks(new.id, "{\"passed\":true}", Some(&about)).await.unwrap();
     let steps = [
         (Act::Check { passed: true }, Actor::Platform),
-        (Act::BackTest { missed: 0 }, Actor::Platform),
+        (Act::BackTest { missed: 0, from: Timestamp::from_millis(1), decisive: true }, Actor::Platform),
         (Act::StartShadow, person(ANNA)),
         (Act::StartCohort { permille: 50 }, person(ANNA)),
         (Act::Propose, person(ANNA)),
