@@ -1,14 +1,15 @@
 //! What a back-test found: two courses compared, and the sum over many interlocks, the same in whatever order they are added.
 
-use super::course::{Came, Closed, Raised};
+use super::course::{Came, Closed, Raised, Told};
 use super::matching::{Pair, Present, pairs};
 use super::tally::{Calls, Tally};
 use super::{BackTest, ConfirmedLeak, LATE_AFTER};
 use davy_domain::history::Subject;
+use davy_domain::interlock::NoticeKind;
 use davy_domain::{Condition, DeviceId, DeviceKind, InterlockId, Priority, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// The result of a back-test.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -82,13 +83,13 @@ pub struct Difference {
     pub notices_lost: u64,
 }
 
-/// Alarms of one condition on one kind of device.
+/// Alarms of one condition on one kind of device, with the closes and notices that they bring about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Group {
-    /// The condition.
-    pub condition: Condition,
-    /// The kind of device.
+    /// The condition; none for closes that the rule wants without an alarm.
+    pub condition: Option<Condition>,
+    /// The kind of device that measured it; for closes without an alarm, that of the valve.
     pub device_kind: DeviceKind,
     /// Alarms under what is in force now.
     pub active: u64,
@@ -106,6 +107,24 @@ pub struct Group {
     pub later: u64,
     /// By how much in sum, milliseconds.
     pub later_ms: u64,
+    /// Closes for it under what is in force now, and under the candidate.
+    #[serde(default)]
+    pub closes: [u64; 2],
+    /// Closes that only the candidate orders.
+    #[serde(default)]
+    pub closes_added: u64,
+    /// Closes that it no longer orders.
+    #[serde(default)]
+    pub closes_lost: u64,
+    /// Notices about it under what is in force now, and under the candidate.
+    #[serde(default)]
+    pub notices: [u64; 2],
+    /// Notices that only the candidate sends.
+    #[serde(default)]
+    pub notices_added: u64,
+    /// Notices that it no longer sends.
+    #[serde(default)]
+    pub notices_lost: u64,
 }
 
 /// What kind of difference.
@@ -126,6 +145,16 @@ pub enum RowKind {
     AlarmAdded,
     /// An alarm comes earlier.
     AlarmEarlier,
+    /// People are told less often.
+    NoticeLost,
+    /// People are told more often.
+    NoticeAdded,
+}
+
+impl RowKind {
+    const fn is_notice(self) -> bool {
+        matches!(self, Self::NoticeLost | Self::NoticeAdded)
+    }
 }
 
 /// One difference.
@@ -140,10 +169,19 @@ pub struct Row {
     pub interlock: InterlockId,
     /// The device that the alarm is about, or the valve.
     pub device: DeviceId,
+    /// Its serial.
+    #[serde(default)]
+    pub serial: String,
     /// What the device is.
     pub device_kind: DeviceKind,
-    /// The alarm's condition; none for a close.
+    /// The alarm's condition, or that of the alarm which a close or a notice is about.
     pub condition: Option<Condition>,
+    /// Whose reading a close is for.
+    #[serde(default)]
+    pub measured_by: Option<DeviceId>,
+    /// What kind of notice, and how many more or fewer.
+    #[serde(default)]
+    pub notice: Option<(NoticeKind, u64)>,
     /// The alarm's priority, the higher of the two; none for a close.
     pub priority: Option<Priority>,
     /// When it was there under what is in force now.
@@ -160,9 +198,10 @@ impl Row {
         let at = self.active.or(self.candidate).map(|present| present.raised_at);
         let condition = self.condition.map(Condition::code);
         // A close is as urgent as what it is for.
-        let priority = self.priority.unwrap_or(Priority::Urgent).code();
+        let priority = if self.kind.is_notice() { 0 } else { self.priority.unwrap_or(Priority::Urgent).code() };
+        let notice = self.notice.map(|(kind, _)| kind.code());
         let weight = (Reverse(self.blocking), Reverse(priority), self.kind, Reverse(self.by_ms.unsigned_abs()));
-        (weight, self.interlock, self.device, condition, at)
+        (weight, self.interlock, self.device, condition, at, notice)
     }
 }
 
@@ -203,15 +242,18 @@ impl Sum {
             self.notices[side] += came.notices.values().sum::<u64>();
             self.beyond += came.beyond;
         }
-        let kinds: HashMap<DeviceId, DeviceKind> =
-            subject.devices.iter().map(|device| (device.id, device.kind)).collect();
+        let devices: HashMap<DeviceId, (DeviceKind, &str)> =
+            subject.devices.iter().map(|device| (device.id, (device.kind, device.serial.as_str()))).collect();
         let row = |device: DeviceId, kind: RowKind| Row {
             kind,
             blocking: false,
             interlock: subject.interlock,
             device,
-            device_kind: kinds.get(&device).copied().unwrap_or(DeviceKind::Detector),
+            serial: devices.get(&device).map_or_else(String::new, |(_, serial)| (*serial).to_owned()),
+            device_kind: devices.get(&device).map_or(DeviceKind::Detector, |(kind, _)| *kind),
             condition: None,
+            measured_by: None,
+            notice: None,
             priority: None,
             active: None,
             candidate: None,
@@ -222,13 +264,7 @@ impl Sum {
             self.confirmed_leaks(test, subject, begun, &came, &row);
         }
         self.compare_closes(test, &came, &row);
-        let [active, candidate] = &came;
-        for (key, count) in &active.notices {
-            self.difference.notices_lost += count.saturating_sub(candidate.notices.get(key).copied().unwrap_or(0));
-        }
-        for (key, count) in &candidate.notices {
-            self.difference.notices_added += count.saturating_sub(active.notices.get(key).copied().unwrap_or(0));
-        }
+        self.compare_notices(&came, &row);
         self.changed += u64::from(self.rows_found > rows);
         self.cut(test.options.rows);
     }
@@ -242,19 +278,7 @@ impl Sum {
         for ((device, _), [active, candidate]) in by_key(&active.alarms, &candidate.alarms) {
             let present = |alarms: &[Raised]| alarms.iter().map(|alarm| alarm.present).collect::<Vec<_>>();
             let Some(condition) = active.iter().chain(&candidate).map(|alarm| alarm.condition).next() else { continue };
-            let device_kind = row(device, RowKind::AlarmLost).device_kind;
-            let group = self.groups.entry((condition.code(), device_kind.code())).or_insert(Group {
-                condition,
-                device_kind,
-                active: 0,
-                candidate: 0,
-                added: 0,
-                lost: 0,
-                earlier: 0,
-                earlier_ms: 0,
-                later: 0,
-                later_ms: 0,
-            });
+            let group = group(&mut self.groups, Some(condition), row(device, RowKind::AlarmLost).device_kind);
             group.active += active.len() as u64;
             group.candidate += candidate.len() as u64;
             let sum = &mut self.difference;
@@ -362,29 +386,73 @@ impl Sum {
     ) {
         let moment = |at: Timestamp| Present { raised_at: at, cleared_at: Some(at) };
         let of = |closes: &[Closed], valve: DeviceId| {
-            closes.iter().filter(|close| close.valve == valve).map(|close| moment(close.at)).collect::<Vec<_>>()
+            closes.iter().filter(|close| close.valve == valve).copied().collect::<Vec<_>>()
         };
+        let moments = |closes: &[Closed]| closes.iter().map(|close| moment(close.at)).collect::<Vec<_>>();
         let mut valves: Vec<DeviceId> =
             active.closes.iter().chain(&candidate.closes).map(|close| close.valve).collect();
         valves.sort_unstable();
         valves.dedup();
         for valve in valves {
             let (before, after) = (of(&active.closes, valve), of(&candidate.closes, valve));
-            for pair in pairs(&before, &after, test.options.window) {
+            let kind_of =
+                |close: &Closed| row(close.cause.map_or(valve, |(_, device)| device), RowKind::CloseLost).device_kind;
+            let of = |close: &Closed, row: Row| Row {
+                condition: close.cause.map(|(condition, _)| condition),
+                measured_by: close.cause.map(|(_, device)| device),
+                ..row
+            };
+            for (side, closes) in [&before, &after].into_iter().enumerate() {
+                for close in closes {
+                    group(&mut self.groups, close.cause.map(|(condition, _)| condition), kind_of(close)).closes
+                        [side] += 1;
+                }
+            }
+            for pair in pairs(&moments(&before), &moments(&after), test.options.window) {
                 let row = match pair {
                     Pair::Both(..) => continue,
                     Pair::First(at) => {
+                        let close = &before[at];
                         self.difference.closes_lost += 1;
-                        Row { active: Some(before[at]), ..row(valve, RowKind::CloseLost) }
+                        group(&mut self.groups, close.cause.map(|(condition, _)| condition), kind_of(close))
+                            .closes_lost += 1;
+                        Row { active: Some(moment(close.at)), ..of(close, row(valve, RowKind::CloseLost)) }
                     }
                     Pair::Second(at) => {
+                        let close = &after[at];
                         self.difference.closes_added += 1;
-                        Row { candidate: Some(after[at]), ..row(valve, RowKind::CloseAdded) }
+                        group(&mut self.groups, close.cause.map(|(condition, _)| condition), kind_of(close))
+                            .closes_added += 1;
+                        Row { candidate: Some(moment(close.at)), ..of(close, row(valve, RowKind::CloseAdded)) }
                     }
                 };
                 self.rows_found += 1;
                 self.rows.push(row);
             }
+        }
+    }
+
+    fn compare_notices(&mut self, [active, candidate]: &[Came; 2], row: &impl Fn(DeviceId, RowKind) -> Row) {
+        let keys: BTreeSet<Told> = active.notices.keys().chain(candidate.notices.keys()).copied().collect();
+        for key in keys {
+            let (device, condition, kind) = key;
+            let [before, after] = [active, candidate].map(|came| came.notices.get(&key).copied().unwrap_or(0));
+            let condition = Condition::from_code(condition);
+            let group = group(&mut self.groups, condition, row(device, RowKind::NoticeLost).device_kind);
+            group.notices[0] += before;
+            group.notices[1] += after;
+            let (lost, added) = (before.saturating_sub(after), after.saturating_sub(before));
+            group.notices_lost += lost;
+            group.notices_added += added;
+            self.difference.notices_lost += lost;
+            self.difference.notices_added += added;
+            if before == after {
+                continue;
+            }
+            let row_kind = if lost > 0 { RowKind::NoticeLost } else { RowKind::NoticeAdded };
+            let notice = NoticeKind::from_code(kind).map(|kind| (kind, lost.max(added)));
+            self.rows_found += 1;
+            self.rows.push(Row { condition, notice, ..row(device, row_kind) });
         }
     }
 
@@ -434,6 +502,14 @@ impl Sum {
             group.earlier_ms += more.earlier_ms;
             group.later += more.later;
             group.later_ms += more.later_ms;
+            for side in 0..2 {
+                group.closes[side] += more.closes[side];
+                group.notices[side] += more.notices[side];
+            }
+            group.closes_added += more.closes_added;
+            group.closes_lost += more.closes_lost;
+            group.notices_added += more.notices_added;
+            group.notices_lost += more.notices_lost;
         }
         self.rows.extend(other.rows);
         self.rows_found += other.rows_found;
@@ -467,6 +543,31 @@ impl Sum {
             sampled: self.sampled,
         }
     }
+}
+
+fn group(
+    groups: &mut BTreeMap<(u16, u16), Group>,
+    condition: Option<Condition>,
+    device_kind: DeviceKind,
+) -> &mut Group {
+    groups.entry((condition.map_or(0, Condition::code), device_kind.code())).or_insert_with(|| Group {
+        condition,
+        device_kind,
+        active: 0,
+        candidate: 0,
+        added: 0,
+        lost: 0,
+        earlier: 0,
+        earlier_ms: 0,
+        later: 0,
+        later_ms: 0,
+        closes: [0; 2],
+        closes_added: 0,
+        closes_lost: 0,
+        notices: [0; 2],
+        notices_added: 0,
+        notices_lost: 0,
+    })
 }
 
 /// The alarms of both sides by device and condition, each in the order in which they were raised.

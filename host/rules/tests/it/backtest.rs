@@ -6,7 +6,7 @@ use davy_domain::alarm::AlarmState;
 use davy_domain::command::{Action, DeviceOutcome};
 use davy_domain::floor::{Floor, LocalFloor};
 use davy_domain::history::{Arrival, Said, Subject};
-use davy_domain::interlock::{BoundPolicy, Limits, Transport};
+use davy_domain::interlock::{BoundPolicy, Limits, NoticeKind, Transport};
 use davy_domain::senml::Part;
 use davy_domain::wire::OutcomeReport;
 use davy_domain::{
@@ -15,7 +15,7 @@ use davy_domain::{
 };
 use davy_rules::BoundRule;
 use davy_rules::backtest::{
-    BackTest, BackTestError, Calls, ConfirmedLeak, Difference, History, HistoryError, Options, Report, RowKind,
+    BackTest, BackTestError, Calls, ConfirmedLeak, Difference, Group, History, HistoryError, Options, Report, RowKind,
 };
 use rand::{Rng, SeedableRng};
 use std::collections::HashSet;
@@ -234,8 +234,22 @@ fn an_alarm_that_is_lost_is_listed_and_blocks_where_a_person_confirmed_the_leak(
     assert!(present.cleared_at.unwrap() > START + Span::from_minutes(180));
     assert!(report.rows.iter().any(|row| row.kind == RowKind::CloseLost && row.device == valve));
     assert_eq!((report.blocking, report.interlocks_changed), (0, 1));
-    let group = report.groups.iter().find(|group| group.condition == Condition::GasLow).unwrap();
+    let group = report.groups.iter().find(|group| group.condition == Some(Condition::GasLow)).unwrap();
     assert_eq!((group.device_kind, group.active, group.candidate, group.lost), (DeviceKind::Detector, 1, 0, 1));
+    // The close and the notices that came of it are counted with it, and listed: the close with whose reading it was for.
+    assert_eq!((group.closes, group.closes_lost, group.closes_added), ([1, 0], 1, 0));
+    assert!(group.notices[0] > 0 && group.notices[1] == 0 && group.notices_lost == group.notices[0], "{group:?}");
+    let close = report.rows.iter().find(|row| row.kind == RowKind::CloseLost).unwrap();
+    assert_eq!((close.condition, close.measured_by), (Some(Condition::GasLow), Some(detector)));
+    assert_eq!(close.serial, format!("S{}", valve.raw()));
+    let told = report.rows.iter().filter(|row| row.kind == RowKind::NoticeLost && row.condition == group.condition);
+    let told: Vec<_> = told.filter_map(|row| row.notice).collect();
+    assert!(told.contains(&(NoticeKind::AlarmRaised, 1)), "{told:?}");
+    assert_eq!(told.iter().map(|(_, count)| count).sum::<u64>(), group.notices_lost);
+    let sum = |count: fn(&Group) -> u64| report.groups.iter().map(count).sum::<u64>();
+    assert_eq!(sum(|group| group.closes[0]), report.active.closes);
+    assert_eq!(sum(|group| group.notices[0]), report.active.notices);
+    assert_eq!(sum(|group| group.notices_lost), report.difference.notices_lost);
 
     let confirmed = vec![leak_of(detector, 130, 140)];
     let report = Tried { confirmed, ..Tried::default() }.run(&history, Some(&strict), Some(&lax)).unwrap();
@@ -314,7 +328,7 @@ fn without_a_policy_the_floor_stands_alone() {
 fn a_leak_that_comes_again_after_its_reset_is_a_second_alarm() {
     let leak = || [vec![60.0; 10], vec![0.4; 100]].concat();
     let report = Tried::default().run(&remembered(vec![[leak(), leak(), leak()].concat()]), None, None).unwrap();
-    let high = report.groups.iter().find(|group| group.condition == Condition::GasHigh).unwrap();
+    let high = report.groups.iter().find(|group| group.condition == Some(Condition::GasHigh)).unwrap();
     assert_eq!(high.active, 3);
     assert_eq!(report.active.closes, 3, "and closes the valve again, which a person has opened");
 }
