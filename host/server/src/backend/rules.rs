@@ -110,11 +110,13 @@ impl Service {
             differences: differences
                 .into_iter()
                 .map(|each| RuleDifference {
+                    kind: each.kind.name().to_owned(),
                     device: each.device,
+                    measured_by: each.measured_by,
                     serial: landscape.card(each.device).map(|card| card.serial.clone()).unwrap_or_default(),
                     condition: each.condition,
                     active_at: each.active_at,
-                    version_at: each.shadow_at,
+                    version_at: each.version_at,
                 })
                 .collect(),
             back_tests: tests.iter().map(|test| self.test_item(test)).collect(),

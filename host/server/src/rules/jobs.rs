@@ -4,7 +4,7 @@
 //! Whatever is under way when the process ends begins anew at the next start: it is in the database until it has ended.
 
 use super::back_test::{self, Failed};
-use super::guard::{self, Tried};
+use super::guard;
 use super::running::{Registry, Sandbox, tier, world_name};
 use crate::clock::SharedClock;
 use davy_domain::release::{self, Act, Actor, Stage};
@@ -243,38 +243,44 @@ impl Worker {
 
     async fn look(&self) -> Result<(), StoreError> {
         self.registry.reload(None).await?;
+        for tenant in self.registry.worlds().keys() {
+            // What one company's rows cannot take must not leave the others unwatched.
+            if let Err(error) = self.look_at(*tenant).await {
+                tracing::warn!(tenant.id = %tenant, %error, "a company's versions in service could not be looked at; trying again");
+            }
+        }
+        Ok(())
+    }
+
+    async fn look_at(&self, tenant: TenantId) -> Result<(), StoreError> {
+        self.registry.keep_warm(tenant).await?;
+        let Some(rules) = self.registry.rules(tenant) else { return Ok(()) };
         let now = self.clock.now();
         let budget = self.registry.sandbox().engine.config().fuel;
-        for tenant in self.registry.worlds().keys() {
-            let Some(rules) = self.registry.rules(*tenant) else { continue };
-            let rows = self.registry.store().tenant(*tenant);
-            for (stage, rule) in rules.live() {
-                let report = rule.health.report(budget, now);
-                let differences = rule.health.take_differences();
-                if !differences.is_empty() {
-                    rows.add_differences(rule.release, &differences).await?;
-                }
-                if rule.health.is_news(report.calls) {
-                    let body = serde_json::to_string(&report).unwrap_or_default();
-                    rows.put_rule_health(rule.release, &body, now).await?;
-                }
-                let tried = match stage {
-                    Stage::Shadow => Tried::Shadow,
-                    Stage::Cohort => {
-                        let alarms = rules.active.as_ref().map_or(0, |active| active.health.report(budget, now).alarms);
-                        let others = alarms.saturating_sub(rule.active_alarms_before);
-                        Tried::Cohort { permille: rule.permille, others }
-                    }
-                    _ => continue,
-                };
-                if let Some(reason) = guard::judge(&report, tried)
-                    && let Some(stored) = rows.release(rule.release).await?
-                {
-                    tracing::warn!(tenant.id = %tenant, release.id = %rule.release, reason, "a version left its bounds and is taken back");
-                    metrics::counter!("davy_rules_broken_off_total").increment(1);
-                    self.act(&stored, Act::BreakOff { reason }).await?;
-                    self.registry.reload(Some(*tenant)).await?;
-                }
+        let rows = self.registry.store().tenant(tenant);
+        for (stage, rule) in rules.live() {
+            let report = rule.health.report(budget, now);
+            let differences = rule.health.take_differences();
+            if !differences.is_empty()
+                && let Err(error) = rows.add_differences(rule.release, &differences).await
+            {
+                rule.health.give_back(differences);
+                return Err(error);
+            }
+            if let Some(body) = rule.health.to_store(&report, rule.permille > 0) {
+                rows.put_rule_health(rule.release, &body, now).await?;
+                rule.health.is_stored(&report);
+            }
+            if !matches!(stage, Stage::Shadow | Stage::Cohort) {
+                continue;
+            }
+            if let Some(reason) = guard::judge(&report)
+                && let Some(stored) = rows.release(rule.release).await?
+            {
+                tracing::warn!(tenant.id = %tenant, release.id = %rule.release, reason, "a version left its bounds and is taken back");
+                metrics::counter!("davy_rules_broken_off_total").increment(1);
+                self.act(&stored, Act::BreakOff { reason }).await?;
+                self.registry.reload(Some(tenant)).await?;
             }
         }
         Ok(())
