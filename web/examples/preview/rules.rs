@@ -174,6 +174,8 @@ fn may(index: usize) -> Vec<String> {
 fn health(stage: Stage, now: Timestamp) -> Option<RuleHealth> {
     let failed = stage == Stage::Shadow;
     stage.is_live().then(|| RuleHealth {
+        recent_calls: 512,
+        recent_faults: 0,
         since: now - Span::from_hours(20),
         calls: 48_211,
         faults: if failed { BTreeMap::from([("out-of-fuel".to_owned(), 3)]) } else { BTreeMap::new() },
@@ -185,7 +187,7 @@ fn health(stage: Stage, now: Timestamp) -> Option<RuleHealth> {
             json!({"at": (now - Span::from_hours(2)).as_millis(), "fault": "it used up its fuel of 10000000 units",
                 "event": {"trigger": "readings", "device-kind": "detector", "readings": [{"quantity": "gas", "value": 7.5}]}})
         }),
-        compared: RuleCompared { same: 12, earlier: 3, later: 1, added: 2, lost: 1 },
+        compared: RuleCompared { same: 12, earlier: 3, later: 1, added: 2, lost: 1, ..RuleCompared::default() },
     })
 }
 
@@ -205,7 +207,9 @@ fn differences(stage: Stage, now: Timestamp) -> Vec<RuleDifference> {
         .map(|(row, (condition, active_at, version_at))| RuleDifference {
             device: DeviceId::from_raw(7_000_020 * 8 + 8 * row as i64),
             serial: format!("TJ{:08}", 40_120 + row),
-            condition,
+            kind: "alarm".into(),
+            condition: Some(condition),
+            measured_by: None,
             active_at,
             version_at,
         })
