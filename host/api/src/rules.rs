@@ -81,6 +81,20 @@ pub struct RuleDetail {
     pub differences: Vec<RuleDifference>,
     /// Its back-tests, newest first.
     pub back_tests: Vec<BackTestItem>,
+    /// What it would take the place of; absent when nothing is in force, or when it is this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub in_force: Option<RuleInForce>,
+}
+
+/// What is in force, as far as a person must know it who is to approve another version.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct RuleInForce {
+    /// The version.
+    pub version: RuleVersion,
+    /// Its settings.
+    #[cfg_attr(feature = "openapi", schema(value_type = Object))]
+    pub settings: Value,
 }
 
 /// What admission said.

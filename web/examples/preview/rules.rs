@@ -2,7 +2,7 @@
 
 use davy_api::{
     AlarmDecisions, AlarmItem, AskedRule, BackTestItem, DecisionItem, FloorFinding, RuleAct, RuleChecks, RuleCompared,
-    RuleDetail, RuleDifference, RuleHealth, RuleSpread, RuleVersion, RuleVersions,
+    RuleDetail, RuleDifference, RuleHealth, RuleInForce, RuleSpread, RuleVersion, RuleVersions,
 };
 use davy_domain::release::{Act, Stage};
 use davy_domain::{BackTestId, Condition, DeviceId, Quantity, ReleaseId, Span, Timestamp, UserId};
@@ -229,6 +229,10 @@ pub(crate) fn detail(id: ReleaseId, now: Timestamp) -> Option<RuleDetail> {
     };
     let tests = tests.iter().map(|(test, state)| item(BackTestId::from_raw(id.raw() * 10 + test), id, state, now));
     Some(RuleDetail {
+        in_force: (stage != Stage::Active).then(|| RuleInForce {
+            version: self::version(VERSIONS.iter().position(|it| it.0 == Stage::Active).unwrap_or(0), now),
+            settings: json!({}),
+        }),
         about: if known {
             json!({"name": "household-leak", "summary": {
                 "zh": "家庭燃气泄漏:两级报警、上升趋势预警、一氧化碳、传感器寿命。",
