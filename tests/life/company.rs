@@ -39,6 +39,11 @@ impl Company {
     pub(crate) const HOMES: usize = 20;
 
     pub(crate) fn new() -> Self {
+        Self::with("DAVY_RULES_WAKE_CONDITIONS", "true")
+    }
+
+    /// With a setting of the server, by its environment variable.
+    pub(crate) fn with(variable: &str, value: &str) -> Self {
         let plan = Plan { households: Self::HOMES, wells: 0, gateways: 0, ..Plan::small(3) };
         let mut companies = 0;
         let mut platform = Platform::with_example_rule_and(&plan, |manifest| {
@@ -52,7 +57,8 @@ impl Company {
                 users.push(engineer);
             }
         })
-        .unwrap();
+        .unwrap()
+        .set(variable, value);
         platform.start().unwrap();
         Self { platform, companies, told: Cell::new(0) }
     }

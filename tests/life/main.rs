@@ -42,7 +42,14 @@ fn a_version_comes_into_force_by_two_people_and_is_taken_back_by_one() {
     anna.act(&id, "start-cohort");
     anna.act(&id, "propose");
     assert_eq!(anna.act_refused(&id, "approve"), "second-person");
+    // Whoever approves sees what it takes the place of, and with which settings.
+    let asked = ben.rule(&id);
+    let replaced = &asked["in_force"];
+    assert_eq!(replaced["version"]["id"], in_force.as_str(), "{asked}");
+    assert_eq!(replaced["version"]["digest"], asked["version"]["digest"]);
+    assert_ne!(replaced["settings"]["gas-low-level"], asked["settings"]["gas-low-level"]);
     ben.act(&id, "approve");
+    assert_eq!(anna.rule(&id)["in_force"], json!(null));
     assert_eq!(anna.in_force().as_deref(), Some(id.as_str()));
     assert_eq!(anna.rule(&in_force)["version"]["stage"], "retired");
 
@@ -306,6 +313,39 @@ fn what_is_refused_says_at_which_stage_and_what_to_do() {
     assert_eq!(rule["may"], json!([]));
     let (status, problem) = anna.try_upload("/api/v1/rules?tier=huge", b"x");
     assert_eq!((status, problem["errors"][0]["field"].as_str()), (422, Some("tier")), "{problem}");
+    company.stop();
+}
+
+#[test]
+fn settings_that_fit_the_schema_and_not_the_law_are_refused_by_their_name() {
+    let company = Company::new();
+    let anna = company.engineer("anna");
+    let in_force = anna.in_force().unwrap();
+    let settings = json!({"gas-low-level": 8.0, "gas-high-level": 50.0});
+    let new = anna.post(&format!("/api/v1/rules/{in_force}/settings"), &settings).unwrap();
+    let rule = anna.until(new["id"].as_str().unwrap(), "refused");
+    let checks = &rule["checks"];
+    assert_eq!(checks["stage"], "settings", "{rule}");
+    assert!(checks["place"].as_str().unwrap().contains("gas-high-level"), "{checks}");
+    assert!(checks["remedy"].as_str().unwrap().contains("stricter"), "{checks}");
+    assert_eq!(checks["stages"].as_array().unwrap().last().unwrap(), "conformance", "the component itself is well");
+    company.stop();
+}
+
+#[test]
+fn a_company_stores_no_more_components_than_it_has_room_for() {
+    let company = Company::with("DAVY_RULES_MOST_COMPONENTS", "3");
+    let anna = company.engineer("anna");
+    let [first, second, third] =
+        [hostile::LOOPS, hostile::TRAPS, hostile::HOGS].map(|harm| hostile::component(harm).unwrap());
+    anna.upload("/api/v1/rules", &first).unwrap();
+    anna.upload("/api/v1/rules", &second).unwrap();
+    let (status, problem) = anna.try_upload("/api/v1/rules", &third);
+    assert_eq!((status, &problem["reason"]), (409, &json!("no-room")), "{problem}");
+    assert!(problem["detail"].as_str().unwrap().contains("operator"), "it says who can help: {problem}");
+    anna.upload("/api/v1/rules", &first).unwrap_or_else(|problem| panic!("what is there takes no room: {problem}"));
+    let in_force = anna.in_force().unwrap();
+    anna.post(&format!("/api/v1/rules/{in_force}/settings"), &json!({"gas-low-level": 9.0})).unwrap();
     company.stop();
 }
 

@@ -1,7 +1,7 @@
 //! The gas companies' rules on this server: which versions run, what they cost, and what people do with them.
 //!
 //! [`running`] holds what the shards ask (`policy.rs`: one of them), and is swapped as a whole when a person changes something. [`health`] counts, [`shadow`] folds
-//! beside, [`compared`] holds what two versions do against each other, [`guard`] takes back what leaves its bounds, [`jobs`] checks and back-tests. The statutory floor does not pass through
+//! beside, [`compared`] holds what two versions do against each other, [`guard`] takes back what leaves its bounds, [`jobs`] checks and back-tests, each company in its turn ([`turns`]). The statutory floor does not pass through
 //! here: it stands whatever happens to a version.
 
 mod back_test;
@@ -12,3 +12,4 @@ pub mod jobs;
 mod policy;
 pub mod running;
 pub mod shadow;
+pub mod turns;
