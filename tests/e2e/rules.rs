@@ -3,6 +3,8 @@
 use crate::browser::{Browser, Scripts};
 use anyhow::{Context, Result, ensure};
 use davy_city::{Plan, SignIn};
+use davy_coap::{Code, Request};
+use davy_tests::device::Device;
 use davy_tests::platform::Platform;
 use davy_tests::programs;
 use std::time::{Duration, Instant};
@@ -18,7 +20,21 @@ fn city() -> Platform {
         assert!(begun.elapsed() < Duration::from_mins(1), "the fleet is not heard of");
         std::thread::sleep(Duration::from_millis(200));
     }
+    for serial in ["LZD000001", "MXD000001"] {
+        weak_battery(&platform, serial);
+    }
     platform
+}
+
+/// A detector says that its battery is at 40 %: enough for the version in force, and not for the one that the test makes.
+fn weak_battery(platform: &Platform, serial: &str) {
+    // Far ahead of the numbers that the fleet gives.
+    let mut device = Device::new(platform.coap, platform.device(serial).unwrap(), 1 << 24).unwrap();
+    let mut bytes = Vec::new();
+    let mut cbor = minicbor::Encoder::new(&mut bytes);
+    cbor.array(1).unwrap().map(2).unwrap().u8(0).unwrap().str("bat").unwrap().u8(2).unwrap().f64(40.0).unwrap();
+    device.ask(Request::post("u", 112, bytes)).unwrap();
+    assert_eq!(device.responses(1).unwrap()[0].code, Code::CHANGED);
 }
 
 async fn in_force(browser: &Browser) -> Result<String> {
@@ -60,6 +76,7 @@ async fn two_people_bring_a_version_into_force_and_take_it_back() -> Result<()> 
     // Another setting makes a version of its own.
     first.hydrated().await?;
     first.overwrite("input[name='s.gas-low-level']", "8").await?;
+    first.overwrite("input[name='s.battery-low-level']", "50").await?;
     first.leave_by("[data-testid=save-settings]").await?;
     first.find("[data-testid=flash][data-error=false]").await?;
     at_stage(&first, "checked").await?;
@@ -73,6 +90,13 @@ async fn two_people_bring_a_version_into_force_and_take_it_back() -> Result<()> 
     at_stage(&first, "back-tested").await?;
     first.click("[data-testid=back-test-report]").await?;
     first.find("[data-testid=verdict][data-missed='0']").await?;
+    // A row opens the chart of the quantity that it is about, which is not the one that a detector's page shows by itself.
+    let row = "[data-testid=report-row] [data-testid=report-device]";
+    let link = first.attribute(row, "href").await?;
+    ensure!(link.contains("&q=battery") && link.contains("version="), "{link}");
+    first.leave_by(row).await?;
+    first.find("[data-testid=chart] .plot-mark-version").await.context("the moment of the version is not marked")?;
+    first.find(".choice a[href*='q=battery'][aria-current=true]").await.context("another quantity is shown")?;
     first.go(&page).await?;
     act(&first, "start-shadow").await?;
     at_stage(&first, "shadow").await?;
@@ -87,6 +111,11 @@ async fn two_people_bring_a_version_into_force_and_take_it_back() -> Result<()> 
     let second = Browser::open(platform.http, Scripts::Off).await?;
     second.sign_in(pair[1]).await?;
     second.go(&page).await?;
+    second
+        .find("[data-testid=change-component][data-same=true]")
+        .await
+        .context("the second person is not told what changes")?;
+    ensure!(second.count("[data-testid=changed-setting]").await? == 2, "two settings differ from those in force");
     second.click("[data-testid=act-approve]").await?;
     at_stage(&second, "active").await?;
     ensure!(page.ends_with(&in_force(&second).await?), "the list names another version");

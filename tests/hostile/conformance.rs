@@ -5,7 +5,7 @@ use davy_domain::policy::{PolicyEvent, Trigger};
 use davy_domain::{ConditionSet, DeviceKind, Quantity, Reading, Timestamp, ValveState};
 use davy_rules::conformance::{Report, statutory};
 use davy_rules::world::Alarm;
-use davy_rules::{Tier, package};
+use davy_rules::{AdmissionError, Stage, Tier, package};
 use davy_tests::programs;
 use std::path::Path;
 
@@ -52,4 +52,34 @@ fn the_shipped_alarm_policies_conform_for_the_devices_that_they_are_for() {
         assert!(report.conforms() && report.calls > 1_000 && report.most_fuel < 100_000, "{report:?}");
         assert!(report.runs as usize > statutory().unwrap().len(), "several kinds of device");
     }
+}
+
+#[test]
+fn settings_that_make_a_shipped_rule_weaker_than_the_law_are_refused_and_named() {
+    let component = std::fs::read(programs::household_leak().unwrap()).unwrap();
+    let with = |settings: &str| admission().examine_with(&engine(), &component, Tier::Standard, Some(settings), None);
+    for fine in ["{}", r#"{"gas-low-level": 8.0, "gas-low-persistence-s": 30}"#, r#"{"gas-high-level": 24.0}"#] {
+        with(fine).unwrap_or_else(|error| panic!("{fine}: {error}"));
+    }
+    let refused = |settings: &str| match with(settings) {
+        Err(AdmissionError::Refused(refusal)) => refusal,
+        other => panic!("{settings}: {other:?}"),
+    };
+    // Each fits the schema; at 25 %LEL the law alarms, and the rule would not.
+    for (settings, named) in [
+        (r#"{"gas-low-level": 8.0, "gas-high-level": 50.0}"#, "gas-high-level"),
+        (r#"{"gas-high-persistence-s": 10, "rest-minutes": 5}"#, "gas-high-persistence-s"),
+    ] {
+        let refusal = refused(settings);
+        assert_eq!(refusal.stage, Stage::Settings, "{refusal}");
+        let place = refusal.place.as_deref().unwrap();
+        assert!(place.contains(named), "{place}");
+        assert!(refusal.remedy.contains(named) && refusal.reason.contains("curve"), "{refusal}");
+    }
+    // Two that are both at fault are both named.
+    let both = refused(r#"{"gas-high-level": 50.0, "gas-high-persistence-s": 10}"#);
+    let place = both.place.unwrap();
+    assert!(place.contains("gas-high-level") && place.contains("gas-high-persistence-s"), "{place}");
+    let unfit = refused(r#"{"gas-low-level": 80.0}"#);
+    assert_eq!((unfit.stage, unfit.place.as_deref()), (Stage::Settings, Some("setting `gas-low-level`")), "{unfit}");
 }

@@ -14,9 +14,13 @@ const SENML_CBOR: u16 = 112;
 /// How long something in the background may take.
 const PATIENCE: Duration = Duration::from_mins(2);
 
+/// Where the server keeps what it has compiled, in the platform's folder.
+const CACHE: &str = "data/rules-cache";
+
 /// A company of a few homes, with the example rule in force.
 pub(crate) struct Company {
     platform: Platform,
+    companies: usize,
     told: Cell<usize>,
 }
 
@@ -35,8 +39,15 @@ impl Company {
     pub(crate) const HOMES: usize = 20;
 
     pub(crate) fn new() -> Self {
+        Self::with("DAVY_RULES_WAKE_CONDITIONS", "true")
+    }
+
+    /// With a setting of the server, by its environment variable.
+    pub(crate) fn with(variable: &str, value: &str) -> Self {
         let plan = Plan { households: Self::HOMES, wells: 0, gateways: 0, ..Plan::small(3) };
+        let mut companies = 0;
         let mut platform = Platform::with_example_rule_and(&plan, |manifest| {
+            companies = manifest["tenants"].as_array().unwrap().len();
             let users = manifest["users"].as_array_mut().unwrap();
             let operator =
                 users.iter().find(|user| user["role"] == "operator" && user["tenant"] == "lz").unwrap().clone();
@@ -46,9 +57,10 @@ impl Company {
                 users.push(engineer);
             }
         })
-        .unwrap();
+        .unwrap()
+        .set(variable, value);
         platform.start().unwrap();
-        Self { platform, told: Cell::new(0) }
+        Self { platform, companies, told: Cell::new(0) }
     }
 
     pub(crate) fn engineer(&self, name: &str) -> Engineer {
@@ -75,6 +87,35 @@ impl Company {
 
     pub(crate) fn uplinks_told(&self) -> usize {
         self.told.get()
+    }
+
+    /// The process ends in order and another one takes its place.
+    pub(crate) fn restart(&mut self) {
+        self.platform.stop().unwrap();
+        self.platform.start().unwrap();
+    }
+
+    /// A counter of the server.
+    pub(crate) fn counter(&self, name: &str) -> f64 {
+        self.platform.counter(name).unwrap()
+    }
+
+    /// The companies on the platform; each has a version in force.
+    pub(crate) fn companies(&self) -> usize {
+        self.companies
+    }
+
+    /// What an operator's tools read.
+    pub(crate) fn metrics(&self) -> String {
+        self.platform.get("/metrics").unwrap()
+    }
+
+    /// Loses every compiled component on disk.
+    pub(crate) fn lose_compiled_rules(&self) {
+        let folder = self.platform.path(CACHE);
+        let files: Vec<_> = folder.read_dir().unwrap().map(|entry| entry.unwrap().path()).collect();
+        assert!(!files.is_empty(), "{} holds nothing", folder.display());
+        files.iter().for_each(|file| std::fs::remove_file(file).unwrap());
     }
 
     pub(crate) fn stop(mut self) {
@@ -197,16 +238,33 @@ impl Engineer {
         }
     }
 
+    /// Brings a version into force with a second person.
+    #[track_caller]
+    pub(crate) fn brings_into_force(&self, second: &Self, id: &str) {
+        self.until(id, "checked");
+        self.back_tested(id);
+        for act in ["start-shadow", "start-cohort", "propose"] {
+            self.act(id, act);
+        }
+        second.act(id, "approve");
+    }
+
     /// Has a version back-tested over everything there is, and gives the report.
     #[track_caller]
     pub(crate) fn back_tested(&self, id: &str) -> Value {
-        let test = self.post(&format!("/api/v1/rules/{id}/back-tests"), &json!({})).unwrap();
+        self.back_tested_over(id, &json!({})).1
+    }
+
+    /// The same over what `request` asks for; the back-test and its report.
+    #[track_caller]
+    pub(crate) fn back_tested_over(&self, id: &str, request: &Value) -> (Value, Value) {
+        let test = self.post(&format!("/api/v1/rules/{id}/back-tests"), request).unwrap();
         let path = format!("/api/v1/back-tests/{}", test["id"].as_str().unwrap());
         let begun = Instant::now();
         loop {
             let test = self.0.get(&path).unwrap();
             match test["state"].as_str().unwrap() {
-                "done" => return test["report"].clone(),
+                "done" => return (test.clone(), test["report"].clone()),
                 "waiting" | "running" => {}
                 _ => panic!("{test}"),
             }

@@ -42,7 +42,14 @@ fn a_version_comes_into_force_by_two_people_and_is_taken_back_by_one() {
     anna.act(&id, "start-cohort");
     anna.act(&id, "propose");
     assert_eq!(anna.act_refused(&id, "approve"), "second-person");
+    // Whoever approves sees what it takes the place of, and with which settings.
+    let asked = ben.rule(&id);
+    let replaced = &asked["in_force"];
+    assert_eq!(replaced["version"]["id"], in_force.as_str(), "{asked}");
+    assert_eq!(replaced["version"]["digest"], asked["version"]["digest"]);
+    assert_ne!(replaced["settings"]["gas-low-level"], asked["settings"]["gas-low-level"]);
     ben.act(&id, "approve");
+    assert_eq!(anna.rule(&id)["in_force"], json!(null));
     assert_eq!(anna.in_force().as_deref(), Some(id.as_str()));
     assert_eq!(anna.rule(&in_force)["version"]["stage"], "retired");
 
@@ -64,6 +71,15 @@ fn a_version_comes_into_force_by_two_people_and_is_taken_back_by_one() {
     assert_eq!(told, 3, "every uplink was acknowledged");
 }
 
+/// A day, milliseconds.
+const DAY_MS: i64 = 86_400_000;
+
+/// Now, milliseconds.
+fn now_ms() -> i64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    i64::try_from(since.as_millis()).unwrap()
+}
+
 #[test]
 fn a_version_that_misses_a_leak_which_a_person_confirmed_does_not_get_further() {
     let company = Company::new();
@@ -80,6 +96,31 @@ fn a_version_that_misses_a_leak_which_a_person_confirmed_does_not_get_further() 
     assert_eq!(report["blocking"], 1, "{report}");
     assert_eq!(anna.rule(id)["version"]["stage"], "checked", "it stays where it was");
     assert_eq!(anna.act_refused(id, "start-shadow"), "missed-leaks");
+
+    // A minute of it, a share of it, a history that ends before: each finds nothing and changes nothing.
+    let now = now_ms();
+    for part in [
+        json!({"from": now - 120_000, "to": now - 60_000}),
+        json!({"permille": 1}),
+        json!({"from": now - 100 * DAY_MS, "to": now - DAY_MS}),
+        json!({"from": now - DAY_MS, "to": now - DAY_MS + 1}),
+    ] {
+        let (test, report) = anna.back_tested_over(id, &part);
+        assert_eq!((&test["decisive"], &report["blocking"]), (&json!(false), &json!(0)), "{part}: {test}");
+        let version = &anna.rule(id)["version"];
+        assert_eq!((&version["stage"], &version["missed"]), (&json!("checked"), &json!(1)), "{part}");
+    }
+    assert_eq!(anna.act_refused(id, "start-shadow"), "missed-leaks");
+    // Over more than before it is missed still.
+    let (test, report) = anna.back_tested_over(id, &json!({"from": now - 200 * DAY_MS}));
+    assert_eq!((&test["decisive"], &report["blocking"]), (&json!(true), &json!(1)), "{test}");
+    // A person takes the finding back: then, and only over as much, it misses nothing.
+    anna.put(&format!("/api/v1/alarms/{alarm}/finding"), &json!({"finding": "test"}));
+    let (test, _) = anna.back_tested_over(id, &json!({}));
+    assert_eq!(test["decisive"], true);
+    assert_eq!(anna.rule(id)["version"]["stage"], "checked", "90 days are less than the history in which it missed it");
+    anna.back_tested_over(id, &json!({"from": now - 200 * DAY_MS}));
+    assert_eq!(anna.rule(id)["version"]["stage"], "back-tested");
     company.stop();
 }
 
@@ -105,6 +146,17 @@ fn a_version_that_faults_is_taken_back_by_the_platform() {
     assert_eq!(last["act"]["act"], "break-off", "{last}");
     assert!(last["by"].is_null() && last["act"]["reason"].as_str().unwrap().starts_with("faults"), "{last}");
     assert!(rule["health"]["faults"]["trap"].as_u64().unwrap() > 0, "{rule}");
+    let metrics = company.metrics();
+    let of_version = |name: &str, also: &str| {
+        let mine = |line: &&str| line.starts_with(&format!("{name}{{")) && line.contains(&format!("version=\"{id}\""));
+        let found = metrics.lines().filter(mine).find(|line| line.contains(also));
+        let found = found.unwrap_or_else(|| panic!("no {name} of {id} with {also}"));
+        found.rsplit_once(' ').unwrap().1.parse::<f64>().unwrap()
+    };
+    assert!(of_version("davy_rule_faults_total", "kind=\"trap\"") >= 50.0);
+    assert!(of_version("davy_rule_call_fuel", "quantile=\"0.99\"") > 0.0);
+    assert!(of_version("davy_rule_call_seconds_count", "") >= 50.0);
+    assert!(of_version("davy_rule_call_seconds_sum", "") > 0.0);
     assert!(rule["health"]["last_fault"]["event"]["readings"].is_array(), "the offending event is shown: {rule}");
     assert_eq!(anna.in_force().as_deref(), Some(in_force.as_str()), "what was in force never stopped");
     assert!(anna.alarms().is_empty(), "nothing of the trial is an alarm");
@@ -129,6 +181,127 @@ fn a_version_in_shadow_is_asked_when_its_own_timers_are_due() {
     company.stop();
 }
 
+/// Counts versions that were loaded, and compiled where no cache had them.
+const LOADS: &str = "davy_rule_loads_total";
+
+#[test]
+fn a_version_in_a_cohort_of_all_is_held_against_what_is_in_force_and_left_alone_when_it_is_well() {
+    let company = Company::new();
+    let anna = company.engineer("anna");
+    let in_force = anna.in_force().unwrap();
+    let new = anna.post(&format!("/api/v1/rules/{in_force}/settings"), &json!({"gas-low-level": 8.0})).unwrap();
+    let id = new["id"].as_str().unwrap();
+    anna.until(id, "checked");
+    anna.back_tested(id);
+    anna.act(id, "start-shadow");
+    anna.post(&format!("/api/v1/rules/{id}/acts"), &json!({"act": "start-cohort", "permille": 1000})).unwrap();
+    // A leak for both in twelve homes, and one that the version sees first.
+    for number in 0..12 {
+        company.detector(number).says(&[(12.0, 40), (12.0, 0)]);
+    }
+    company.detector(12).says(&[(8.5, 40), (8.5, 0)]);
+    assert_eq!(anna.alarms().len(), 13, "the version decides");
+    company.detector(12).at(1).says(&[(12.0, 0)]);
+    // What is in force is asked beside it, its timers too.
+    let rule = anna.once(id, |rule| rule["health"]["compared"]["earlier"] == 1);
+    let compared = &rule["health"]["compared"];
+    assert_eq!(
+        (&compared["same"], &compared["added"], &compared["lost"]),
+        (&json!(12), &json!(0), &json!(0)),
+        "{rule}"
+    );
+    assert!(compared["notices_same"].as_u64().unwrap() >= 12, "{compared}");
+    assert_eq!(compared["closes_added"], compared["closes_lost"], "{compared}");
+    let rule = anna.once(id, |rule| rule["differences"].as_array().unwrap().len() == 1);
+    let row = &rule["differences"][0];
+    assert_eq!(
+        (&row["kind"], &row["condition"], &row["serial"]),
+        (&json!("alarm"), &json!("gas-low"), &json!("LZD000012"))
+    );
+    assert!(row["version_at"].as_i64() < row["active_at"].as_i64(), "{row}");
+    // More alarms than ten on all of the devices, where nobody is left to be held against: it is well all the same.
+    std::thread::sleep(std::time::Duration::from_secs(5));
+    assert_eq!(anna.rule(id)["version"]["stage"], "cohort");
+    company.stop();
+}
+
+#[test]
+fn what_was_counted_of_a_version_goes_on_after_a_restart() {
+    let mut company = Company::new();
+    let anna = company.engineer("anna");
+    let in_force = anna.in_force().unwrap();
+    let new = anna.post(&format!("/api/v1/rules/{in_force}/settings"), &json!({"gas-low-level": 8.0})).unwrap();
+    let id = new["id"].as_str().unwrap();
+    anna.until(id, "checked");
+    anna.back_tested(id);
+    anna.act(id, "start-shadow");
+    for number in 0..4 {
+        company.detector(number).says(&[(12.0, 40), (12.0, 0)]);
+    }
+    let before = anna.once(id, |rule| rule["health"]["compared"]["same"] == 4)["health"].clone();
+    // The counters are stored every other second.
+    std::thread::sleep(std::time::Duration::from_secs(5));
+    company.restart();
+    let anna = company.engineer("anna");
+    let after = anna.rule(id)["health"].clone();
+    assert_eq!((&after["since"], &after["fuel"]), (&before["since"], &before["fuel"]), "{after}");
+    assert!(after["calls"].as_u64() >= before["calls"].as_u64() && after["alarms"] == before["alarms"], "{after}");
+    assert_eq!(after["compared"], before["compared"]);
+    company.detector(5).says(&[(12.0, 40), (12.0, 0)]);
+    anna.once(id, |rule| rule["health"]["compared"]["same"] == 5);
+    company.stop();
+}
+
+#[test]
+fn a_roll_back_to_another_component_compiles_nothing_and_keeps_the_alarm() {
+    let mut company = Company::new();
+    let (anna, ben) = (company.engineer("anna"), company.engineer("ben"));
+    let before = anna.in_force().unwrap();
+    company.detector(0).says(&[(12.0, 40), (12.0, 0)]);
+    let standing = anna.alarms();
+    assert_eq!(standing.len(), 1);
+    // Another component, which decides nothing.
+    let component = hostile::component("").unwrap();
+    let replaced = || {
+        let (anna, ben) = (company.engineer("anna"), company.engineer("ben"));
+        let new = anna.upload("/api/v1/rules?tier=standard", &component).unwrap();
+        let id = new["id"].as_str().unwrap().to_owned();
+        anna.brings_into_force(&ben, &id);
+        id
+    };
+    let id = replaced();
+    company.detector(1).says(&[(12.0, 40), (12.0, 0)]);
+    assert_eq!(anna.alarms(), standing, "it decides");
+    company.lose_compiled_rules();
+    let loads = company.counter(LOADS);
+    ben.act(&id, "roll-back");
+    assert_eq!(anna.in_force().as_deref(), Some(before.as_str()));
+    assert_eq!(anna.alarms(), standing, "the alarm stands as it stood");
+    company.detector(2).says(&[(12.0, 40), (12.0, 0)]);
+    assert_eq!(anna.alarms().len(), 2, "the version before decides");
+    assert_eq!(company.counter(LOADS).to_bits(), loads.to_bits(), "it was ready");
+
+    // The same in a process that never ran the version before: it is made ready while nobody waits for it.
+    let id = replaced();
+    company.restart();
+    let begun = std::time::Instant::now();
+    let wanted = company.companies() as f64 + 1.0;
+    while company.counter(LOADS) < wanted {
+        assert!(begun.elapsed() < std::time::Duration::from_mins(1), "the version before is not made ready");
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    // Counted when it begins: a company that loads nothing else has it when its versions are looked at once more.
+    std::thread::sleep(std::time::Duration::from_secs(5));
+    company.lose_compiled_rules();
+    let loads = company.counter(LOADS);
+    let ben = company.engineer("ben");
+    ben.act(&id, "roll-back");
+    company.detector(3).says(&[(12.0, 40), (12.0, 0)]);
+    assert_eq!(ben.alarms().len(), 3, "the version before decides");
+    assert_eq!(company.counter(LOADS).to_bits(), loads.to_bits(), "it was ready");
+    company.stop();
+}
+
 #[test]
 fn what_is_refused_says_at_which_stage_and_what_to_do() {
     let company = Company::new();
@@ -140,6 +313,39 @@ fn what_is_refused_says_at_which_stage_and_what_to_do() {
     assert_eq!(rule["may"], json!([]));
     let (status, problem) = anna.try_upload("/api/v1/rules?tier=huge", b"x");
     assert_eq!((status, problem["errors"][0]["field"].as_str()), (422, Some("tier")), "{problem}");
+    company.stop();
+}
+
+#[test]
+fn settings_that_fit_the_schema_and_not_the_law_are_refused_by_their_name() {
+    let company = Company::new();
+    let anna = company.engineer("anna");
+    let in_force = anna.in_force().unwrap();
+    let settings = json!({"gas-low-level": 8.0, "gas-high-level": 50.0});
+    let new = anna.post(&format!("/api/v1/rules/{in_force}/settings"), &settings).unwrap();
+    let rule = anna.until(new["id"].as_str().unwrap(), "refused");
+    let checks = &rule["checks"];
+    assert_eq!(checks["stage"], "settings", "{rule}");
+    assert!(checks["place"].as_str().unwrap().contains("gas-high-level"), "{checks}");
+    assert!(checks["remedy"].as_str().unwrap().contains("stricter"), "{checks}");
+    assert_eq!(checks["stages"].as_array().unwrap().last().unwrap(), "conformance", "the component itself is well");
+    company.stop();
+}
+
+#[test]
+fn a_company_stores_no_more_components_than_it_has_room_for() {
+    let company = Company::with("DAVY_RULES_MOST_COMPONENTS", "3");
+    let anna = company.engineer("anna");
+    let [first, second, third] =
+        [hostile::LOOPS, hostile::TRAPS, hostile::HOGS].map(|harm| hostile::component(harm).unwrap());
+    anna.upload("/api/v1/rules", &first).unwrap();
+    anna.upload("/api/v1/rules", &second).unwrap();
+    let (status, problem) = anna.try_upload("/api/v1/rules", &third);
+    assert_eq!((status, &problem["reason"]), (409, &json!("no-room")), "{problem}");
+    assert!(problem["detail"].as_str().unwrap().contains("operator"), "it says who can help: {problem}");
+    anna.upload("/api/v1/rules", &first).unwrap_or_else(|problem| panic!("what is there takes no room: {problem}"));
+    let in_force = anna.in_force().unwrap();
+    anna.post(&format!("/api/v1/rules/{in_force}/settings"), &json!({"gas-low-level": 9.0})).unwrap();
     company.stop();
 }
 

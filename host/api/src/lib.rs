@@ -22,5 +22,5 @@ pub use people::{Person, Role, SignIn, SignedIn, Viewer};
 pub use problem::{FieldError, Problem};
 pub use rules::{
     AlarmFinding, BackTestItem, BackTestRequest, RuleAct, RuleActRequest, RuleChecks, RuleCompared, RuleDetail,
-    RuleDifference, RuleHealth, RuleSignerItem, RuleSigners, RuleSpread, RuleVersion, RuleVersions,
+    RuleDifference, RuleHealth, RuleInForce, RuleSignerItem, RuleSigners, RuleSpread, RuleVersion, RuleVersions,
 };

@@ -81,6 +81,20 @@ pub struct RuleDetail {
     pub differences: Vec<RuleDifference>,
     /// Its back-tests, newest first.
     pub back_tests: Vec<BackTestItem>,
+    /// What it would take the place of; absent when nothing is in force, or when it is this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub in_force: Option<RuleInForce>,
+}
+
+/// What is in force, as far as a person must know it who is to approve another version.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct RuleInForce {
+    /// The version.
+    pub version: RuleVersion,
+    /// Its settings.
+    #[cfg_attr(feature = "openapi", schema(value_type = Object))]
+    pub settings: Value,
 }
 
 /// What admission said.
@@ -160,12 +174,18 @@ pub struct RuleHealth {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<Object>))]
     pub last_fault: Option<Value>,
-    /// For a version in shadow: alarms beside those of what is in force.
+    /// The newest calls, at most 512.
+    #[serde(default)]
+    pub recent_calls: u64,
+    /// How many of them failed.
+    #[serde(default)]
+    pub recent_faults: u64,
+    /// For a version that is being tried: what it does beside what is in force does.
     #[serde(default)]
     pub compared: RuleCompared,
 }
 
-/// Alarms of a version beside those of what is in force.
+/// What a version in shadow or in a cohort does beside what is in force: alarms first, then closes and notices.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct RuleCompared {
@@ -179,24 +199,48 @@ pub struct RuleCompared {
     pub added: u64,
     /// Only by what is in force.
     pub lost: u64,
+    /// Closes by both.
+    #[serde(default)]
+    pub closes_same: u64,
+    /// Closes only by the version.
+    #[serde(default)]
+    pub closes_added: u64,
+    /// Closes only by what is in force.
+    #[serde(default)]
+    pub closes_lost: u64,
+    /// Notices by both.
+    #[serde(default)]
+    pub notices_same: u64,
+    /// Notices only by the version.
+    #[serde(default)]
+    pub notices_added: u64,
+    /// Notices only by what is in force.
+    #[serde(default)]
+    pub notices_lost: u64,
 }
 
-/// One alarm that a version would have raised otherwise.
+/// One thing that a version does, or would do, otherwise than what is in force.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct RuleDifference {
-    /// Of which device.
+    /// `alarm` or `close`.
+    pub kind: String,
+    /// Of which device: the one that measured, or the valve.
     #[cfg_attr(feature = "openapi", schema(value_type = String))]
     pub device: DeviceId,
     /// Its serial.
     pub serial: String,
-    /// What it is about.
-    #[cfg_attr(feature = "openapi", schema(value_type = String))]
-    pub condition: Condition,
-    /// When what is in force raised it; absent when it did not.
+    /// What the alarm is about, or what the close is for; absent for a close that no alarm asked for.
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
+    pub condition: Option<Condition>,
+    /// Whose reading a close is for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
+    pub measured_by: Option<DeviceId>,
+    /// When what is in force did it; absent when it did not.
     #[cfg_attr(feature = "openapi", schema(value_type = Option<i64>))]
     pub active_at: Option<Timestamp>,
-    /// When the version would have; absent when it would not.
+    /// When the version did; absent when it did not.
     #[cfg_attr(feature = "openapi", schema(value_type = Option<i64>))]
     pub version_at: Option<Timestamp>,
 }
@@ -252,6 +296,10 @@ pub struct BackTestItem {
     pub to: Timestamp,
     /// Of how many of a thousand devices.
     pub permille: u16,
+    /// Whether it counts for the version's life: all devices over at least the last 90 days. Any other one is for information, except
+    /// that a leak that it misses blocks.
+    #[serde(default)]
+    pub decisive: bool,
     /// When it was asked for.
     #[cfg_attr(feature = "openapi", schema(value_type = i64))]
     pub created_at: Timestamp,

@@ -129,6 +129,19 @@ impl Condition {
         self.is_leak() || matches!(self, Self::CloseUnverified | Self::FlowAfterClose)
     }
 
+    /// The quantity whose readings bring it about; none for those that follow from something else than one reading.
+    pub const fn quantity(self) -> Option<Quantity> {
+        match self {
+            Self::GasLow | Self::GasHigh | Self::GasRising => Some(Quantity::Gas),
+            Self::CoLow | Self::CoHigh => Some(Quantity::Co),
+            Self::SensorEndOfLife => Some(Quantity::EndOfLife),
+            Self::BatteryLow => Some(Quantity::Battery),
+            Self::Tamper => Some(Quantity::Tamper),
+            Self::MicroFlow => Some(Quantity::Flow),
+            Self::Silent | Self::RuleFault | Self::CloseUnverified | Self::FlowAfterClose => None,
+        }
+    }
+
     /// The concentration it is about, for those that are about one.
     pub const fn concentration(self) -> Option<Quantity> {
         match self {

@@ -6,11 +6,26 @@
 
 use crate::device::coded;
 use crate::id::{ReleaseId, UserId};
-use crate::time::Timestamp;
+use crate::time::{Span, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// The whole, in a thousand parts.
 pub const WHOLE: u16 = 1_000;
+/// A back-test that counts for a version's life reaches at least so far back.
+pub const HISTORY: Span = Span::from_days(90);
+/// It may end so long before it was asked for: clocks of clients differ, and a moment is left out of it in any case.
+const NEARLY_NOW: Span = Span::from_hours(1);
+
+/// Whether a back-test counts for the life of its version: all interlocks, over the last [`HISTORY`] at least. Any other one is for
+/// information: what it misses counts, and what it does not miss says nothing.
+pub fn is_decisive(from: Timestamp, to: Timestamp, permille: u16, asked_at: Timestamp) -> bool {
+    permille == WHOLE && from <= asked_at - HISTORY && to >= asked_at - NEARLY_NOW
+}
+
+/// What was stored before there were back-tests for information.
+const fn decisive() -> bool {
+    true
+}
 
 coded! {
     /// How far a version has come.
@@ -67,8 +82,14 @@ pub enum Act {
     },
     /// A back-test has ended.
     BackTest {
-        /// Leaks that a person has confirmed and that it would have missed.
+        /// Leaks that a person has confirmed and that it would have missed, or been late with.
         missed: u32,
+        /// The first moment of the history that it was folded over.
+        #[serde(default)]
+        from: Timestamp,
+        /// Whether it counts for the version's life: see [`is_decisive`].
+        #[serde(default = "decisive")]
+        decisive: bool,
     },
     /// Ask it about live data.
     StartShadow,
@@ -138,8 +159,10 @@ pub struct Release {
     pub permille: u16,
     /// Who wants it in force, until a second person has answered.
     pub proposed_by: Option<UserId>,
-    /// Confirmed leaks that its last back-test missed; none before the first.
+    /// Confirmed leaks that it is known to miss; none before the first back-test that says anything about it.
     pub missed: Option<u32>,
+    /// The history in which it missed them begins here: only a back-test over at least as much says that it no longer does.
+    pub missed_from: Option<Timestamp>,
     /// When it last changed.
     pub changed_at: Timestamp,
 }
@@ -147,7 +170,15 @@ pub struct Release {
 impl Release {
     /// One that has just been stored.
     pub const fn uploaded(id: ReleaseId, at: Timestamp) -> Self {
-        Self { id, stage: Stage::Uploaded, permille: 0, proposed_by: None, missed: None, changed_at: at }
+        Self {
+            id,
+            stage: Stage::Uploaded,
+            permille: 0,
+            proposed_by: None,
+            missed: None,
+            missed_from: None,
+            changed_at: at,
+        }
     }
 }
 
@@ -180,7 +211,7 @@ pub enum Refused {
     NotProposed,
     /// It lost a confirmed leak in the back-test.
     #[error(
-        "its back-test missed {missed} leak(s) that a person had confirmed: mend the rule or its settings and back-test again"
+        "its back-test missed {missed} leak(s) that a person had confirmed: mend the rule or its settings and back-test again, over all devices and at least the history in which it missed them"
     )]
     MissedLeaks {
         /// How many.
@@ -225,26 +256,26 @@ pub fn step(release: &Release, act: &Act, actor: Actor, now: Timestamp) -> Resul
     match (act, release.stage) {
         (Act::Check { passed: true }, S::Uploaded) => to(S::Checked),
         (Act::Check { passed: false }, S::Uploaded) => to(S::Refused),
-        (Act::BackTest { missed }, S::Checked | S::BackTested) => {
-            let stage = if *missed == 0 { S::BackTested } else { S::Checked };
-            Ok(Release { stage, missed: Some(*missed), proposed_by: None, changed_at: now, ..release.clone() })
-        }
-        // Told later than the stage that it was asked for: what it found still counts at the approval.
-        (Act::BackTest { missed }, S::Shadow | S::Cohort) => {
-            Ok(Release { missed: Some(*missed), changed_at: now, ..release.clone() })
+        (Act::BackTest { missed, from, decisive }, S::Checked | S::BackTested | S::Shadow | S::Cohort) => {
+            let after = Release { changed_at: now, ..release.clone() };
+            Ok(back_tested(after, *missed, *from, *decisive))
         }
         (Act::StartShadow, S::BackTested) => to(S::Shadow),
         (Act::StartShadow | Act::StartCohort { .. }, S::Checked) => match release.missed {
             Some(missed) if missed > 0 => Err(Refused::MissedLeaks { missed }),
-            _ => not_now("back-test it first"),
+            _ => not_now("back-test it first, over all devices and the last 90 days"),
         },
         (Act::StartCohort { permille }, S::Shadow | S::Cohort) if (1..=WHOLE).contains(permille) => {
+            if let Some(missed) = release.missed.filter(|missed| *missed > 0 && *permille > release.permille) {
+                return Err(Refused::MissedLeaks { missed });
+            }
             Ok(Release { stage: S::Cohort, permille: *permille, changed_at: now, ..release.clone() })
         }
         (Act::StartCohort { permille }, S::Shadow | S::Cohort) => Err(Refused::Share { got: *permille }),
         (Act::StartCohort { .. }, S::BackTested) => not_now("let it run in shadow first"),
         (Act::Propose, S::Cohort) => match (actor, release.missed) {
             (_, Some(missed)) if missed > 0 => Err(Refused::MissedLeaks { missed }),
+            (_, None) => not_now("back-test it first, over all devices and the last 90 days"),
             (Actor::Person { by }, _) => Ok(Release { proposed_by: Some(by), changed_at: now, ..release.clone() }),
             (Actor::Platform, _) => Err(Refused::NotYours { act: act.name(), whose: "people's" }),
         },
@@ -254,6 +285,7 @@ pub fn step(release: &Release, act: &Act, actor: Actor, now: Timestamp) -> Resul
         (Act::Approve, S::Cohort) => match (release.proposed_by, actor, release.missed) {
             (_, _, Some(missed)) if missed > 0 => Err(Refused::MissedLeaks { missed }),
             (None, ..) => Err(Refused::NotProposed),
+            (Some(_), _, None) => not_now("back-test it first, over all devices and the last 90 days"),
             (Some(first), Actor::Person { by }, _) if first == by => Err(Refused::SecondPerson),
             (Some(_), ..) => {
                 Ok(Release { stage: S::Active, permille: WHOLE, proposed_by: None, changed_at: now, ..release.clone() })
@@ -278,6 +310,34 @@ pub fn step(release: &Release, act: &Act, actor: Actor, now: Timestamp) -> Resul
         (_, S::Active) => not_now("it is in force already"),
         _ => not_now("see its stage"),
     }
+}
+
+/// What a back-test makes of a version.
+fn back_tested(before: Release, missed: u32, from: Timestamp, decisive: bool) -> Release {
+    let stage = |passed: bool| match before.stage {
+        Stage::Checked | Stage::BackTested if passed => Stage::BackTested,
+        Stage::Checked | Stage::BackTested => Stage::Checked,
+        // Told later than the stage that it was asked for: what it found still counts at the approval.
+        other => other,
+    };
+    let blocked = before.missed.is_some_and(|missed| missed > 0);
+    if missed > 0 {
+        let missed_from = Some(before.missed_from.filter(|_| blocked).map_or(from, |earlier| earlier.min(from)));
+        // Less is believed only of a back-test that saw at least as much.
+        let least = if decisive && before.missed_from.is_none_or(|needed| from <= needed) {
+            0
+        } else {
+            before.missed.unwrap_or(0)
+        };
+        let missed = Some(missed.max(least));
+        let proposed_by = before.proposed_by.filter(|_| before.stage == Stage::Cohort);
+        return Release { stage: stage(false), missed, missed_from, proposed_by, ..before };
+    }
+    let covers = before.missed_from.is_none_or(|needed| from <= needed);
+    if decisive && (!blocked || covers) {
+        return Release { stage: stage(true), missed: Some(0), missed_from: None, ..before };
+    }
+    before
 }
 
 /// Whether an interlock belongs to a version's cohort: the same ones for the same version, at every start and on every machine; a wider

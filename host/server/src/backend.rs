@@ -18,7 +18,7 @@ mod tiles;
 pub use landscape::{Card, Landscape, Place, Site, SiteKind};
 pub use reach::Reach;
 pub use relay::{Next, Relay, Relayed, Stream};
-pub use rules::RuleDesk;
+pub use rules::{Room, RuleDesk};
 
 use crate::clock::SharedClock;
 use crate::operate::{OperateError, SharedOperate};

@@ -170,6 +170,10 @@ settings! {
     /// Folder for compiled rules, so that a start need not compile them again; empty keeps none. What this installation has not made
     /// itself is never loaded from there.
     "rules.cache-folder" rules_cache_folder: Optional<PathBuf> = "./data/rules-cache";
+    /// Components that a company may store; what is stored stays.
+    "rules.most-components" rules_most_components: usize = "500";
+    /// Bytes that they may have together.
+    "rules.most-component-bytes" rules_most_component_bytes: usize = "536870912";
     /// Whether a rule that says what it waits for is left alone until then. Off puts every reading to it: that decides nothing else and
     /// costs a call an uplink; for measuring, and for a rule whose promise is in doubt.
     "rules.wake-conditions" rules_wake_conditions: bool = "true";

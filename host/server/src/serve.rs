@@ -3,7 +3,7 @@
 //! Start: settings, keys, database, ingest (which rebuilds its state), HTTP. Stop: no new requests, event streams end,
 //! requests under way finish, shards and committer drain, the database closes.
 
-use crate::backend::{Relay, RuleDesk, Service};
+use crate::backend::{Relay, Room, RuleDesk, Service};
 use crate::clock::{SharedClock, SharedRandom};
 use crate::config::Settings;
 use crate::http::{App, Parts, router};
@@ -141,8 +141,9 @@ async fn run(
     let (coap, registry) = (ingest.local_addr(), ingest.registry());
     let operate = &(Arc::clone(ingest) as SharedOperate);
     let (clock, tile_age) = (Arc::clone(&world.clock), settings.map_tile_age.span());
+    let room = Room { components: settings.rules_most_components, bytes: settings.rules_most_component_bytes };
     let jobs = Jobs::start(Arc::clone(&registry), Arc::clone(&clock), stopping.clone()).await?;
-    let rules = RuleDesk::new(registry, jobs, store.highest_id().await?);
+    let rules = RuleDesk::new(registry, jobs, store.highest_id().await?, room);
     let service = Service::new(store.clone(), Arc::clone(operate), Arc::clone(&clock), tile_age, rules).await?;
     let service = Arc::new(service);
     let relay = Relay::new(live, settings.live_queue);

@@ -62,7 +62,7 @@ pub use places::{Division, DivisionCode, Premises, Tenant};
 pub use provision::{NewDevice, Provision};
 pub use recover::{KeyedDevice, Recovery, StoredTimer};
 pub use releases::{AboutRule, LiveRelease, NewRelease, ReleaseChange, StoredAct, StoredRelease};
-pub use rule_service::{ConfirmedLeak, Difference};
+pub use rule_service::{ConfirmedLeak, Difference, DifferenceKind};
 pub use rules::{NewRule, RuleSigner, StoredRule};
 pub use scope::{PremisesScope, PremisesStore, RegulatorStore, ScopedStore, TenantStore};
 pub use series::StoredUplink;

@@ -104,6 +104,7 @@ struct ReleaseRow {
     permille: i64,
     proposed_by: Option<i64>,
     missed: Option<i64>,
+    missed_from: Option<i64>,
     checks: String,
     created_at: i64,
     changed_at: i64,
@@ -149,6 +150,7 @@ impl TryFrom<ReleaseRow> for StoredRelease {
                 permille: row.permille as u16,
                 proposed_by: row.proposed_by.map(UserId::from_raw),
                 missed: row.missed.map(|missed| missed as u32),
+                missed_from: row.missed_from.map(Timestamp::from_millis),
                 changed_at: Timestamp::from_millis(row.changed_at),
             },
             tenant: TenantId::from_raw(row.tenant_id),
@@ -170,8 +172,8 @@ macro_rules! columns {
     ($head:literal, $tail:literal) => {
         concat!(
             $head,
-            "v.id, v.tenant_id, v.digest, v.settings_version, v.stage, v.permille, v.proposed_by, v.missed, v.checks, v.created_at, \
-             v.changed_at, v.activated_at, r.name, r.version, v.world, r.tier",
+            "v.id, v.tenant_id, v.digest, v.settings_version, v.stage, v.permille, v.proposed_by, v.missed, v.missed_from, v.checks, \
+             v.created_at, v.changed_at, v.activated_at, r.name, r.version, v.world, r.tier",
             $tail
         )
     };
@@ -297,7 +299,7 @@ impl TenantStore {
             let touched = execute!(
                 tx.on(),
                 "UPDATE rule_releases SET stage = $3, permille = $4, proposed_by = $5, missed = $6, changed_at = $7, \
-                 activated_at = COALESCE($8, activated_at) \
+                 activated_at = COALESCE($8, activated_at), missed_from = $11 \
                  WHERE tenant_id = $1 AND id = $2 AND stage = $9 AND changed_at = $10",
                 self.id().raw(),
                 after.id.raw(),
@@ -309,6 +311,7 @@ impl TenantStore {
                 activated,
                 i64::from(before.stage.code()),
                 before.changed_at.as_millis(),
+                after.missed_from.map(Timestamp::as_millis),
             )?;
             if touched != 1 {
                 return Err(StoreError::Changed { what: after.id.to_string() });

@@ -6,17 +6,51 @@ use crate::error::StoreError;
 use crate::scope::TenantStore;
 use davy_domain::{AlarmId, Condition, DeviceId, ReleaseId, Timestamp, UserId};
 
-/// One alarm that a version in shadow would have raised otherwise than what is in force.
+/// Stands in the database for no condition.
+const NO_CONDITION: i64 = 0;
+
+/// What two versions did differently.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DifferenceKind {
+    /// An alarm.
+    Alarm,
+    /// The order to close a valve.
+    Close,
+}
+
+impl DifferenceKind {
+    /// The stable number, as stored.
+    const fn code(self) -> i64 {
+        match self {
+            Self::Alarm => 1,
+            Self::Close => 2,
+        }
+    }
+
+    /// The stable name, as in the API.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Alarm => "alarm",
+            Self::Close => "close",
+        }
+    }
+}
+
+/// One thing that a version did, or would have done, otherwise than what is in force.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Difference {
-    /// Of which device.
+    /// What.
+    pub kind: DifferenceKind,
+    /// Of which device: the one that measured, or the valve.
     pub device: DeviceId,
-    /// What it is about.
-    pub condition: Condition,
-    /// When what is in force raised it; none when it did not.
+    /// What the alarm is about, or what the close is for, if it is for an alarm.
+    pub condition: Option<Condition>,
+    /// Whose reading a close is for, if it is for an alarm.
+    pub measured_by: Option<DeviceId>,
+    /// When what is in force did it; none when it did not.
     pub active_at: Option<Timestamp>,
-    /// When the version would have; none when it would not.
-    pub shadow_at: Option<Timestamp>,
+    /// When the version did; none when it did not.
+    pub version_at: Option<Timestamp>,
 }
 
 /// A leak that a person has confirmed.
@@ -24,6 +58,8 @@ pub struct Difference {
 pub struct ConfirmedLeak {
     /// Whose reading.
     pub device: DeviceId,
+    /// What its alarm was about.
+    pub condition: Condition,
     /// When its alarm was raised.
     pub raised_at: Timestamp,
     /// When it last changed.
@@ -57,43 +93,54 @@ impl TenantStore {
         Ok(row.map(|(body, at)| (body, Timestamp::from_millis(at))))
     }
 
-    /// Appends differences of a version in shadow.
+    /// Appends differences of a version that is being tried.
     pub async fn add_differences(&self, release: ReleaseId, differences: &[Difference]) -> Result<(), StoreError> {
         let mut tx = self.store().begin().await?;
         for each in differences {
             execute!(
                 tx.on(),
-                "INSERT INTO rule_differences (tenant_id, release_id, device_id, condition, active_at, shadow_at) \
-                 VALUES ($1, $2, $3, $4, $5, $6)",
+                "INSERT INTO rule_differences (tenant_id, release_id, device_id, condition, active_at, shadow_at, kind, measured_by) \
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
                 self.id().raw(),
                 release.raw(),
                 each.device.raw(),
-                i64::from(each.condition.code()),
+                each.condition.map_or(NO_CONDITION, |condition| i64::from(condition.code())),
                 each.active_at.map(Timestamp::as_millis),
-                each.shadow_at.map(Timestamp::as_millis),
+                each.version_at.map(Timestamp::as_millis),
+                each.kind.code(),
+                each.measured_by.map(DeviceId::raw),
             )?;
         }
         tx.commit().await
     }
 
-    /// The newest differences of a version in shadow, at most `limit`.
+    /// The newest differences of a version that is being tried, at most `limit`.
     pub async fn differences(&self, release: ReleaseId, limit: u32) -> Result<Vec<Difference>, StoreError> {
         let rows = fetch_all!(
             self.store().reader(),
-            (i64, i64, Option<i64>, Option<i64>),
-            "SELECT device_id, condition, active_at, shadow_at FROM rule_differences WHERE tenant_id = $1 AND release_id = $2 \
+            (i64, i64, Option<i64>, Option<i64>, i64, Option<i64>),
+            "SELECT device_id, condition, active_at, shadow_at, kind, measured_by FROM rule_differences WHERE tenant_id = $1 AND release_id = $2 \
              ORDER BY seq DESC LIMIT $3",
             self.id().raw(),
             release.raw(),
             i64::from(limit),
         )?;
         rows.into_iter()
-            .map(|(device, condition, active_at, shadow_at)| {
+            .map(|(device, condition, active_at, version_at, kind, measured_by)| {
                 Ok(Difference {
+                    kind: match kind {
+                        1 => DifferenceKind::Alarm,
+                        2 => DifferenceKind::Close,
+                        other => return Err(StoreError::corrupt("kind of a difference", format!("{other} is none"))),
+                    },
                     device: DeviceId::from_raw(device),
-                    condition: codes::condition(condition)?,
+                    condition: Some(condition)
+                        .filter(|condition| *condition != NO_CONDITION)
+                        .map(codes::condition)
+                        .transpose()?,
+                    measured_by: measured_by.map(DeviceId::from_raw),
                     active_at: active_at.map(Timestamp::from_millis),
-                    shadow_at: shadow_at.map(Timestamp::from_millis),
+                    version_at: version_at.map(Timestamp::from_millis),
                 })
             })
             .collect()
@@ -137,18 +184,21 @@ impl TenantStore {
     pub async fn confirmed_leaks(&self, from: Timestamp, to: Timestamp) -> Result<Vec<ConfirmedLeak>, StoreError> {
         let rows = fetch_all!(
             self.store().reader(),
-            (i64, i64, i64),
-            "SELECT a.device_id, a.raised_at, a.changed_at FROM alarm_findings f JOIN alarms a ON a.id = f.alarm_id \
+            (i64, i64, i64, i64),
+            "SELECT a.device_id, a.condition, a.raised_at, a.changed_at FROM alarm_findings f JOIN alarms a ON a.id = f.alarm_id \
              WHERE f.tenant_id = $1 AND f.finding = 'leak' AND a.raised_at >= $2 AND a.raised_at < $3 ORDER BY a.id",
             self.id().raw(),
             from.as_millis(),
             to.as_millis(),
         )?;
-        let leak = |(device, raised, changed)| ConfirmedLeak {
-            device: DeviceId::from_raw(device),
-            raised_at: Timestamp::from_millis(raised),
-            changed_at: Timestamp::from_millis(changed),
+        let leak = |(device, condition, raised, changed)| {
+            Ok(ConfirmedLeak {
+                device: DeviceId::from_raw(device),
+                condition: codes::condition(condition)?,
+                raised_at: Timestamp::from_millis(raised),
+                changed_at: Timestamp::from_millis(changed),
+            })
         };
-        Ok(rows.into_iter().map(leak).collect())
+        rows.into_iter().map(leak).collect()
     }
 }

@@ -69,6 +69,17 @@ impl TenantStore {
         Ok(())
     }
 
+    /// How many components a company has stored, and how many bytes they have together.
+    pub async fn stored_components(&self) -> Result<(u64, u64), StoreError> {
+        let row = fetch_optional!(
+            self.store().reader(),
+            (i64, i64),
+            "SELECT COUNT(*), CAST(COALESCE(SUM(LENGTH(component)), 0) AS BIGINT) FROM rules WHERE tenant_id = $1",
+            self.id().raw(),
+        )?;
+        Ok(row.map_or((0, 0), |(count, bytes)| (count.unsigned_abs(), bytes.unsigned_abs())))
+    }
+
     /// The keys whose signatures the company accepts; with at least one, no component is taken without a signature.
     pub async fn rule_signers(&self) -> Result<Vec<RuleSigner>, StoreError> {
         let rows = fetch_all!(

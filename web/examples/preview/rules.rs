@@ -2,7 +2,7 @@
 
 use davy_api::{
     AlarmDecisions, AlarmItem, AskedRule, BackTestItem, DecisionItem, FloorFinding, RuleAct, RuleChecks, RuleCompared,
-    RuleDetail, RuleDifference, RuleHealth, RuleSpread, RuleVersion, RuleVersions,
+    RuleDetail, RuleDifference, RuleHealth, RuleInForce, RuleSpread, RuleVersion, RuleVersions,
 };
 use davy_domain::release::{Act, Stage};
 use davy_domain::{BackTestId, Condition, DeviceId, Quantity, ReleaseId, Span, Timestamp, UserId};
@@ -85,7 +85,11 @@ fn acts(index: usize, now: Timestamp) -> Vec<RuleAct> {
     let steps: [(Stage, Option<usize>, Act); 7] = [
         (Stage::Uploaded, Some(0), Act::Upload),
         (Stage::Checked, None, Act::Check { passed: true }),
-        (Stage::BackTested, None, Act::BackTest { missed: missed.unwrap_or(0) }),
+        (
+            Stage::BackTested,
+            None,
+            Act::BackTest { missed: missed.unwrap_or(0), from: now - Span::from_days(90), decisive: true },
+        ),
         (Stage::Shadow, Some(0), Act::StartShadow),
         (Stage::Cohort, Some(0), Act::StartCohort { permille: permille.clamp(1, 100) }),
         (Stage::Cohort, Some(proposed.unwrap_or(0)), Act::Propose),
@@ -170,6 +174,8 @@ fn may(index: usize) -> Vec<String> {
 fn health(stage: Stage, now: Timestamp) -> Option<RuleHealth> {
     let failed = stage == Stage::Shadow;
     stage.is_live().then(|| RuleHealth {
+        recent_calls: 512,
+        recent_faults: 0,
         since: now - Span::from_hours(20),
         calls: 48_211,
         faults: if failed { BTreeMap::from([("out-of-fuel".to_owned(), 3)]) } else { BTreeMap::new() },
@@ -181,7 +187,7 @@ fn health(stage: Stage, now: Timestamp) -> Option<RuleHealth> {
             json!({"at": (now - Span::from_hours(2)).as_millis(), "fault": "it used up its fuel of 10000000 units",
                 "event": {"trigger": "readings", "device-kind": "detector", "readings": [{"quantity": "gas", "value": 7.5}]}})
         }),
-        compared: RuleCompared { same: 12, earlier: 3, later: 1, added: 2, lost: 1 },
+        compared: RuleCompared { same: 12, earlier: 3, later: 1, added: 2, lost: 1, ..RuleCompared::default() },
     })
 }
 
@@ -201,7 +207,9 @@ fn differences(stage: Stage, now: Timestamp) -> Vec<RuleDifference> {
         .map(|(row, (condition, active_at, version_at))| RuleDifference {
             device: DeviceId::from_raw(7_000_020 * 8 + 8 * row as i64),
             serial: format!("TJ{:08}", 40_120 + row),
-            condition,
+            kind: "alarm".into(),
+            condition: Some(condition),
+            measured_by: None,
             active_at,
             version_at,
         })
@@ -221,6 +229,10 @@ pub(crate) fn detail(id: ReleaseId, now: Timestamp) -> Option<RuleDetail> {
     };
     let tests = tests.iter().map(|(test, state)| item(BackTestId::from_raw(id.raw() * 10 + test), id, state, now));
     Some(RuleDetail {
+        in_force: (stage != Stage::Active).then(|| RuleInForce {
+            version: self::version(VERSIONS.iter().position(|it| it.0 == Stage::Active).unwrap_or(0), now),
+            settings: json!({}),
+        }),
         about: if known {
             json!({"name": "household-leak", "summary": {
                 "zh": "家庭燃气泄漏:两级报警、上升趋势预警、一氧化碳、传感器寿命。",
@@ -251,6 +263,7 @@ fn item(id: BackTestId, rule: ReleaseId, state: &str, now: Timestamp) -> BackTes
         from: now - Span::from_days(90),
         to: now,
         permille: 1_000,
+        decisive: true,
         created_at: now - Span::from_minutes(40),
         finished_at: (!open).then(|| now - Span::from_minutes(31)),
         done: if open { 1_204_311 } else { 0 },

@@ -2,6 +2,7 @@
 
 pub mod acts;
 pub mod back_tests;
+pub mod change;
 pub mod checks;
 pub mod differences;
 pub mod health;

@@ -5,6 +5,7 @@
 use crate::components::notice::{FlashBar, Loading, ProblemCard};
 use crate::components::rule::acts::Acts;
 use crate::components::rule::back_tests::{BackTests, StartBackTest, is_open};
+use crate::components::rule::change::Change;
 use crate::components::rule::checks::Checks;
 use crate::components::rule::differences::Differences;
 use crate::components::rule::health::Health;
@@ -157,6 +158,23 @@ fn Sheet(locale: Locale, page: PageContext, detail: RuleDetail) -> impl IntoView
                 }
             }}
         </section>
+        {move || {
+            let detail = steps.get();
+            // While it is on its way, and before somebody has to approve it.
+            let shown = matches!(
+                detail.version.stage,
+                Stage::Checked | Stage::BackTested | Stage::Shadow | Stage::Cohort
+            );
+            shown
+                .then(|| {
+                    view! {
+                        <section class="card" aria-labelledby="change-title" data-testid="change">
+                            <h2 id="change-title">{td_string!(locale, change.title)}</h2>
+                            <Change locale detail />
+                        </section>
+                    }
+                })
+        }}
         <div class="sheet">
             <div class="sheet-main">
                 <section class="card" aria-labelledby="settings-title">

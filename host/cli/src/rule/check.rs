@@ -2,7 +2,7 @@
 
 use super::{admission, engine, read};
 use crate::exit::Answer;
-use anyhow::Result;
+use anyhow::{Context, Result};
 use davy_rules::admission::Report;
 use davy_rules::driver::AboutDriver;
 use davy_rules::{AdmissionError, AnyAdmitted, Examined, Refusal, Tier, conformance};
@@ -10,9 +10,12 @@ use davy_rules_sdk::schema::{Kind, Property};
 use serde_json::json;
 use std::path::Path;
 
-pub(crate) fn run(file: &Path, tier: Tier, as_json: bool) -> Result<Answer> {
+pub(crate) fn run(file: &Path, tier: Tier, settings: Option<&Path>, as_json: bool) -> Result<Answer> {
     let bytes = read(file)?;
-    match admission().examine(&engine()?, &bytes, tier, None) {
+    let settings = settings.map(|file| {
+        std::fs::read_to_string(file).with_context(|| format!("cannot read the settings in {}", file.display()))
+    });
+    match admission().examine_with(&engine()?, &bytes, tier, settings.transpose()?.as_deref(), None) {
         Ok(Examined { admitted, report }) => {
             if as_json {
                 println!("{:#}", accepted_json(&admitted, &report));

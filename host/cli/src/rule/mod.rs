@@ -46,6 +46,9 @@ pub(crate) enum Command {
         /// Which caps it is held to: `large` for a rule that brings an interpreter with it, such as JavaScript's
         #[arg(long, value_parser = tier, default_value = "standard", value_name = "TIER")]
         tier: Tier,
+        /// The settings that it is to run with (JSON): they must fit it, and must not make it weaker than the law
+        #[arg(long, value_name = "FILE")]
+        settings: Option<PathBuf>,
         /// Print JSON for programs instead of text for people
         #[arg(long)]
         json: bool,
@@ -106,7 +109,7 @@ pub(crate) fn run(command: Command) -> Result<Answer> {
     match command {
         Command::New { name, world, sdk, path } => new::run(&name, world, &sdk, path.as_deref()),
         Command::Build { path, output } => build::run(&path, output.as_deref()),
-        Command::Check { file, tier, json } => check::run(&file, tier, json),
+        Command::Check { file, tier, settings, json } => check::run(&file, tier, settings.as_deref(), json),
         Command::Test { file, fixtures, tier, json } => test::run(&file, fixtures.as_deref(), tier, json),
         Command::Profile { file, fixtures, tier, json } => profile::run(&file, fixtures.as_deref(), tier, json),
         Command::Sign(arguments) => remote::sign(&arguments),

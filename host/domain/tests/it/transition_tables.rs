@@ -190,11 +190,16 @@ fn an_order_to_open_has_no_code_and_no_name() {
 #[test]
 fn the_table_of_a_versions_life_is_as_written() {
     let person = |by: i64| Actor::Person { by: UserId::from_raw(by) };
+    // What was missed was missed in a history that begins at 100.
+    let tested = |missed, from, decisive| Act::BackTest { missed, from: Timestamp::from_millis(from), decisive };
     let acts = [
         ("check passed", Act::Check { passed: true }, Actor::Platform),
         ("check failed", Act::Check { passed: false }, Actor::Platform),
-        ("back-test, nothing missed", Act::BackTest { missed: 0 }, Actor::Platform),
-        ("back-test, a confirmed leak missed", Act::BackTest { missed: 1 }, Actor::Platform),
+        ("back-test, nothing missed", tested(0, 100, true), Actor::Platform),
+        ("back-test that begins later, nothing missed", tested(0, 101, true), Actor::Platform),
+        ("back-test of a part, nothing missed", tested(0, 100, false), Actor::Platform),
+        ("back-test, a confirmed leak missed", tested(1, 100, true), Actor::Platform),
+        ("back-test of a part, a confirmed leak missed", tested(1, 101, false), Actor::Platform),
         ("start shadow", Act::StartShadow, person(1)),
         ("start cohort, 5 %", Act::StartCohort { permille: 50 }, person(1)),
         ("start cohort, 0 %", Act::StartCohort { permille: 0 }, person(1)),
@@ -216,11 +221,13 @@ fn the_table_of_a_versions_life_is_as_written() {
         permille: if stage == Stage::Cohort { 50 } else { 0 },
         proposed_by: proposed.then_some(UserId::from_raw(1)),
         missed,
+        missed_from: missed.filter(|missed| *missed > 0).map(|_| Timestamp::from_millis(100)),
         ..blank.clone()
     };
     let mut from: Vec<(String, Release)> =
         Stage::ALL.iter().map(|&stage| (stage.to_string(), of(stage, false, Some(0)))).collect();
     from.push(("checked, back-test missed a confirmed leak".into(), of(Stage::Checked, false, Some(1))));
+    from.push(("checked, not back-tested".into(), of(Stage::Checked, false, None)));
     from.push(("cohort, proposed by 1".into(), of(Stage::Cohort, true, Some(0))));
     from.push(("cohort, proposed by 1, a later back-test missed a leak".into(), of(Stage::Cohort, true, Some(1))));
     let mut text = String::from(
@@ -234,7 +241,11 @@ fn the_table_of_a_versions_life_is_as_written() {
                 Ok(next) => {
                     let share = if next.permille > 0 { format!(", {} ‰", next.permille) } else { String::new() };
                     let proposed = next.proposed_by.map_or(String::new(), |by| format!(", proposed by {}", by.raw()));
-                    format!("{}{share}{proposed}", next.stage)
+                    let missed = match next.missed {
+                        Some(missed) if missed > 0 => format!(", {missed} missed"),
+                        _ => String::new(),
+                    };
+                    format!("{}{share}{proposed}{missed}", next.stage)
                 }
                 Err(refused) => format!("✗ {refused}"),
             };

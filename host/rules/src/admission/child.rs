@@ -72,7 +72,10 @@ fn done(
         Extent::Load => {
             examine::check(engine, component, request.tier, begun).map(|admitted| (admitted, Report::default()))
         }
-        Extent::Examine => examine::examine(engine, component, request.tier, &request.floor, begun),
+        Extent::Examine => {
+            let settings = request.settings.as_deref();
+            examine::examine(engine, component, request.tier, &request.floor, settings, begun)
+        }
     }
 }
 

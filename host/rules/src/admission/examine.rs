@@ -9,6 +9,7 @@ use crate::config::Tier;
 use crate::conformance;
 use crate::digest::RuleDigest;
 use crate::engine::Engine;
+use crate::rule::SettingsError;
 use crate::world::{Linked, World, WorldKind};
 use davy_domain::floor::Floor;
 use serde::{Deserialize, Serialize};
@@ -34,12 +35,13 @@ pub struct Report {
     pub conformance: Option<conformance::Report>,
 }
 
-/// Everything that is checked, the costly trials among it.
+/// Everything that is checked, the costly trials among it; with the settings that the component comes with, those too.
 pub(super) fn examine(
     engine: &Engine,
     bytes: &[u8],
     tier: Tier,
     floor: &Floor,
+    settings: Option<&str>,
     begun: Begun<'_>,
 ) -> Result<(AnyAdmitted, Report), Refusal> {
     let admitted = check(engine, bytes, tier, begun)?;
@@ -58,7 +60,38 @@ pub(super) fn examine(
         }
         AnyAdmitted::Billing(_) | AnyAdmitted::Notification(_) | AnyAdmitted::Driver(_) => None,
     };
+    if let Some(settings) = settings {
+        begun(Stage::Settings);
+        try_settings(engine, &admitted, floor, settings)?;
+    }
     Ok((admitted, Report { cases: passed, conformance }))
+}
+
+/// Settings must fit the component, and keep an alarm policy as strict as the law.
+fn try_settings(engine: &Engine, admitted: &AnyAdmitted, floor: &Floor, settings: &str) -> Result<(), Refusal> {
+    let unfit = |error: SettingsError| {
+        let refusal = Refusal::new(
+            Stage::Settings,
+            error.to_string(),
+            "Give it settings that fit its schema: `davyctl rule check` prints names, ranges and units",
+        );
+        match error {
+            SettingsError::Field { field, .. } | SettingsError::Contradiction { field, .. } if !field.is_empty() => {
+                refusal.at(format!("setting `{field}`"))
+            }
+            SettingsError::Field { .. } | SettingsError::Contradiction { .. } | SettingsError::Tried(_) => refusal,
+        }
+    };
+    match admitted {
+        AnyAdmitted::Alarm(policy) => {
+            let rule = engine.load(policy);
+            let encoded = rule.encode_settings(settings).map_err(unfit)?;
+            conformance::with_settings(&rule, floor, settings, encoded)
+        }
+        AnyAdmitted::Billing(policy) => engine.load(policy).encode_settings(settings).map(drop).map_err(unfit),
+        AnyAdmitted::Notification(policy) => engine.load(policy).encode_settings(settings).map(drop).map_err(unfit),
+        AnyAdmitted::Driver(driver) => engine.load(driver).encode_settings(settings).map(drop).map_err(unfit),
+    }
 }
 
 /// What must hold of every component before it is loaded, whichever world it is of.

@@ -116,7 +116,23 @@ impl Admission {
         tier: Tier,
         cache: Option<&CompileCache>,
     ) -> Result<Examined, AdmissionError> {
-        let examined = self.run(engine, bytes, tier, Extent::Examine)?;
+        self.examine_with(engine, bytes, tier, None, cache)
+    }
+
+    /// The same with the settings that the component comes with, JSON text: they must fit it, and must not make an alarm policy weaker
+    /// than the statutory floor.
+    ///
+    /// # Errors
+    /// As [`Admission::examine`].
+    pub fn examine_with(
+        &self,
+        engine: &Engine,
+        bytes: &[u8],
+        tier: Tier,
+        settings: Option<&str>,
+        cache: Option<&CompileCache>,
+    ) -> Result<Examined, AdmissionError> {
+        let examined = self.run(engine, bytes, tier, Extent::Examine, settings)?;
         if let Some(cache) = cache {
             cache.keep(engine, &examined.admitted);
         }
@@ -153,7 +169,7 @@ impl Admission {
         if let Some(cached) = cache.and_then(|cache| engine.cached::<W>(bytes, cache)) {
             return Ok(cached);
         }
-        let admitted = of_world::<W>(self.run(engine, bytes, tier, Extent::Load)?.admitted)?;
+        let admitted = of_world::<W>(self.run(engine, bytes, tier, Extent::Load, None)?.admitted)?;
         if let Some(cache) = cache {
             cache.write(engine, &admitted);
         }
@@ -165,20 +181,29 @@ impl Admission {
     /// # Errors
     /// As [`Admission::examine`].
     pub fn load_any(&self, engine: &Engine, bytes: &[u8], tier: Tier) -> Result<AnyAdmitted, AdmissionError> {
-        self.run(engine, bytes, tier, Extent::Load).map(|examined| examined.admitted)
+        self.run(engine, bytes, tier, Extent::Load, None).map(|examined| examined.admitted)
     }
 
-    fn run(&self, engine: &Engine, bytes: &[u8], tier: Tier, extent: Extent) -> Result<Examined, AdmissionError> {
+    fn run(
+        &self,
+        engine: &Engine,
+        bytes: &[u8],
+        tier: Tier,
+        extent: Extent,
+        settings: Option<&str>,
+    ) -> Result<Examined, AdmissionError> {
         examine::size(bytes, tier)?;
         let Place::Child { program, arguments } = &self.place else {
             let (admitted, report) = match extent {
                 Extent::Load => (examine::check(engine, bytes, tier, &mut |_| {})?, Report::default()),
-                Extent::Examine => examine::examine(engine, bytes, tier, &self.floor, &mut |_| {})?,
+                Extent::Examine => examine::examine(engine, bytes, tier, &self.floor, settings, &mut |_| {})?,
             };
             return Ok(Examined { admitted, report });
         };
         let limits = self.limits.unwrap_or(ProcessLimits::of(tier));
-        let request = Request { config: engine.config().clone(), tier, extent, floor: Floor::clone(&self.floor) };
+        let settings = settings.map(ToOwned::to_owned);
+        let request =
+            Request { config: engine.config().clone(), tier, extent, floor: Floor::clone(&self.floor), settings };
         let mut command = Command::new(program);
         command.args(arguments).arg(limits.to_string());
         let place = self.at_once.take();
@@ -287,6 +312,7 @@ fn died(stage: Option<Stage>, reason: &str) -> Refusal {
         Stage::Describe | Stage::Schema => "asking it what it is",
         Stage::Cases => "running its cases",
         Stage::Conformance => "running the statutory suite",
+        Stage::Settings => "trying it with its settings",
     };
     Refusal::new(
         stage,

@@ -27,6 +27,8 @@ pub enum Stage {
     Cases,
     /// It is weaker than the statutory floor on one of the suite's curves.
     Conformance,
+    /// The settings that it comes with do not fit it, or make it weaker than the floor.
+    Settings,
 }
 
 impl Stage {
@@ -41,6 +43,7 @@ impl Stage {
         Self::Schema,
         Self::Cases,
         Self::Conformance,
+        Self::Settings,
     ];
 }
 
@@ -71,6 +74,7 @@ impl fmt::Display for Stage {
             Self::Schema => "schema",
             Self::Cases => "cases",
             Self::Conformance => "conformance",
+            Self::Settings => "settings",
         })
     }
 }

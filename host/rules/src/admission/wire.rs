@@ -73,6 +73,8 @@ pub(super) struct Request {
     pub(super) tier: Tier,
     pub(super) extent: Extent,
     pub(super) floor: Floor,
+    /// The settings that the component comes with, JSON text.
+    pub(super) settings: Option<String>,
 }
 
 /// What the child found; the compiled artifact follows.

@@ -89,15 +89,20 @@ pub(super) struct Raised {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Closed {
     pub(super) valve: DeviceId,
+    /// What it is for, and whose reading that is; none when the rule wants it without an alarm.
+    pub(super) cause: Option<(Condition, DeviceId)>,
     pub(super) at: Timestamp,
 }
+
+/// Which notices are counted together: the device, the condition's code, the kind's code.
+pub(super) type Told = (DeviceId, u16, u16);
 
 /// What came of a course.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Came {
     pub(super) alarms: Vec<Raised>,
     pub(super) closes: Vec<Closed>,
-    pub(super) notices: BTreeMap<(DeviceId, u16, u16), u64>,
+    pub(super) notices: BTreeMap<Told, u64>,
     /// Alarms beyond those that are kept.
     pub(super) beyond: u64,
 }
@@ -289,7 +294,9 @@ impl<'a, 'p> Course<'a, 'p> {
             if leak.is_none_or(|leak| self.ordered.insert((command.device, leak)))
                 && self.came.closes.len() < MOST_ALARMS
             {
-                self.came.closes.push(Closed { valve: command.device, at: now });
+                let cause = leak.and_then(|leak| self.interlock.alarm(leak));
+                let cause = cause.map(|alarm| (alarm.condition, alarm.device));
+                self.came.closes.push(Closed { valve: command.device, cause, at: now });
             }
         }
         for notice in notices {
@@ -366,7 +373,7 @@ pub(super) const fn is_compared(condition: Condition) -> bool {
 }
 
 /// What a notice is counted under; none for those that follow from the valves' assumed answers.
-fn told(notice: &Notice) -> Option<(DeviceId, u16, u16)> {
+fn told(notice: &Notice) -> Option<Told> {
     let condition = notice.condition.filter(|condition| is_compared(*condition))?;
     match notice.kind {
         NoticeKind::AlarmRaised | NoticeKind::AlarmReturned | NoticeKind::AlarmEnded => {

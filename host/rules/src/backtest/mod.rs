@@ -25,7 +25,7 @@ use course::{Asked, Course};
 use davy_domain::floor::LocalFloor;
 use davy_domain::history::{Arrival, Subject};
 use davy_domain::interlock::{InterlockError, Limits};
-use davy_domain::{DeviceId, InterlockId, Span, Timestamp};
+use davy_domain::{Condition, DeviceId, InterlockId, Span, Timestamp};
 use report::Sum;
 use std::error::Error;
 use std::ops::ControlFlow;
@@ -50,12 +50,17 @@ pub trait History: Sync {
 /// Why a history cannot be read, in its keeper's words.
 pub type HistoryError = Box<dyn Error + Send + Sync>;
 
+/// Within so long of the alarm that there was, a version must raise one of its own in a leak that a person has confirmed.
+pub const LATE_AFTER: Span = Span::from_secs(60);
+
 /// A leak that a person has confirmed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ConfirmedLeak {
     /// The device that measured it.
     pub device: DeviceId,
-    /// When it began.
+    /// What the alarm was about.
+    pub condition: Condition,
+    /// When its alarm was raised.
     pub from: Timestamp,
     /// When it was over.
     pub to: Timestamp,
@@ -231,9 +236,11 @@ impl BackTest<'_> {
         sum: &mut Sum,
     ) -> Result<(), BackTestError> {
         let mut courses: Option<[Course<'_, '_>; 2]> = None;
+        let mut begun = None;
         let mut failed = None;
         let mut visit = |page: &[Arrival]| {
             let Some(first) = page.first() else { return ControlFlow::Continue(()) };
+            begun.get_or_insert(first.at);
             let under_way = match &mut courses {
                 Some(under_way) => under_way,
                 none => match Course::pair(self, subject, first.at, asked) {
@@ -275,9 +282,9 @@ impl BackTest<'_> {
             if let Some(error) = Self::kept_state(asked) {
                 return Err(error);
             }
-            sum.compare(self, subject, came);
+            sum.compare(self, subject, begun, came);
         } else {
-            sum.compare(self, subject, Default::default());
+            sum.compare(self, subject, None, Default::default());
         }
         Ok(())
     }

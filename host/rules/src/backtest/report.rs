@@ -1,14 +1,15 @@
 //! What a back-test found: two courses compared, and the sum over many interlocks, the same in whatever order they are added.
 
-use super::course::{Came, Closed, Raised};
+use super::course::{Came, Closed, Raised, Told};
 use super::matching::{Pair, Present, pairs};
 use super::tally::{Calls, Tally};
-use super::{BackTest, ConfirmedLeak};
+use super::{BackTest, ConfirmedLeak, LATE_AFTER};
 use davy_domain::history::Subject;
+use davy_domain::interlock::NoticeKind;
 use davy_domain::{Condition, DeviceId, DeviceKind, InterlockId, Priority, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// The result of a back-test.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -34,7 +35,7 @@ pub struct Report {
     pub rows: Vec<Row>,
     /// Differences that `rows` has no room for.
     pub rows_left_out: u64,
-    /// Lost alarms in leaks that a person confirmed. More than none stands against putting the candidate in force.
+    /// Alarms that are lost or late in leaks that a person confirmed. More than none stands against putting the candidate in force.
     pub blocking: u64,
     /// Alarms beyond what is kept of one interlock: counted, and not compared.
     pub not_compared: u64,
@@ -82,13 +83,13 @@ pub struct Difference {
     pub notices_lost: u64,
 }
 
-/// Alarms of one condition on one kind of device.
+/// Alarms of one condition on one kind of device, with the closes and notices that they bring about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Group {
-    /// The condition.
-    pub condition: Condition,
-    /// The kind of device.
+    /// The condition; none for closes that the rule wants without an alarm.
+    pub condition: Option<Condition>,
+    /// The kind of device that measured it; for closes without an alarm, that of the valve.
     pub device_kind: DeviceKind,
     /// Alarms under what is in force now.
     pub active: u64,
@@ -106,12 +107,32 @@ pub struct Group {
     pub later: u64,
     /// By how much in sum, milliseconds.
     pub later_ms: u64,
+    /// Closes for it under what is in force now, and under the candidate.
+    #[serde(default)]
+    pub closes: [u64; 2],
+    /// Closes that only the candidate orders.
+    #[serde(default)]
+    pub closes_added: u64,
+    /// Closes that it no longer orders.
+    #[serde(default)]
+    pub closes_lost: u64,
+    /// Notices about it under what is in force now, and under the candidate.
+    #[serde(default)]
+    pub notices: [u64; 2],
+    /// Notices that only the candidate sends.
+    #[serde(default)]
+    pub notices_added: u64,
+    /// Notices that it no longer sends.
+    #[serde(default)]
+    pub notices_lost: u64,
 }
 
 /// What kind of difference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum RowKind {
+    /// A leak that a person confirmed, in which neither raises an alarm in time.
+    LeakMissed,
     /// An alarm is no longer raised.
     AlarmLost,
     /// A valve is no longer ordered to close.
@@ -124,6 +145,16 @@ pub enum RowKind {
     AlarmAdded,
     /// An alarm comes earlier.
     AlarmEarlier,
+    /// People are told less often.
+    NoticeLost,
+    /// People are told more often.
+    NoticeAdded,
+}
+
+impl RowKind {
+    const fn is_notice(self) -> bool {
+        matches!(self, Self::NoticeLost | Self::NoticeAdded)
+    }
 }
 
 /// One difference.
@@ -132,16 +163,25 @@ pub enum RowKind {
 pub struct Row {
     /// Of which kind.
     pub kind: RowKind,
-    /// Whether it is a lost alarm of a leak that a person confirmed.
+    /// Whether it stands against the candidate: an alarm that is lost or late in a leak that a person confirmed.
     pub blocking: bool,
     /// In which interlock.
     pub interlock: InterlockId,
     /// The device that the alarm is about, or the valve.
     pub device: DeviceId,
+    /// Its serial.
+    #[serde(default)]
+    pub serial: String,
     /// What the device is.
     pub device_kind: DeviceKind,
-    /// The alarm's condition; none for a close.
+    /// The alarm's condition, or that of the alarm which a close or a notice is about.
     pub condition: Option<Condition>,
+    /// Whose reading a close is for.
+    #[serde(default)]
+    pub measured_by: Option<DeviceId>,
+    /// What kind of notice, and how many more or fewer.
+    #[serde(default)]
+    pub notice: Option<(NoticeKind, u64)>,
     /// The alarm's priority, the higher of the two; none for a close.
     pub priority: Option<Priority>,
     /// When it was there under what is in force now.
@@ -158,9 +198,10 @@ impl Row {
         let at = self.active.or(self.candidate).map(|present| present.raised_at);
         let condition = self.condition.map(Condition::code);
         // A close is as urgent as what it is for.
-        let priority = self.priority.unwrap_or(Priority::Urgent).code();
+        let priority = if self.kind.is_notice() { 0 } else { self.priority.unwrap_or(Priority::Urgent).code() };
+        let notice = self.notice.map(|(kind, _)| kind.code());
         let weight = (Reverse(self.blocking), Reverse(priority), self.kind, Reverse(self.by_ms.unsigned_abs()));
-        (weight, self.interlock, self.device, condition, at)
+        (weight, self.interlock, self.device, condition, at, notice)
     }
 }
 
@@ -185,8 +226,14 @@ pub(super) struct Sum {
 }
 
 impl Sum {
-    /// Takes in one interlock.
-    pub(super) fn compare(&mut self, test: &BackTest<'_>, subject: &Subject, came: [Came; 2]) {
+    /// Takes in one interlock, whose history began then; none when there is none.
+    pub(super) fn compare(
+        &mut self,
+        test: &BackTest<'_>,
+        subject: &Subject,
+        begun: Option<Timestamp>,
+        came: [Came; 2],
+    ) {
         self.interlocks += 1;
         let rows = self.rows_found;
         for (side, came) in came.iter().enumerate() {
@@ -195,29 +242,29 @@ impl Sum {
             self.notices[side] += came.notices.values().sum::<u64>();
             self.beyond += came.beyond;
         }
-        let kinds: HashMap<DeviceId, DeviceKind> =
-            subject.devices.iter().map(|device| (device.id, device.kind)).collect();
+        let devices: HashMap<DeviceId, (DeviceKind, &str)> =
+            subject.devices.iter().map(|device| (device.id, (device.kind, device.serial.as_str()))).collect();
         let row = |device: DeviceId, kind: RowKind| Row {
             kind,
             blocking: false,
             interlock: subject.interlock,
             device,
-            device_kind: kinds.get(&device).copied().unwrap_or(DeviceKind::Detector),
+            serial: devices.get(&device).map_or_else(String::new, |(_, serial)| (*serial).to_owned()),
+            device_kind: devices.get(&device).map_or(DeviceKind::Detector, |(kind, _)| *kind),
             condition: None,
+            measured_by: None,
+            notice: None,
             priority: None,
             active: None,
             candidate: None,
             by_ms: 0,
         };
         self.compare_alarms(test, &came, &row);
+        if let Some(begun) = begun {
+            self.confirmed_leaks(test, subject, begun, &came, &row);
+        }
         self.compare_closes(test, &came, &row);
-        let [active, candidate] = &came;
-        for (key, count) in &active.notices {
-            self.difference.notices_lost += count.saturating_sub(candidate.notices.get(key).copied().unwrap_or(0));
-        }
-        for (key, count) in &candidate.notices {
-            self.difference.notices_added += count.saturating_sub(active.notices.get(key).copied().unwrap_or(0));
-        }
+        self.compare_notices(&came, &row);
         self.changed += u64::from(self.rows_found > rows);
         self.cut(test.options.rows);
     }
@@ -231,19 +278,7 @@ impl Sum {
         for ((device, _), [active, candidate]) in by_key(&active.alarms, &candidate.alarms) {
             let present = |alarms: &[Raised]| alarms.iter().map(|alarm| alarm.present).collect::<Vec<_>>();
             let Some(condition) = active.iter().chain(&candidate).map(|alarm| alarm.condition).next() else { continue };
-            let device_kind = row(device, RowKind::AlarmLost).device_kind;
-            let group = self.groups.entry((condition.code(), device_kind.code())).or_insert(Group {
-                condition,
-                device_kind,
-                active: 0,
-                candidate: 0,
-                added: 0,
-                lost: 0,
-                earlier: 0,
-                earlier_ms: 0,
-                later: 0,
-                later_ms: 0,
-            });
+            let group = group(&mut self.groups, Some(condition), row(device, RowKind::AlarmLost).device_kind);
             group.active += active.len() as u64;
             group.candidate += candidate.len() as u64;
             let sum = &mut self.difference;
@@ -272,6 +307,7 @@ impl Sum {
                                 sum.later_ms += by_ms.unsigned_abs();
                                 group.later += 1;
                                 group.later_ms += by_ms.unsigned_abs();
+                                blocking = by_ms > LATE_AFTER.as_millis() && is_confirmed(test.confirmed, &before);
                                 RowKind::AlarmLater
                             }
                         }
@@ -303,6 +339,45 @@ impl Sum {
         }
     }
 
+    /// Leaks that a person confirmed and in which the candidate raises nothing in time, whatever is in force does.
+    fn confirmed_leaks(
+        &mut self,
+        test: &BackTest<'_>,
+        subject: &Subject,
+        begun: Timestamp,
+        [_, candidate]: &[Came; 2],
+        row: &impl Fn(DeviceId, RowKind) -> Row,
+    ) {
+        // What is older than the history cannot be folded again, under any policy.
+        let mine =
+            |leak: &&ConfirmedLeak| begun <= leak.from && subject.devices.iter().any(|device| device.id == leak.device);
+        for leak in test.confirmed.iter().filter(mine).filter(|leak| is_about_gas(leak.condition)) {
+            let own = candidate.alarms.iter().filter(|alarm| is_in(leak, alarm));
+            let first = own.min_by_key(|alarm| alarm.present.raised_at);
+            if first.is_some_and(|first| first.present.raised_at <= leak.from + LATE_AFTER) {
+                continue;
+            }
+            // It is said once: by the alarm that what is in force would have raised, if there is one.
+            let said = |row: &Row| {
+                let there = row.active.is_some_and(|present| present.overlaps(leak.from, leak.to));
+                row.blocking && row.device == leak.device && there
+            };
+            if self.rows.iter().any(said) {
+                continue;
+            }
+            self.blocking += 1;
+            self.rows_found += 1;
+            self.rows.push(Row {
+                blocking: true,
+                condition: Some(leak.condition),
+                priority: first.map(|alarm| alarm.priority),
+                candidate: first.map(|alarm| alarm.present),
+                by_ms: first.map_or(0, |alarm| alarm.present.raised_at.since(leak.from).as_millis()),
+                ..row(leak.device, RowKind::LeakMissed)
+            });
+        }
+    }
+
     fn compare_closes(
         &mut self,
         test: &BackTest<'_>,
@@ -311,29 +386,73 @@ impl Sum {
     ) {
         let moment = |at: Timestamp| Present { raised_at: at, cleared_at: Some(at) };
         let of = |closes: &[Closed], valve: DeviceId| {
-            closes.iter().filter(|close| close.valve == valve).map(|close| moment(close.at)).collect::<Vec<_>>()
+            closes.iter().filter(|close| close.valve == valve).copied().collect::<Vec<_>>()
         };
+        let moments = |closes: &[Closed]| closes.iter().map(|close| moment(close.at)).collect::<Vec<_>>();
         let mut valves: Vec<DeviceId> =
             active.closes.iter().chain(&candidate.closes).map(|close| close.valve).collect();
         valves.sort_unstable();
         valves.dedup();
         for valve in valves {
             let (before, after) = (of(&active.closes, valve), of(&candidate.closes, valve));
-            for pair in pairs(&before, &after, test.options.window) {
+            let kind_of =
+                |close: &Closed| row(close.cause.map_or(valve, |(_, device)| device), RowKind::CloseLost).device_kind;
+            let of = |close: &Closed, row: Row| Row {
+                condition: close.cause.map(|(condition, _)| condition),
+                measured_by: close.cause.map(|(_, device)| device),
+                ..row
+            };
+            for (side, closes) in [&before, &after].into_iter().enumerate() {
+                for close in closes {
+                    group(&mut self.groups, close.cause.map(|(condition, _)| condition), kind_of(close)).closes
+                        [side] += 1;
+                }
+            }
+            for pair in pairs(&moments(&before), &moments(&after), test.options.window) {
                 let row = match pair {
                     Pair::Both(..) => continue,
                     Pair::First(at) => {
+                        let close = &before[at];
                         self.difference.closes_lost += 1;
-                        Row { active: Some(before[at]), ..row(valve, RowKind::CloseLost) }
+                        group(&mut self.groups, close.cause.map(|(condition, _)| condition), kind_of(close))
+                            .closes_lost += 1;
+                        Row { active: Some(moment(close.at)), ..of(close, row(valve, RowKind::CloseLost)) }
                     }
                     Pair::Second(at) => {
+                        let close = &after[at];
                         self.difference.closes_added += 1;
-                        Row { candidate: Some(after[at]), ..row(valve, RowKind::CloseAdded) }
+                        group(&mut self.groups, close.cause.map(|(condition, _)| condition), kind_of(close))
+                            .closes_added += 1;
+                        Row { candidate: Some(moment(close.at)), ..of(close, row(valve, RowKind::CloseAdded)) }
                     }
                 };
                 self.rows_found += 1;
                 self.rows.push(row);
             }
+        }
+    }
+
+    fn compare_notices(&mut self, [active, candidate]: &[Came; 2], row: &impl Fn(DeviceId, RowKind) -> Row) {
+        let keys: BTreeSet<Told> = active.notices.keys().chain(candidate.notices.keys()).copied().collect();
+        for key in keys {
+            let (device, condition, kind) = key;
+            let [before, after] = [active, candidate].map(|came| came.notices.get(&key).copied().unwrap_or(0));
+            let condition = Condition::from_code(condition);
+            let group = group(&mut self.groups, condition, row(device, RowKind::NoticeLost).device_kind);
+            group.notices[0] += before;
+            group.notices[1] += after;
+            let (lost, added) = (before.saturating_sub(after), after.saturating_sub(before));
+            group.notices_lost += lost;
+            group.notices_added += added;
+            self.difference.notices_lost += lost;
+            self.difference.notices_added += added;
+            if before == after {
+                continue;
+            }
+            let row_kind = if lost > 0 { RowKind::NoticeLost } else { RowKind::NoticeAdded };
+            let notice = NoticeKind::from_code(kind).map(|kind| (kind, lost.max(added)));
+            self.rows_found += 1;
+            self.rows.push(Row { condition, notice, ..row(device, row_kind) });
         }
     }
 
@@ -383,6 +502,14 @@ impl Sum {
             group.earlier_ms += more.earlier_ms;
             group.later += more.later;
             group.later_ms += more.later_ms;
+            for side in 0..2 {
+                group.closes[side] += more.closes[side];
+                group.notices[side] += more.notices[side];
+            }
+            group.closes_added += more.closes_added;
+            group.closes_lost += more.closes_lost;
+            group.notices_added += more.notices_added;
+            group.notices_lost += more.notices_lost;
         }
         self.rows.extend(other.rows);
         self.rows_found += other.rows_found;
@@ -418,6 +545,31 @@ impl Sum {
     }
 }
 
+fn group(
+    groups: &mut BTreeMap<(u16, u16), Group>,
+    condition: Option<Condition>,
+    device_kind: DeviceKind,
+) -> &mut Group {
+    groups.entry((condition.map_or(0, Condition::code), device_kind.code())).or_insert_with(|| Group {
+        condition,
+        device_kind,
+        active: 0,
+        candidate: 0,
+        added: 0,
+        lost: 0,
+        earlier: 0,
+        earlier_ms: 0,
+        later: 0,
+        later_ms: 0,
+        closes: [0; 2],
+        closes_added: 0,
+        closes_lost: 0,
+        notices: [0; 2],
+        notices_added: 0,
+        notices_lost: 0,
+    })
+}
+
 /// The alarms of both sides by device and condition, each in the order in which they were raised.
 fn by_key(active: &[Raised], candidate: &[Raised]) -> BTreeMap<(DeviceId, u16), [Vec<Raised>; 2]> {
     let mut found: BTreeMap<(DeviceId, u16), [Vec<Raised>; 2]> = BTreeMap::new();
@@ -431,6 +583,13 @@ fn by_key(active: &[Raised], candidate: &[Raised]) -> BTreeMap<(DeviceId, u16), 
 
 /// Whether an alarm about gas in the air or in a pipe falls into a leak that a person confirmed on its device.
 fn is_confirmed(confirmed: &[ConfirmedLeak], alarm: &Raised) -> bool {
-    let about_gas = alarm.condition.is_leak() || matches!(alarm.condition, Condition::GasRising | Condition::MicroFlow);
-    about_gas && confirmed.iter().any(|leak| leak.device == alarm.device && alarm.present.overlaps(leak.from, leak.to))
+    confirmed.iter().any(|leak| is_in(leak, alarm))
+}
+
+fn is_in(leak: &ConfirmedLeak, alarm: &Raised) -> bool {
+    is_about_gas(alarm.condition) && leak.device == alarm.device && alarm.present.overlaps(leak.from, leak.to)
+}
+
+const fn is_about_gas(condition: Condition) -> bool {
+    condition.is_leak() || matches!(condition, Condition::GasRising | Condition::MicroFlow)
 }

@@ -13,11 +13,13 @@ pub use curve::{Curve, Position, Ramp, Step, parse, statutory};
 
 use crate::admission::{Refusal, Stage};
 use crate::alarm::AlarmRule;
+use crate::rule::SettingsBytes;
 use davy_domain::floor::{Floor, LocalFloor};
 use davy_domain::policy::AlarmPolicy;
 use davy_domain::{DeviceKind, Quantity, Timestamp};
 use run::{Counts, Trace};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use std::fmt;
 
 /// The jurisdiction whose law every rule must keep.
@@ -26,6 +28,8 @@ const JURISDICTION: &str = "CN";
 const FAILURES: u32 = 3;
 /// Weaknesses that a report lists; the rest is counted.
 const LISTED: usize = 40;
+/// Settings that are tried one by one when settings are refused, so that the refusal can name one.
+const MOST_SUSPECTS: usize = 8;
 
 /// In which way a rule is weaker than the floor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -215,15 +219,7 @@ pub(crate) fn admit(rule: &AlarmRule, floor: &Floor) -> Result<Report, Refusal> 
             "Give every setting a default with which the rule works",
         )
     })?;
-    let table = |what: &dyn fmt::Display| {
-        refuse(
-            format!("the statutory table cannot be used: {what}"),
-            "Mend the platform's table; the rule is not at fault",
-        )
-    };
-    let local = floor.for_jurisdiction(JURISDICTION).map_err(|error| table(&error))?;
-    let curves = statutory().map_err(|error| table(&error))?;
-    let report = examine(&rule.bind(settings), *rule.digest().as_bytes(), &local, curves, begin(floor));
+    let report = run_suite(rule, floor, settings)?;
     let Some(first) = report.weaknesses.first() else { return Ok(report) };
     let mut others: Vec<&str> = report.weaknesses.iter().map(|weakness| weakness.curve.as_str()).collect();
     others.retain(|curve| *curve != first.curve);
@@ -231,6 +227,61 @@ pub(crate) fn admit(rule: &AlarmRule, floor: &Floor) -> Result<Report, Refusal> 
     let more = if others.is_empty() { String::new() } else { format!("; also on {}", others.join(", ")) };
     let place = format!("curve `{}`, {}, {} s", first.curve, first.kind, first.at_s);
     Err(refuse(format!("weaker than the statutory floor: {first}{more}"), remedy(first.breach)).at(place))
+}
+
+/// The whole suite for a rule with settings.
+fn run_suite(rule: &AlarmRule, floor: &Floor, settings: SettingsBytes) -> Result<Report, Refusal> {
+    let table = |what: &dyn fmt::Display| {
+        Refusal::new(
+            Stage::Conformance,
+            format!("the statutory table cannot be used: {what}"),
+            "Mend the platform's table; the rule is not at fault",
+        )
+    };
+    let local = floor.for_jurisdiction(JURISDICTION).map_err(|error| table(&error))?;
+    let curves = statutory().map_err(|error| table(&error))?;
+    Ok(examine(&rule.bind(settings), *rule.digest().as_bytes(), &local, curves, begin(floor)))
+}
+
+/// The suite for a rule that conforms by itself, with the settings that it is to run with.
+///
+/// # Errors
+/// A [`Refusal`] that names the setting whose default would mend it, if there is one such.
+pub(crate) fn with_settings(
+    rule: &AlarmRule,
+    floor: &Floor,
+    json: &str,
+    encoded: SettingsBytes,
+) -> Result<(), Refusal> {
+    if rule.encode_settings("{}").is_ok_and(|defaults| defaults == encoded) {
+        return Ok(());
+    }
+    let report = run_suite(rule, floor, encoded)?;
+    let Some(first) = report.weaknesses.first() else { return Ok(()) };
+    let set: Map<String, Value> = serde_json::from_str(json).unwrap_or_default();
+    let without = |name: &str| {
+        let mut rest = set.clone();
+        rest.remove(name);
+        Value::Object(rest).to_string()
+    };
+    let mends = |name: &str| {
+        let tried = rule.encode_settings(&without(name)).ok().and_then(|tried| run_suite(rule, floor, tried).ok());
+        tried.is_some_and(|report| report.conforms())
+    };
+    let name = set.keys().take(MOST_SUSPECTS).find(|name| mends(name));
+    let shown = |name: &String| format!("`{name}` = {}", set[name]);
+    let (place, remedy) = match name {
+        Some(name) => (
+            format!("setting {}", shown(name)),
+            format!("Set `{name}` stricter, or leave it at its default; then look at docs/conformance.md"),
+        ),
+        None => (
+            format!("settings {}", set.keys().map(shown).collect::<Vec<_>>().join(", ")),
+            "Set them stricter, or leave them at their defaults: no single one of them mends it".to_owned(),
+        ),
+    };
+    let reason = format!("with these settings it is weaker than the statutory floor: {first}");
+    Err(Refusal::new(Stage::Settings, reason, remedy).at(place))
 }
 
 const fn remedy(breach: Breach) -> &'static str {

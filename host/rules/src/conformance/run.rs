@@ -56,19 +56,6 @@ pub(super) enum Counts {
     WhenItCloses,
 }
 
-/// What a condition is about.
-pub(super) const fn quantity_of(condition: Condition) -> Option<Quantity> {
-    match condition {
-        Condition::GasLow | Condition::GasHigh | Condition::GasRising => Some(Quantity::Gas),
-        Condition::CoLow | Condition::CoHigh => Some(Quantity::Co),
-        Condition::SensorEndOfLife => Some(Quantity::EndOfLife),
-        Condition::BatteryLow => Some(Quantity::Battery),
-        Condition::Tamper => Some(Quantity::Tamper),
-        Condition::MicroFlow => Some(Quantity::Flow),
-        Condition::Silent | Condition::RuleFault | Condition::CloseUnverified | Condition::FlowAfterClose => None,
-    }
-}
-
 /// Hands calls on and keeps what came of them.
 struct Watched<'a> {
     policy: &'a dyn AlarmPolicy,
@@ -256,7 +243,7 @@ impl Run<'_> {
         }
         let quantity = self.curve.quantity;
         let asserted = self.asserted();
-        let mut about = Condition::ALL.iter().filter(|condition| quantity_of(**condition) == Some(quantity));
+        let mut about = Condition::ALL.iter().filter(|condition| condition.quantity() == Some(quantity));
         let any = about.any(|condition| asserted.contains(*condition));
         let within = self.curve.alarm_by_s.is_none_or(|by| now <= self.begun + seconds(by));
         self.alarmed |= any && within;
@@ -295,14 +282,14 @@ impl Run<'_> {
 
     fn outcome(&mut self, outcome: PolicyOutcome, hits: &[FloorHit], now: Timestamp) {
         for raise in &outcome.raise {
-            if let Some(quantity) = quantity_of(raise.condition)
+            if let Some(quantity) = raise.condition.quantity()
                 && !self.trace.raised.contains(&quantity)
             {
                 self.trace.raised.push(quantity);
             }
         }
         let quantity = self.curve.quantity;
-        for condition in outcome.clear.iter().filter(|condition| quantity_of(**condition) == Some(quantity)) {
+        for condition in outcome.clear.iter().filter(|condition| condition.quantity() == Some(quantity)) {
             let latest = self.interlock.device(SENSOR).and_then(|sensor| sensor.latest(quantity));
             let level = self.floor.for_kind(self.kind, now).filter(|rule| rule.condition == *condition);
             let level = level.map(|rule| rule.at_or_above).min_by(f64::total_cmp);

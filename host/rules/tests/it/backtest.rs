@@ -6,7 +6,7 @@ use davy_domain::alarm::AlarmState;
 use davy_domain::command::{Action, DeviceOutcome};
 use davy_domain::floor::{Floor, LocalFloor};
 use davy_domain::history::{Arrival, Said, Subject};
-use davy_domain::interlock::{BoundPolicy, Limits, Transport};
+use davy_domain::interlock::{BoundPolicy, Limits, NoticeKind, Transport};
 use davy_domain::senml::Part;
 use davy_domain::wire::OutcomeReport;
 use davy_domain::{
@@ -15,7 +15,7 @@ use davy_domain::{
 };
 use davy_rules::BoundRule;
 use davy_rules::backtest::{
-    BackTest, BackTestError, Calls, ConfirmedLeak, Difference, History, HistoryError, Options, Report, RowKind,
+    BackTest, BackTestError, Calls, ConfirmedLeak, Difference, Group, History, HistoryError, Options, Report, RowKind,
 };
 use rand::{Rng, SeedableRng};
 use std::collections::HashSet;
@@ -106,6 +106,12 @@ fn remembered(courses: Vec<Vec<f64>>) -> Remembered {
 
 fn floor() -> LocalFloor {
     Floor::china_default().for_jurisdiction("CN-310115").unwrap()
+}
+
+/// A leak that a person has confirmed, by the minutes of a course.
+fn leak_of(device: DeviceId, from: i64, to: i64) -> ConfirmedLeak {
+    let minute = |minute| START + Span::from_minutes(minute);
+    ConfirmedLeak { device, condition: Condition::GasLow, from: minute(from), to: minute(to) }
 }
 
 struct Tried {
@@ -228,22 +234,68 @@ fn an_alarm_that_is_lost_is_listed_and_blocks_where_a_person_confirmed_the_leak(
     assert!(present.cleared_at.unwrap() > START + Span::from_minutes(180));
     assert!(report.rows.iter().any(|row| row.kind == RowKind::CloseLost && row.device == valve));
     assert_eq!((report.blocking, report.interlocks_changed), (0, 1));
-    let group = report.groups.iter().find(|group| group.condition == Condition::GasLow).unwrap();
+    let group = report.groups.iter().find(|group| group.condition == Some(Condition::GasLow)).unwrap();
     assert_eq!((group.device_kind, group.active, group.candidate, group.lost), (DeviceKind::Detector, 1, 0, 1));
+    // The close and the notices that came of it are counted with it, and listed: the close with whose reading it was for.
+    assert_eq!((group.closes, group.closes_lost, group.closes_added), ([1, 0], 1, 0));
+    assert!(group.notices[0] > 0 && group.notices[1] == 0 && group.notices_lost == group.notices[0], "{group:?}");
+    let close = report.rows.iter().find(|row| row.kind == RowKind::CloseLost).unwrap();
+    assert_eq!((close.condition, close.measured_by), (Some(Condition::GasLow), Some(detector)));
+    assert_eq!(close.serial, format!("S{}", valve.raw()));
+    let told = report.rows.iter().filter(|row| row.kind == RowKind::NoticeLost && row.condition == group.condition);
+    let told: Vec<_> = told.filter_map(|row| row.notice).collect();
+    assert!(told.contains(&(NoticeKind::AlarmRaised, 1)), "{told:?}");
+    assert_eq!(told.iter().map(|(_, count)| count).sum::<u64>(), group.notices_lost);
+    let sum = |count: fn(&Group) -> u64| report.groups.iter().map(count).sum::<u64>();
+    assert_eq!(sum(|group| group.closes[0]), report.active.closes);
+    assert_eq!(sum(|group| group.notices[0]), report.active.notices);
+    assert_eq!(sum(|group| group.notices_lost), report.difference.notices_lost);
 
-    let minute = |minute| START + Span::from_minutes(minute);
-    let confirmed = vec![ConfirmedLeak { device: detector, from: minute(130), to: minute(140) }];
+    let confirmed = vec![leak_of(detector, 130, 140)];
     let report = Tried { confirmed, ..Tried::default() }.run(&history, Some(&strict), Some(&lax)).unwrap();
     assert!(report.blocking > 0 && report.rows[0].blocking, "{:#?}", report.rows);
-    let confirmed = vec![
-        ConfirmedLeak { device: detector, from: minute(0), to: minute(100) },
-        ConfirmedLeak { device: valve, from: minute(130), to: minute(140) },
-    ];
+    let confirmed = vec![leak_of(detector, 0, 100), leak_of(valve, 130, 140)];
     let report = Tried { confirmed, ..Tried::default() }.run(&history, Some(&strict), Some(&lax)).unwrap();
-    assert_eq!(report.blocking, 0, "neither the time nor the device of another leak");
+    let lost = report.rows.iter().filter(|row| row.kind == RowKind::AlarmLost);
+    assert!(
+        lost.clone().count() > 0 && lost.clone().all(|row| !row.blocking),
+        "not in another leak: {:#?}",
+        report.rows
+    );
     // The other way round it is new.
     let report = Tried::default().run(&history, Some(&lax), Some(&strict)).unwrap();
     assert!(report.difference.added > 0 && report.difference.lost == 0 && report.difference.closes_added == 1);
+}
+
+#[test]
+fn a_confirmed_leak_blocks_when_its_alarm_is_late_and_when_nobody_raises_it() {
+    // From minute 10 on 13 %LEL, from minute 100 on 22: below the floor all the time.
+    let history = remembered(vec![[vec![0.4; 10], vec![13.0; 90], vec![22.0; 60], vec![0.4; 60]].concat()]);
+    let (detector, _) = household(1);
+    let quiet = r#""rise-per-minute": 10, "rise-from": 10"#;
+    let early = bound(&format!(r#"{{"gas-low-level": 10, "gas-low-persistence-s": 0, {quiet}}}"#));
+    let late = bound(&format!(r#"{{"gas-low-level": 20, "gas-low-persistence-s": 0, {quiet}}}"#));
+    let run = |confirmed: Vec<ConfirmedLeak>, active, candidate| {
+        Tried { confirmed, ..Tried::default() }.run(&history, Some(active), Some(candidate)).unwrap()
+    };
+    let one = |report: &Report, kind| {
+        let row =
+            report.rows.iter().find(|row| row.blocking && row.kind == kind).unwrap_or_else(|| panic!("{report:#?}"));
+        (report.blocking, row.device, row.by_ms)
+    };
+    // The same alarm, an hour and a half later.
+    let report = run(vec![leak_of(detector, 10, 160)], &early, &late);
+    assert_eq!(one(&report, RowKind::AlarmLater), (1, detector, 90 * 60_000));
+    // What is in force is late as well: that is no excuse.
+    let report = run(vec![leak_of(detector, 10, 160)], &late, &late);
+    assert_eq!(one(&report, RowKind::LeakMissed), (1, detector, 90 * 60_000));
+    // Neither raises anything in it.
+    let report = run(vec![leak_of(detector, 12, 14)], &late, &late);
+    assert_eq!(one(&report, RowKind::LeakMissed), (1, detector, 0));
+    // In time, by up to a minute, is in time; what is older than the history is not judged.
+    assert_eq!(run(vec![leak_of(detector, 10, 160)], &late, &early).blocking, 0);
+    assert_eq!(run(vec![leak_of(detector, 9, 160)], &early, &early).blocking, 0);
+    assert_eq!(run(vec![leak_of(detector, -30, -20)], &early, &early).blocking, 0);
 }
 
 #[test]
@@ -276,7 +328,7 @@ fn without_a_policy_the_floor_stands_alone() {
 fn a_leak_that_comes_again_after_its_reset_is_a_second_alarm() {
     let leak = || [vec![60.0; 10], vec![0.4; 100]].concat();
     let report = Tried::default().run(&remembered(vec![[leak(), leak(), leak()].concat()]), None, None).unwrap();
-    let high = report.groups.iter().find(|group| group.condition == Condition::GasHigh).unwrap();
+    let high = report.groups.iter().find(|group| group.condition == Some(Condition::GasHigh)).unwrap();
     assert_eq!(high.active, 3);
     assert_eq!(report.active.closes, 3, "and closes the valve again, which a person has opened");
 }

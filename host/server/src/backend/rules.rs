@@ -10,10 +10,10 @@ use crate::rules::jobs::Jobs;
 use crate::rules::running::{Registry, WORLD};
 use davy_api::{
     AlarmFinding, BackTestItem, BackTestRequest, Problem, RuleAct, RuleActRequest, RuleChecks, RuleDetail,
-    RuleDifference, RuleHealth, RuleSignerItem, RuleSigners, RuleVersion, RuleVersions, Viewer,
+    RuleDifference, RuleHealth, RuleInForce, RuleSignerItem, RuleSigners, RuleVersion, RuleVersions, Viewer,
 };
 use davy_domain::release::{self, Act, Actor, Release, Stage, WHOLE};
-use davy_domain::{AlarmId, BackTestId, IdSource, ReleaseId, Span};
+use davy_domain::{AlarmId, BackTestId, IdSource, ReleaseId};
 use davy_rules::RuleDigest;
 use davy_store::{BackTest, BackTestState, NewRelease, NewRule, ReleaseChange, StoreError, StoredRelease, TenantStore};
 use ed25519_dalek::{Signature, VerifyingKey};
@@ -30,10 +30,10 @@ pub const SIGNED: &[u8] = b"davy-rule/1:";
 const MOST_SETTINGS: usize = 64 << 10;
 /// Differences on a page.
 const DIFFERENCES: u32 = 200;
-/// History that is folded unless told.
-const HISTORY: Span = Span::from_days(90);
 /// Back-tests of a company that may wait at once.
 const MOST_WAITING: usize = 8;
+/// Versions of a company that may wait for their checks at once.
+const MOST_UNCHECKED: usize = 16;
 /// What an alarm can have been.
 const FINDINGS: [&str; 3] = ["leak", "false-alarm", "test"];
 
@@ -42,12 +42,22 @@ pub struct RuleDesk {
     registry: Arc<Registry>,
     jobs: Arc<Jobs>,
     ids: Mutex<IdSource>,
+    room: Room,
+}
+
+/// How much a company may store.
+#[derive(Clone, Copy, Debug)]
+pub struct Room {
+    /// Components.
+    pub components: usize,
+    /// Bytes of them together.
+    pub bytes: usize,
 }
 
 impl RuleDesk {
     /// A desk. `highest` is the highest id that was ever stored.
-    pub fn new(registry: Arc<Registry>, jobs: Arc<Jobs>, highest: i64) -> Self {
-        Self { registry, jobs, ids: Mutex::new(IdSource::new(LANE, highest)) }
+    pub fn new(registry: Arc<Registry>, jobs: Arc<Jobs>, highest: i64, room: Room) -> Self {
+        Self { registry, jobs, ids: Mutex::new(IdSource::new(LANE, highest)), room }
     }
 }
 
@@ -97,6 +107,7 @@ impl Service {
         let differences = rows.differences(id, DIFFERENCES).await.map_err(stored)?;
         let tests = rows.back_tests(id).await.map_err(stored)?;
         let acts = rows.release_acts(id).await.map_err(stored)?;
+        let in_force = self.in_force(&rows, &release).await?;
         Ok(RuleDetail {
             version: item(&release),
             about,
@@ -112,15 +123,33 @@ impl Service {
             differences: differences
                 .into_iter()
                 .map(|each| RuleDifference {
+                    kind: each.kind.name().to_owned(),
                     device: each.device,
+                    measured_by: each.measured_by,
                     serial: landscape.card(each.device).map(|card| card.serial.clone()).unwrap_or_default(),
                     condition: each.condition,
                     active_at: each.active_at,
-                    version_at: each.shadow_at,
+                    version_at: each.version_at,
                 })
                 .collect(),
             back_tests: tests.iter().map(|test| self.test_item(test)).collect(),
+            in_force,
         })
+    }
+
+    /// What a version would take the place of.
+    async fn in_force(&self, rows: &TenantStore, release: &StoredRelease) -> Result<Option<RuleInForce>, Problem> {
+        let live = self.store.live_releases(Some(rows.id())).await.map_err(stored)?;
+        let active = live.into_iter().find(|live| {
+            let other = &live.stored;
+            other.release.stage == Stage::Active
+                && other.world == release.world
+                && other.release.id != release.release.id
+        });
+        Ok(active.map(|live| RuleInForce {
+            version: item(&live.stored),
+            settings: serde_json::from_str(&live.settings).unwrap_or_default(),
+        }))
     }
 
     /// The acts that the viewer could do now.
@@ -171,6 +200,8 @@ impl Service {
                 return Err(invalid("signature", words));
             }
         }
+        self.may_check(&rows)?;
+        self.has_room(&rows, digest, component.len()).await?;
         let now = self.now();
         let new = NewRule {
             digest: digest.as_bytes(),
@@ -205,8 +236,35 @@ impl Service {
         }
         let about = rows.about_rule(&from.digest).await.map_err(stored)?.unwrap_or_default();
         check_settings(&about, &settings)?;
+        self.may_check(&rows)?;
         let version = rows.put_settings(&settings, self.now()).await.map_err(stored)?;
         self.new_release(viewer, &rows, &from.digest, version, &from.checks).await
+    }
+
+    /// Checks are made one after the other: a company may not put in more than it can wait for.
+    fn may_check(&self, rows: &TenantStore) -> Result<(), Problem> {
+        if self.rules.jobs.waiting_checks(rows.id()) < MOST_UNCHECKED {
+            return Ok(());
+        }
+        let words = format!("{MOST_UNCHECKED} versions of your company wait for their checks; wait for one to end.");
+        Err(Problem::new("refused", 409, "Refused", words).with_reason("too-many"))
+    }
+
+    /// Whether one more component may be stored; one that is there already takes no room.
+    async fn has_room(&self, rows: &TenantStore, digest: RuleDigest, size: usize) -> Result<(), Problem> {
+        let Room { components, bytes } = self.rules.room;
+        if rows.about_rule(digest.as_bytes()).await.map_err(stored)?.is_some() {
+            return Ok(());
+        }
+        let (stored_components, stored_bytes) = rows.stored_components().await.map_err(stored)?;
+        let fits = stored_components < components as u64 && stored_bytes.saturating_add(size as u64) <= bytes as u64;
+        if fits {
+            return Ok(());
+        }
+        let words = format!(
+            "Your company may store {components} components of {bytes} bytes together, and stores {stored_components} of {stored_bytes}; this one has {size} more. The platform's operator can allow more."
+        );
+        Err(Problem::new("refused", 409, "Refused", words).with_reason("no-room"))
     }
 
     async fn new_release(
@@ -323,7 +381,7 @@ impl Service {
             return Err(Problem::new("refused", 409, "Refused", words).with_reason("not-now"));
         }
         let to = request.to.unwrap_or(now);
-        let from = request.from.unwrap_or(to - HISTORY);
+        let from = request.from.unwrap_or(to - release::HISTORY);
         if from >= to {
             return Err(invalid("from", "expected a time before `to`"));
         }
@@ -390,6 +448,7 @@ impl Service {
             from: test.from,
             to: test.to,
             permille: test.permille,
+            decisive: release::is_decisive(test.from, test.to, test.permille, test.created_at),
             created_at: test.created_at,
             finished_at: test.finished_at,
             done,

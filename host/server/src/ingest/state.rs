@@ -6,7 +6,7 @@ use super::work::Payload;
 use crate::live::{Change, Committed};
 use crate::operate::DeviceView;
 use crate::rules::running::TenantWorld;
-use crate::rules::shadow::ShadowFold;
+use crate::rules::shadow::Beside;
 use davy_domain::interlock::{Effects, Input, Interlock, StoredInterlock};
 use davy_domain::{
     DeviceId, IdSource, InterlockId, PremisesId, Quantity, Reading, Span, TenantId, Timestamp, ValveState, wire,
@@ -52,8 +52,8 @@ pub struct Stored {
 struct Group {
     interlock: Interlock,
     world: Arc<TenantWorld>,
-    /// The same, with a version that is only tried.
-    shadow: Option<Box<ShadowFold>>,
+    /// The same under other versions than the one that decides.
+    beside: Beside,
     /// When it stands in the queue of what is due.
     scheduled: Option<Timestamp>,
     /// Nothing is done before this, however long it has been due: the database has just refused what was done last.
@@ -61,10 +61,10 @@ struct Group {
 }
 
 impl Group {
-    /// When the interlock, or its shadow, has something to do.
+    /// When the interlock, or a fold beside it, has something to do.
     fn next_due(&self) -> Option<Timestamp> {
-        let shadow = self.shadow.as_ref().and_then(|shadow| shadow.next_due());
-        self.interlock.next_due().into_iter().chain(shadow).min().map(|due| due.max(self.rests_until))
+        let due = self.interlock.next_due().into_iter().chain(self.beside.next_due()).min();
+        due.map(|due| due.max(self.rests_until))
     }
 }
 
@@ -113,7 +113,8 @@ impl ShardState {
             };
             self.devices.insert(device, kept);
         }
-        self.groups.push(Group { interlock, world, shadow: None, scheduled: None, rests_until: Timestamp::default() });
+        let (beside, rests_until) = (Beside::default(), Timestamp::default());
+        self.groups.push(Group { interlock, world, beside, scheduled: None, rests_until });
         self.schedule(index);
         index
     }
@@ -130,26 +131,14 @@ impl ShardState {
         let Some(group) = self.groups.get_mut(interlock as usize) else { return };
         let rules = group.world.rules();
         let rule = rules.of(group.interlock.id());
-        if let Some(tried) = &rules.shadow {
-            let of_another = group.shadow.as_ref().is_none_or(|shadow| shadow.release() != tried.release);
-            if of_another {
-                group.shadow = Some(Box::new(ShadowFold::new(tried.release, &group.interlock)));
-            }
-            if let Some(shadow) = &mut group.shadow {
-                shadow.step(input, now, &group.world.world(Some(tried)), &group.interlock);
-            }
-        } else if group.shadow.is_some() {
-            group.shadow = None;
-        }
+        group.beside.step(input, now, &group.world, &rules, &group.interlock);
         group.interlock.step_into(input, now, &group.world.world(rule), ids, effects);
         if !effects.alarms.is_empty()
             && let Some(rule) = rule
         {
             rule.health.raised(&effects.alarms);
         }
-        if let (Some(shadow), Some(tried)) = (&group.shadow, &rules.shadow) {
-            shadow.compare(effects, tried, now);
-        }
+        group.beside.compare(effects, &group.interlock, now, &rules);
         self.schedule(interlock);
     }
 

@@ -91,7 +91,10 @@ pub(super) async fn run(
     let confirmed = rows.confirmed_leaks(test.from, test.to).await?;
     let confirmed: Vec<ConfirmedLeak> = confirmed
         .into_iter()
-        .map(|leak| ConfirmedLeak { device: leak.device, from: leak.raised_at, to: leak.changed_at })
+        .map(|leak| {
+            let davy_store::ConfirmedLeak { device, condition, raised_at, changed_at } = leak;
+            ConfirmedLeak { device, condition, from: raised_at, to: changed_at }
+        })
         .collect();
     let history = rows.history(test.from, test.to, test.permille).await?;
     let read = Read { history, runtime: Handle::current() };

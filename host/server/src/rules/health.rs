@@ -1,26 +1,26 @@
 //! What a version costs and how it fails, in service: counted at every call, looked at by people, by the metrics and by the guard.
 //!
-//! Counting must never fail a call and never wait for anything but this small lock.
+//! The counters are those of the version's stage, not of the process: they are stored, and go on after a restart. Counting must never fail
+//! a call and never wait for anything but this small lock.
 
-use davy_domain::alarm::{AlarmState, Origin};
+use super::compared::{Compared, Comparison, Seen, raises};
+use davy_domain::alarm::Origin;
 use davy_domain::interlock::AlarmChange;
 use davy_domain::policy::{Evaluation, PolicyEvent, PolicyFault};
-use davy_domain::{Condition, DeviceId, Span, Timestamp};
+use davy_domain::{Span, Timestamp};
 use davy_store::Difference;
 use hdrhistogram::Histogram;
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// Two alarms about the same thing within this time are the same alarm, raised earlier or later.
-const SAME_WITHIN: Span = Span::from_minutes(10);
 /// How long the last fault stands before another takes its place.
 const FAULT_KEPT_FOR: Span = Span::from_secs(1);
-/// Rows of differences that wait to be stored; beyond that only counted.
-const MOST_ROWS: usize = 1_000;
+/// So many of the newest calls are looked at apart from all the others.
+pub const RECENT: usize = 512;
 
-/// Counters of one version since the process began to run it.
+/// Counters of one version since it came to its stage.
 #[derive(Debug)]
 pub struct Health(Mutex<Inner>);
 
@@ -28,17 +28,42 @@ pub struct Health(Mutex<Inner>);
 struct Inner {
     since: Timestamp,
     calls: u64,
-    faults: BTreeMap<&'static str, u64>,
+    faults: BTreeMap<String, u64>,
+    recent: Recent,
     fuel: Option<Histogram<u64>>,
     nanos: Option<Histogram<u64>>,
     last_fault: Option<LastFault>,
     alarms: u64,
     /// Calls when it was last stored.
     stored_calls: u64,
-    compared: Compared,
-    /// Raised by one of the two, and the other may follow.
-    open: HashMap<(DeviceId, Condition), (Option<Timestamp>, Option<Timestamp>)>,
-    rows: Vec<Difference>,
+    comparison: Comparison,
+}
+
+/// How the newest calls ended: a ring of bits.
+#[derive(Debug)]
+struct Recent {
+    failed: [u64; RECENT / 64],
+    next: usize,
+    calls: u64,
+}
+
+impl Default for Recent {
+    fn default() -> Self {
+        Self { failed: [0; RECENT / 64], next: 0, calls: 0 }
+    }
+}
+
+impl Recent {
+    fn push(&mut self, failed: bool) {
+        let (word, bit) = (self.next / 64, 1 << (self.next % 64));
+        self.failed[word] = if failed { self.failed[word] | bit } else { self.failed[word] & !bit };
+        self.next = (self.next + 1) % RECENT;
+        self.calls = (self.calls + 1).min(RECENT as u64);
+    }
+
+    fn faults(&self) -> u64 {
+        self.failed.iter().map(|word| u64::from(word.count_ones())).sum()
+    }
 }
 
 /// The last failed call.
@@ -63,21 +88,6 @@ pub struct Spread {
     pub max: u64,
 }
 
-/// What a version in shadow would have done, beside what was done.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Compared {
-    /// Alarms that both raised at the same time.
-    pub same: u64,
-    /// Alarms that the version would have raised earlier.
-    pub earlier: u64,
-    /// Alarms that it would have raised later.
-    pub later: u64,
-    /// Alarms that it alone would have raised.
-    pub added: u64,
-    /// Alarms that it would not have raised.
-    pub lost: u64,
-}
-
 /// The counters as they stand.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct HealthReport {
@@ -93,14 +103,36 @@ pub struct HealthReport {
     pub fuel_budget: u64,
     /// Time of a call, nanoseconds.
     pub nanos: Spread,
+    /// The newest calls, at most [`RECENT`].
+    #[serde(default)]
+    pub recent_calls: u64,
+    /// How many of them failed.
+    #[serde(default)]
+    pub recent_faults: u64,
     /// Alarms that it raised.
     pub alarms: u64,
     /// The last failed call.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_fault: Option<LastFault>,
-    /// For a version in shadow.
+    /// For a version that is being tried.
     #[serde(default)]
     pub compared: Compared,
+}
+
+/// The counters as they are stored: what a report says, and what is needed to go on counting.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Stored {
+    #[serde(flatten)]
+    report: HealthReport,
+    /// Whether it decided: from shadow into a cohort the counters begin anew.
+    #[serde(default)]
+    deciding: bool,
+    /// Fuel of calls, and how many of them.
+    #[serde(default)]
+    fuel_steps: Vec<(u64, u64)>,
+    /// Nanoseconds of calls, and how many of them.
+    #[serde(default)]
+    nanos_steps: Vec<(u64, u64)>,
 }
 
 /// The kind of a fault, for counting.
@@ -123,22 +155,59 @@ impl Health {
             since,
             calls: 0,
             faults: BTreeMap::new(),
+            recent: Recent::default(),
             // Three significant digits; without memory for it nothing is measured, and everything else goes on.
             fuel: Histogram::new(3).ok(),
             nanos: Histogram::new(3).ok(),
             last_fault: None,
             alarms: 0,
             stored_calls: 0,
-            compared: Compared::default(),
-            open: HashMap::new(),
-            rows: Vec::new(),
+            comparison: Comparison::default(),
         }))
+    }
+
+    /// Goes on from what was stored, if it is of a version that decided as much as this one does; else begins anew.
+    pub fn resumed(stored: Option<&str>, deciding: bool, now: Timestamp) -> Self {
+        let health = Self::new(now);
+        let stored = stored.and_then(|stored| serde_json::from_str::<Stored>(stored).ok());
+        if let Some(Stored { report, fuel_steps, nanos_steps, .. }) =
+            stored.filter(|stored| stored.deciding == deciding)
+        {
+            let mut inner = health.0.lock();
+            inner.since = report.since;
+            inner.calls = report.calls;
+            inner.stored_calls = report.calls;
+            inner.faults = report.faults;
+            inner.last_fault = report.last_fault;
+            inner.alarms = report.alarms;
+            inner.comparison = Comparison::from_counts(report.compared);
+            record(inner.fuel.as_mut(), &fuel_steps);
+            record(inner.nanos.as_mut(), &nanos_steps);
+        }
+        health
+    }
+
+    /// What is to be stored; none when nothing was counted since the last time that something was.
+    pub fn to_store(&self, report: &HealthReport, deciding: bool) -> Option<String> {
+        let inner = self.0.lock();
+        if inner.stored_calls == report.calls {
+            return None;
+        }
+        let (fuel_steps, nanos_steps) = (steps(inner.fuel.as_ref()), steps(inner.nanos.as_ref()));
+        drop(inner);
+        serde_json::to_string(&Stored { report: report.clone(), deciding, fuel_steps, nanos_steps }).ok()
+    }
+
+    /// Notes that a report is stored.
+    pub fn is_stored(&self, report: &HealthReport) {
+        self.0.lock().stored_calls = report.calls;
     }
 
     /// Counts a call.
     pub fn called(&self, event: &PolicyEvent, evaluation: &Evaluation, took: Duration) {
         let mut inner = self.0.lock();
         inner.calls += 1;
+        inner.recent.push(evaluation.result.is_err());
         if let Some(fuel) = &mut inner.fuel {
             fuel.saturating_record(evaluation.fuel);
         }
@@ -146,7 +215,11 @@ impl Health {
             nanos.saturating_record(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX));
         }
         if let Err(fault) = &evaluation.result {
-            *inner.faults.entry(kind(fault)).or_default() += 1;
+            let kind = kind(fault);
+            match inner.faults.get_mut(kind) {
+                Some(count) => *count += 1,
+                None => drop(inner.faults.insert(kind.to_owned(), 1)),
+            }
             // A version that always fails must not cost an event's copy each time.
             let fresh = |last: &LastFault| event.now.since(last.at) < FAULT_KEPT_FOR;
             if !inner.last_fault.as_ref().is_some_and(fresh) {
@@ -167,56 +240,52 @@ impl Health {
         }
     }
 
-    /// Holds what a version in shadow has raised against what was raised.
-    pub fn compare(&self, active: &[AlarmChange], shadow: &[AlarmChange], now: Timestamp) {
-        if active.is_empty() && shadow.is_empty() {
-            return;
-        }
-        let mut inner = self.0.lock();
-        inner.settle(now);
-        for (device, condition, _) in raises(active) {
-            inner.meet(device, condition, Some(now), None);
-        }
-        for (device, condition, _) in raises(shadow) {
-            inner.meet(device, condition, None, Some(now));
+    /// Holds what the version did, or would have done, against what is in force.
+    pub fn compare(&self, active: &[Seen], version: &[Seen], now: Timestamp) {
+        if !active.is_empty() || !version.is_empty() {
+            self.0.lock().comparison.take(active, version, now);
         }
     }
 
     /// The counters as they stand.
     pub fn report(&self, fuel_budget: u64, now: Timestamp) -> HealthReport {
         let mut inner = self.0.lock();
-        inner.settle(now);
+        let compared = inner.comparison.counts(now);
         HealthReport {
             since: inner.since,
             calls: inner.calls,
-            faults: inner.faults.iter().map(|(kind, count)| ((*kind).to_owned(), *count)).collect(),
+            faults: inner.faults.clone(),
             fuel: spread(inner.fuel.as_ref()),
             fuel_budget,
             nanos: spread(inner.nanos.as_ref()),
+            recent_calls: inner.recent.calls,
+            recent_faults: inner.recent.faults(),
             alarms: inner.alarms,
             last_fault: inner.last_fault.clone(),
-            compared: inner.compared,
+            compared,
         }
-    }
-
-    /// Whether there is more to store than the last time that this was asked.
-    pub fn is_news(&self, calls: u64) -> bool {
-        let mut inner = self.0.lock();
-        std::mem::replace(&mut inner.stored_calls, calls) != calls
     }
 
     /// The differences that have become certain since they were last taken.
     pub fn take_differences(&self) -> Vec<Difference> {
-        std::mem::take(&mut self.0.lock().rows)
+        self.0.lock().comparison.take_rows()
+    }
+
+    /// Puts back differences that could not be stored.
+    pub fn give_back(&self, rows: Vec<Difference>) {
+        self.0.lock().comparison.give_back(rows);
     }
 }
 
-/// New alarms that a rule could have raised.
-fn raises(changes: &[AlarmChange]) -> impl Iterator<Item = (DeviceId, Condition, Origin)> + '_ {
-    changes
-        .iter()
-        .filter(|change| change.before == AlarmState::Normal && change.alarm.condition.for_rules())
-        .map(|change| (change.alarm.device, change.alarm.condition, change.alarm.origin))
+fn steps(histogram: Option<&Histogram<u64>>) -> Vec<(u64, u64)> {
+    let recorded = histogram.into_iter().flat_map(Histogram::iter_recorded);
+    recorded.map(|step| (step.value_iterated_to(), step.count_at_value())).collect()
+}
+
+fn record(histogram: Option<&mut Histogram<u64>>, steps: &[(u64, u64)]) {
+    if let Some(histogram) = histogram {
+        steps.iter().for_each(|(value, count)| histogram.saturating_record_n(*value, *count));
+    }
 }
 
 fn spread(histogram: Option<&Histogram<u64>>) -> Spread {
@@ -227,84 +296,64 @@ fn spread(histogram: Option<&Histogram<u64>>) -> Spread {
     })
 }
 
-impl Inner {
-    fn meet(&mut self, device: DeviceId, condition: Condition, active: Option<Timestamp>, shadow: Option<Timestamp>) {
-        let open = self.open.entry((device, condition)).or_default();
-        open.0 = open.0.or(active);
-        open.1 = open.1.or(shadow);
-        let (Some(active_at), Some(shadow_at)) = *open else { return };
-        self.open.remove(&(device, condition));
-        if active_at == shadow_at {
-            self.compared.same += 1;
-            return;
-        }
-        if shadow_at < active_at {
-            self.compared.earlier += 1;
-        } else {
-            self.compared.later += 1;
-        }
-        self.row(Difference { device, condition, active_at: Some(active_at), shadow_at: Some(shadow_at) });
-    }
-
-    /// What the other has not followed in time is a difference.
-    fn settle(&mut self, now: Timestamp) {
-        let over = |at: &Option<Timestamp>| at.is_some_and(|at| now.since(at) > SAME_WITHIN);
-        let settled: Vec<_> = self.open.extract_if(|_, (active, shadow)| over(active) || over(shadow)).collect();
-        for ((device, condition), (active_at, shadow_at)) in settled {
-            if active_at.is_some() {
-                self.compared.lost += 1;
-            } else {
-                self.compared.added += 1;
-            }
-            self.row(Difference { device, condition, active_at, shadow_at });
-        }
-    }
-
-    fn row(&mut self, row: Difference) {
-        if self.rows.len() < MOST_ROWS {
-            self.rows.push(row);
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use davy_domain::alarm::{Alarm, AlarmEffect, AlarmEvent};
-    use davy_domain::{AlarmId, Priority};
+    use davy_domain::policy::{PolicyOutcome, Trigger};
+    use davy_domain::{ConditionSet, DeviceKind, ValveState};
 
-    fn raise(device: i64, condition: Condition, at: Timestamp) -> AlarmChange {
-        let origin = Origin::Rule;
-        let alarm =
-            Alarm::raised(AlarmId::from_raw(1), DeviceId::from_raw(device), condition, Priority::High, origin, at);
-        let event = AlarmEvent::Raise { priority: Priority::High, origin };
-        AlarmChange { before: AlarmState::Normal, alarm, event, effect: AlarmEffect::Annunciate }
+    const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
+    const LATER: Timestamp = Timestamp::from_millis(1_800_000_060_000);
+
+    fn call(health: &Health, fails: bool, fuel: u64) {
+        let event = PolicyEvent {
+            trigger: Trigger::Readings,
+            now: NOW,
+            device_kind: DeviceKind::Detector,
+            valve: ValveState::Open,
+            active: ConditionSet::EMPTY,
+            installed_at: None,
+            readings: Vec::new(),
+            extensions: Vec::new(),
+        };
+        let result = if fails { Err(PolicyFault::Deadline) } else { Ok(PolicyOutcome::default()) };
+        health.called(&event, &Evaluation { result, fuel }, Duration::from_micros(fuel));
     }
 
     #[test]
-    fn differences_are_earlier_later_added_or_lost() {
-        let at = |seconds: i64| Timestamp::from_millis(1_800_000_000_000 + seconds * 1_000);
-        let health = Health::new(at(0));
-        let one = |device, second| vec![raise(device, Condition::GasLow, at(second))];
-        health.compare(&one(1, 0), &one(1, 0), at(0));
-        health.compare(&[], &one(2, 10), at(10));
-        health.compare(&one(2, 15), &[], at(15));
-        health.compare(&one(3, 20), &[], at(20));
-        health.compare(&[], &one(3, 29), at(29));
-        health.compare(&[], &one(4, 30), at(30));
-        health.compare(&one(5, 40), &[], at(40));
-        assert_eq!(health.report(1, at(60)).compared, Compared { same: 1, earlier: 1, later: 1, added: 0, lost: 0 });
-        let later = at(60 * 60);
-        assert_eq!(health.report(1, later).compared, Compared { same: 1, earlier: 1, later: 1, added: 1, lost: 1 });
-        assert_eq!(health.take_differences().len(), 4);
-        assert!(health.take_differences().is_empty());
+    fn counters_go_on_after_a_restart_and_begin_anew_with_another_stage() {
+        let health = Health::new(NOW);
+        for fuel in 1..=1_000 {
+            call(&health, fuel % 100 == 0, fuel * 37);
+        }
+        let before = health.report(5, NOW);
+        let stored = health.to_store(&before, false).unwrap();
+        health.is_stored(&before);
+        assert_eq!(health.to_store(&before, false), None, "nothing new");
+
+        let resumed = Health::resumed(Some(&stored), false, LATER);
+        let after = resumed.report(5, LATER);
+        assert_eq!((after.since, after.calls, &after.faults), (NOW, 1_000, &before.faults));
+        assert_eq!((after.fuel, after.nanos, &after.last_fault), (before.fuel, before.nanos, &before.last_fault));
+        assert_eq!(resumed.to_store(&after, false), None, "it is stored already");
+        call(&resumed, true, 1);
+        assert_eq!(resumed.report(5, LATER).calls, 1_001);
+        assert!(resumed.to_store(&resumed.report(5, LATER), false).is_some());
+
+        for begun in [Health::resumed(Some(&stored), true, LATER), Health::resumed(Some("{}"), false, LATER)] {
+            assert_eq!((begun.report(5, LATER).calls, begun.report(5, LATER).since), (0, LATER));
+        }
     }
 
     #[test]
-    fn what_belongs_to_the_platform_is_no_difference() {
-        let now = Timestamp::from_millis(1_800_000_000_000);
-        let health = Health::new(now);
-        health.compare(&[], &[raise(1, Condition::RuleFault, now)], now);
-        assert_eq!(health.report(1, now + Span::from_hours(1)).compared, Compared::default());
+    fn the_newest_calls_are_counted_apart_from_all_the_others() {
+        let health = Health::new(NOW);
+        (0..10_000).for_each(|_| call(&health, false, 1));
+        (0..20).for_each(|_| call(&health, true, 1));
+        let report = health.report(5, NOW);
+        assert_eq!((report.recent_calls, report.recent_faults), (RECENT as u64, 20));
+        (0..RECENT).for_each(|_| call(&health, false, 1));
+        assert_eq!(health.report(5, NOW).recent_faults, 0, "what was long ago is forgotten");
+        assert_eq!(health.report(5, NOW).faults["deadline"], 20);
     }
 }

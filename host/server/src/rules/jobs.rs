@@ -4,28 +4,27 @@
 //! Whatever is under way when the process ends begins anew at the next start: it is in the database until it has ended.
 
 use super::back_test::{self, Failed};
-use super::guard::{self, Tried};
+use super::guard;
 use super::running::{Registry, Sandbox, tier, world_name};
+use super::turns::{self, Turns};
 use crate::clock::SharedClock;
 use davy_domain::release::{self, Act, Actor, Stage};
 use davy_domain::{BackTestId, ReleaseId, TenantId};
 use davy_rules::backtest::BackTestError;
-use davy_rules::{AdmissionError, AnyAdmitted, Refusal, Stage as Stages};
+use davy_rules::{AdmissionError, Refusal, Stage as Stages};
 use davy_store::{AboutRule, BackTest, BackTestState, ReleaseChange, StoreError, StoredRelease};
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::time::{Duration, Instant};
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 /// How often versions in service are looked at.
 const WATCH_EVERY: Duration = Duration::from_secs(2);
 /// After how long something that the database refused is tried again.
 const AGAIN_AFTER: Duration = Duration::from_secs(5);
-/// The stage after those of admission: whether the settings fit.
-const SETTINGS: &str = "settings";
 
 /// How far a back-test is.
 #[derive(Debug, Default)]
@@ -41,7 +40,8 @@ pub struct Progress {
 /// The jobs' ends for whoever asks something of them.
 #[derive(Debug)]
 pub struct Jobs {
-    checks: mpsc::UnboundedSender<(TenantId, ReleaseId)>,
+    checks: Mutex<Turns<ReleaseId>>,
+    more_checks: Notify,
     tests: Notify,
     progress: Mutex<HashMap<BackTestId, Arc<Progress>>>,
 }
@@ -56,14 +56,18 @@ impl Jobs {
         clock: SharedClock,
         stopping: CancellationToken,
     ) -> Result<Arc<Self>, StoreError> {
-        let (checks, waiting) = mpsc::unbounded_channel();
+        let mut checks = Turns::default();
         for release in registry.store().unchecked_releases().await? {
-            // The receiver lives in this function: it cannot be gone.
-            let _ = checks.send((release.tenant, release.release.id));
+            checks.push(release.tenant, release.release.id);
         }
-        let jobs = Arc::new(Self { checks, tests: Notify::new(), progress: Mutex::default() });
+        let jobs = Arc::new(Self {
+            checks: Mutex::new(checks),
+            more_checks: Notify::new(),
+            tests: Notify::new(),
+            progress: Mutex::default(),
+        });
         let worker = Worker { registry, clock };
-        tokio::spawn(stopping.clone().run_until_cancelled_owned(worker.clone().check_all(waiting)));
+        tokio::spawn(stopping.clone().run_until_cancelled_owned(worker.clone().check_all(Arc::clone(&jobs))));
         jobs.tests.notify_one();
         tokio::spawn(stopping.clone().run_until_cancelled_owned(worker.clone().test_all(Arc::clone(&jobs))));
         tokio::spawn(stopping.run_until_cancelled_owned(worker.watch()));
@@ -72,8 +76,13 @@ impl Jobs {
 
     /// Has a version checked.
     pub fn check(&self, tenant: TenantId, release: ReleaseId) {
-        // After the end of the process's life nobody checks any more; the next start does.
-        let _ = self.checks.send((tenant, release));
+        self.checks.lock().push(tenant, release);
+        self.more_checks.notify_one();
+    }
+
+    /// How many versions of a company wait to be checked.
+    pub fn waiting_checks(&self, tenant: TenantId) -> usize {
+        self.checks.lock().waiting(tenant)
     }
 
     /// Has the back-tests that wait looked at.
@@ -95,8 +104,13 @@ struct Worker {
 }
 
 impl Worker {
-    async fn check_all(self, mut waiting: mpsc::UnboundedReceiver<(TenantId, ReleaseId)>) {
-        while let Some((tenant, release)) = waiting.recv().await {
+    async fn check_all(self, jobs: Arc<Jobs>) {
+        loop {
+            let next = jobs.checks.lock().take();
+            let Some((tenant, release)) = next else {
+                jobs.more_checks.notified().await;
+                continue;
+            };
             while let Err(error) = self.check(tenant, release).await {
                 if !error.is_transient() {
                     tracing::error!(tenant.id = %tenant, %release, %error, "a version could not be checked");
@@ -119,8 +133,8 @@ impl Worker {
         let tier = tier(&stored.tier);
         let begun = Instant::now();
         let checked = tokio::task::spawn_blocking(move || {
-            let examined = admission.examine(&engine, &component, tier, compiled.as_ref())?;
-            try_settings(&engine, &examined.admitted, &settings)?;
+            let settings = Some(settings.as_str());
+            let examined = admission.examine_with(&engine, &component, tier, settings, compiled.as_ref())?;
             Ok::<_, NotLetIn>(examined.admitted)
         });
         let checked = checked.await.unwrap_or_else(|panic| Err(NotLetIn::broken(&panic)));
@@ -164,16 +178,19 @@ impl Worker {
         }
     }
 
-    /// Every back-test that waits, one after the other.
+    /// Every back-test that waits, one after the other; the companies take turns.
     async fn tests(&self, jobs: &Jobs) -> Result<(), StoreError> {
-        while let Some(test) = self.registry.store().unfinished_back_tests().await?.into_iter().next() {
+        let mut last = None;
+        loop {
+            let waiting = self.registry.store().unfinished_back_tests().await?;
+            last = turns::after(last, waiting.iter().map(|test| test.tenant));
+            let Some(test) = waiting.into_iter().find(|test| Some(test.tenant) == last) else { return Ok(()) };
             let progress = Arc::new(Progress::default());
             jobs.progress.lock().insert(test.id, Arc::clone(&progress));
             let done = self.test(&test, progress).await;
             jobs.progress.lock().remove(&test.id);
             done?;
         }
-        Ok(())
     }
 
     async fn test(&self, test: &BackTest, progress: Arc<Progress>) -> Result<(), StoreError> {
@@ -201,11 +218,16 @@ impl Worker {
         metrics::histogram!("davy_back_test_seconds").record(seconds);
         let missed = u32::try_from(report.blocking).unwrap_or(u32::MAX);
         let body = serde_json::to_string(&report).unwrap_or_default();
-        if rows.move_back_test(test.id, BackTestState::Done, &body, Some(self.clock.now())).await?
-            && let Some(stored) = rows.release(test.release).await?
-        {
-            self.act(&stored, Act::BackTest { missed }).await?;
+        let cancelled = rows.back_test(test.id).await?.is_none_or(|test| test.finished_at.is_some());
+        if cancelled {
+            return Ok(());
         }
+        // What it found counts before anybody reads it: were it the other way round, an end between the two would lose a missed leak.
+        if let Some(stored) = rows.release(test.release).await? {
+            let decisive = release::is_decisive(test.from, test.to, test.permille, test.created_at);
+            self.act(&stored, Act::BackTest { missed, from: test.from, decisive }).await?;
+        }
+        rows.move_back_test(test.id, BackTestState::Done, &body, Some(self.clock.now())).await?;
         Ok(())
     }
 
@@ -238,38 +260,44 @@ impl Worker {
 
     async fn look(&self) -> Result<(), StoreError> {
         self.registry.reload(None).await?;
+        for tenant in self.registry.worlds().keys() {
+            // What one company's rows cannot take must not leave the others unwatched.
+            if let Err(error) = self.look_at(*tenant).await {
+                tracing::warn!(tenant.id = %tenant, %error, "a company's versions in service could not be looked at; trying again");
+            }
+        }
+        Ok(())
+    }
+
+    async fn look_at(&self, tenant: TenantId) -> Result<(), StoreError> {
+        self.registry.keep_warm(tenant).await?;
+        let Some(rules) = self.registry.rules(tenant) else { return Ok(()) };
         let now = self.clock.now();
         let budget = self.registry.sandbox().engine.config().fuel;
-        for tenant in self.registry.worlds().keys() {
-            let Some(rules) = self.registry.rules(*tenant) else { continue };
-            let rows = self.registry.store().tenant(*tenant);
-            for (stage, rule) in rules.live() {
-                let report = rule.health.report(budget, now);
-                let differences = rule.health.take_differences();
-                if !differences.is_empty() {
-                    rows.add_differences(rule.release, &differences).await?;
-                }
-                if rule.health.is_news(report.calls) {
-                    let body = serde_json::to_string(&report).unwrap_or_default();
-                    rows.put_rule_health(rule.release, &body, now).await?;
-                }
-                let tried = match stage {
-                    Stage::Shadow => Tried::Shadow,
-                    Stage::Cohort => {
-                        let alarms = rules.active.as_ref().map_or(0, |active| active.health.report(budget, now).alarms);
-                        let others = alarms.saturating_sub(rule.active_alarms_before);
-                        Tried::Cohort { permille: rule.permille, others }
-                    }
-                    _ => continue,
-                };
-                if let Some(reason) = guard::judge(&report, tried)
-                    && let Some(stored) = rows.release(rule.release).await?
-                {
-                    tracing::warn!(tenant.id = %tenant, release.id = %rule.release, reason, "a version left its bounds and is taken back");
-                    metrics::counter!("davy_rules_broken_off_total").increment(1);
-                    self.act(&stored, Act::BreakOff { reason }).await?;
-                    self.registry.reload(Some(*tenant)).await?;
-                }
+        let rows = self.registry.store().tenant(tenant);
+        for (stage, rule) in rules.live() {
+            let report = rule.health.report(budget, now);
+            let differences = rule.health.take_differences();
+            if !differences.is_empty()
+                && let Err(error) = rows.add_differences(rule.release, &differences).await
+            {
+                rule.health.give_back(differences);
+                return Err(error);
+            }
+            if let Some(body) = rule.health.to_store(&report, rule.permille > 0) {
+                rows.put_rule_health(rule.release, &body, now).await?;
+                rule.health.is_stored(&report);
+            }
+            if !matches!(stage, Stage::Shadow | Stage::Cohort) {
+                continue;
+            }
+            if let Some(reason) = guard::judge(&report)
+                && let Some(stored) = rows.release(rule.release).await?
+            {
+                tracing::warn!(tenant.id = %tenant, release.id = %rule.release, reason, "a version left its bounds and is taken back");
+                metrics::counter!("davy_rules_broken_off_total").increment(1);
+                self.act(&stored, Act::BreakOff { reason }).await?;
+                self.registry.reload(Some(tenant)).await?;
             }
         }
         Ok(())
@@ -285,7 +313,7 @@ pub fn passed(took: Duration) -> davy_api::RuleChecks {
         place: None,
         remedy: None,
         took_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
-        stages: Stages::ALL.iter().map(ToString::to_string).chain([SETTINGS.to_owned()]).collect(),
+        stages: Stages::ALL.iter().map(ToString::to_string).collect(),
     }
 }
 
@@ -314,20 +342,4 @@ impl NotLetIn {
             "Upload it again; if it happens again, tell the platform's operator the version's digest".to_owned();
         Self { stage: "compile".into(), reason: format!("the check itself failed: {error}"), place: None, remedy }
     }
-}
-
-/// Settings must fit the component that they come with.
-fn try_settings(engine: &davy_rules::Engine, admitted: &AnyAdmitted, settings: &str) -> Result<(), NotLetIn> {
-    let tried = match admitted {
-        AnyAdmitted::Alarm(rule) => engine.load(rule).encode_settings(settings),
-        AnyAdmitted::Billing(rule) => engine.load(rule).encode_settings(settings),
-        AnyAdmitted::Notification(rule) => engine.load(rule).encode_settings(settings),
-        AnyAdmitted::Driver(rule) => engine.load(rule).encode_settings(settings),
-    };
-    tried.map(drop).map_err(|error| NotLetIn {
-        stage: SETTINGS.into(),
-        reason: error.to_string(),
-        place: None,
-        remedy: "Upload it with settings that fit its schema".into(),
-    })
 }

@@ -4,27 +4,34 @@
 //! loaded becomes one that always faults: the floor stands, and a person is told.
 
 use super::health::{Health, HealthReport};
+use super::policy::{Sandboxed, Unloadable};
 use crate::clock::SharedClock;
-use crate::ingest::ration::Ration;
 use arc_swap::ArcSwap;
 use davy_domain::floor::LocalFloor;
 use davy_domain::interlock::{BoundPolicy, Limits, World};
-use davy_domain::policy::{AlarmPolicy, Evaluation, PolicyEvent, PolicyFault};
-use davy_domain::release::{Stage, in_cohort};
+use davy_domain::policy::AlarmPolicy;
+use davy_domain::release::{Stage, WHOLE, in_cohort};
 use davy_domain::{InterlockId, ReleaseId, TenantId};
 use davy_rules::{Admission, BoundRule, CompileCache, Engine, Tier, WorldKind};
 use davy_store::{LiveRelease, Store, StoreError};
-use metrics::{Counter, Histogram, counter, histogram};
+use metrics::counter;
+use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Instant;
 
 /// A tenant's surroundings of the fold; shared by the shards.
 pub struct TenantWorld {
     floor: LocalFloor,
     limits: Limits,
     rules: ArcSwap<TenantRules>,
+    /// Versions that ran last and can run again at once, newest first: a roll-back waits for no compiler and no disk.
+    warm: Mutex<Vec<Arc<LoadedRule>>>,
+    /// The version in force whose predecessor is among them.
+    warmed_for: Mutex<Option<ReleaseId>>,
 }
+
+/// Versions of a company that are kept warm.
+const MOST_WARM: usize = 2;
 
 /// The versions of one tenant that are asked.
 #[derive(Default)]
@@ -45,8 +52,6 @@ pub struct LoadedRule {
     pub permille: u16,
     /// What it costs and how it fails.
     pub health: Arc<Health>,
-    /// Alarms that what is in force had raised when this one was loaded: both are counted from here on.
-    pub active_alarms_before: u64,
     digest: [u8; 32],
     settings_version: u32,
     policy: Arc<dyn AlarmPolicy + Send + Sync>,
@@ -61,8 +66,13 @@ impl LoadedRule {
 impl TenantRules {
     /// The version that decides for an interlock.
     pub fn of(&self, interlock: InterlockId) -> Option<&Arc<LoadedRule>> {
+        self.trial_of(interlock).or(self.active.as_ref())
+    }
+
+    /// The version that decides for an interlock though it is not in force.
+    pub fn trial_of(&self, interlock: InterlockId) -> Option<&Arc<LoadedRule>> {
         let member = |rule: &&Arc<LoadedRule>| in_cohort(rule.release, interlock.raw(), rule.permille);
-        self.cohort.as_ref().filter(member).or(self.active.as_ref())
+        self.cohort.as_ref().filter(member)
     }
 
     /// Each with the stage that it has here.
@@ -79,7 +89,25 @@ impl TenantRules {
 impl TenantWorld {
     /// Without any version.
     pub fn new(floor: LocalFloor) -> Self {
-        Self { floor, limits: Limits::default(), rules: ArcSwap::default() }
+        Self {
+            floor,
+            limits: Limits::default(),
+            rules: ArcSwap::default(),
+            warm: Mutex::default(),
+            warmed_for: Mutex::default(),
+        }
+    }
+
+    /// Lets these versions run; what ran until now stays warm.
+    fn swap(&self, rules: TenantRules) {
+        let before = self.rules.swap(Arc::new(rules));
+        let now = self.rules.load();
+        let runs = |rule: &LoadedRule| now.all().any(|other| other.release == rule.release);
+        let mut warm = self.warm.lock();
+        let ended = before.all().filter(|rule| !runs(rule)).cloned();
+        let mut kept: Vec<_> = ended.chain(warm.drain(..).filter(|rule| !runs(rule))).collect();
+        kept.truncate(MOST_WARM);
+        *warm = kept;
     }
 
     /// The versions as they are now.
@@ -190,46 +218,84 @@ impl Registry {
             let mut rules = TenantRules::default();
             for live in lives {
                 let stage = live.stored.release.stage;
-                let loaded = Arc::new(self.load_one(live, &before).await?);
+                let loaded = self.load_one(live, world).await?;
                 match stage {
                     Stage::Active => rules.active = Some(loaded),
                     Stage::Cohort => rules.cohort = Some(loaded),
                     _ => rules.shadow = Some(loaded),
                 }
             }
-            world.rules.store(Arc::new(rules));
+            world.swap(rules);
         }
         Ok(())
     }
 
-    async fn load_one(&self, live: LiveRelease, before: &TenantRules) -> Result<LoadedRule, StoreError> {
+    /// Has the version that a roll-back would bring back ready to be asked, if there is one: after a restart nothing is warm.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn keep_warm(&self, tenant: TenantId) -> Result<(), StoreError> {
+        let Some(world) = self.worlds.get(&tenant) else { return Ok(()) };
+        let Some(active) = world.rules.load().active.as_ref().map(|rule| rule.release) else { return Ok(()) };
+        if *world.warmed_for.lock() == Some(active) {
+            return Ok(());
+        }
+        let rows = self.store.tenant(tenant);
+        if let Some(active) = rows.release(active).await?
+            && let Some(mut stored) = rows.release_before(&active).await?
+            && let Some(settings) = rows.settings(stored.settings_version).await?
+        {
+            // As it will be when it is back.
+            stored.release.permille = WHOLE;
+            let loaded = self.load_one(LiveRelease { stored, settings }, world).await?;
+            let mut warm = world.warm.lock();
+            if warm.iter().all(|rule| rule.release != loaded.release) {
+                warm.insert(0, loaded);
+                warm.truncate(MOST_WARM);
+            }
+        }
+        *world.warmed_for.lock() = Some(active);
+        Ok(())
+    }
+
+    async fn load_one(&self, live: LiveRelease, world: &TenantWorld) -> Result<Arc<LoadedRule>, StoreError> {
         let LiveRelease { stored, settings } = live;
         let now = self.clock.now();
-        let same = before.all().find(|rule| {
+        // From shadow into a cohort it decides from here on: its counters begin anew. From one share to another they go on, and so they
+        // do from one process to the next.
+        let deciding = stored.release.permille > 0;
+        let same = |rule: &&Arc<LoadedRule>| {
             rule.release == stored.release.id
                 && rule.digest == stored.digest
                 && rule.settings_version == stored.settings_version
-        });
-        let active_alarms = before.active.as_ref().map_or(0, |rule| rule.health.report(0, now).alarms);
-        // From shadow into a cohort it decides from here on: its counters begin anew. From one share to another they go on.
-        let goes_on = same.filter(|rule| (rule.permille > 0) == (stored.release.permille > 0));
-        let (health, active_alarms_before) = match goes_on {
-            Some(rule) => (Arc::clone(&rule.health), rule.active_alarms_before),
-            None => (Arc::new(Health::new(now)), active_alarms),
+                && (rule.permille > 0) == deciding
         };
-        let policy: Arc<dyn AlarmPolicy + Send + Sync> = match goes_on {
+        let runs = world.rules.load().all().find(same).cloned();
+        let goes_on = runs.or_else(|| world.warm.lock().iter().find(same).cloned());
+        if let Some(rule) = &goes_on
+            && rule.permille == stored.release.permille
+        {
+            return Ok(Arc::clone(rule));
+        }
+        let health = match &goes_on {
+            Some(rule) => Arc::clone(&rule.health),
+            None => {
+                let counted = self.store.tenant(stored.tenant).rule_health(stored.release.id).await?;
+                Arc::new(Health::resumed(counted.as_ref().map(|(body, _)| body.as_str()), deciding, now))
+            }
+        };
+        let policy: Arc<dyn AlarmPolicy + Send + Sync> = match &goes_on {
             Some(rule) => Arc::clone(&rule.policy),
             None => self.policy(&stored, settings, &health).await?,
         };
-        Ok(LoadedRule {
+        Ok(Arc::new(LoadedRule {
             release: stored.release.id,
             permille: stored.release.permille,
             health,
-            active_alarms_before,
             digest: stored.digest,
             settings_version: stored.settings_version,
             policy,
-        })
+        }))
     }
 
     async fn policy(
@@ -238,26 +304,18 @@ impl Registry {
         settings: String,
         health: &Arc<Health>,
     ) -> Result<Arc<dyn AlarmPolicy + Send + Sync>, StoreError> {
-        let (tenant, version) = (stored.tenant, stored.release.id.to_string());
+        let (tenant, version) = (stored.tenant, stored.release.id);
         let component = self.store.tenant(tenant).rule_component(&stored.digest).await?;
         let sandbox = self.sandbox.clone();
         // Compiling takes tens of milliseconds and belongs on no async thread.
         let tier = tier(&stored.tier);
+        counter!("davy_rule_loads_total").increment(1);
         let bound = tokio::task::spawn_blocking(move || bind(&sandbox, component.as_deref(), tier, &settings)).await;
         Ok(match bound.unwrap_or_else(|panic| Err(panic.to_string())) {
-            Ok(rule) => Arc::new(Sandboxed {
-                rule,
-                health: Arc::clone(health),
-                wake_conditions: self.wake_conditions,
-                ration: Ration::new(Instant::now()),
-                suspended: counter!("davy_rule_suspended_total", "tenant" => tenant.to_string(), "version" => version.clone()),
-                calls: counter!("davy_rule_calls_total", "tenant" => tenant.to_string(), "version" => version.clone()),
-                faults: counter!("davy_rule_faults_total", "tenant" => tenant.to_string(), "version" => version.clone()),
-                seconds: histogram!("davy_rule_call_seconds"),
-            }),
+            Ok(rule) => Arc::new(Sandboxed::new(rule, Arc::clone(health), self.wake_conditions, tenant, version)),
             Err(reason) => {
                 tracing::error!(tenant.id = %tenant, rule = stored.name, reason, "the tenant's rule cannot be loaded: the statutory floor stands in");
-                Arc::new(Unloadable(reason))
+                Arc::new(Unloadable::new(reason, Arc::clone(health), tenant, version))
             }
         })
     }
@@ -314,48 +372,112 @@ pub(super) fn bind(
     Ok(rule.bind(settings))
 }
 
-/// A component with its settings, counted and timed.
-struct Sandboxed {
-    rule: BoundRule,
-    health: Arc<Health>,
-    /// Whether what it waits for is passed on.
-    wake_conditions: bool,
-    ration: Ration,
-    suspended: Counter,
-    calls: Counter,
-    faults: Counter,
-    seconds: Histogram,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use davy_domain::floor::Floor;
+    use davy_domain::interlock::{Effects, Input, Interlock};
+    use davy_domain::policy::{Evaluation, PolicyEvent, PolicyOutcome, Raise};
+    use davy_domain::senml::Part;
+    use davy_domain::{
+        Condition, DeviceConfig, DeviceId, DeviceKind, IdSource, Priority, Quantity, Reading, Timestamp,
+    };
+    use std::sync::Barrier;
 
-impl AlarmPolicy for Sandboxed {
-    fn evaluate(&self, state: &[u8], event: &PolicyEvent) -> Evaluation {
-        let begun = Instant::now();
-        if !self.ration.is_left(begun) {
-            self.suspended.increment(1);
-            let evaluation = Evaluation { result: Err(PolicyFault::Suspended), fuel: 0 };
-            self.health.called(event, &evaluation, begun.elapsed());
-            return evaluation;
+    const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
+
+    /// Says that it has begun, and goes on when it is told to.
+    struct Slow(Arc<Barrier>);
+
+    impl AlarmPolicy for Slow {
+        fn evaluate(&self, _: &[u8], _: &PolicyEvent) -> Evaluation {
+            self.0.wait();
+            self.0.wait();
+            let raise = vec![Raise { condition: Condition::Tamper, priority: Priority::High }];
+            Evaluation { result: Ok(PolicyOutcome { raise, ..PolicyOutcome::default() }), fuel: 1 }
         }
-        let mut evaluation = self.rule.evaluate(state, event);
-        let took = begun.elapsed();
-        self.seconds.record(took.as_secs_f64());
-        self.health.called(event, &evaluation, took);
-        self.ration.charge(&evaluation);
-        self.calls.increment(1);
-        match &mut evaluation.result {
-            Ok(outcome) if !self.wake_conditions => outcome.wake = None,
-            Ok(_) => {}
-            Err(_) => self.faults.increment(1),
-        }
-        evaluation
     }
-}
 
-/// Stands in for a rule that could not be loaded.
-struct Unloadable(String);
+    fn loaded(release: i64, policy: Arc<dyn AlarmPolicy + Send + Sync>) -> Arc<LoadedRule> {
+        Arc::new(LoadedRule {
+            release: ReleaseId::from_raw(release),
+            permille: WHOLE,
+            health: Arc::new(Health::new(NOW)),
+            digest: [release as u8; 32],
+            settings_version: 1,
+            policy,
+        })
+    }
 
-impl AlarmPolicy for Unloadable {
-    fn evaluate(&self, _: &[u8], _: &PolicyEvent) -> Evaluation {
-        Evaluation { result: Err(PolicyFault::Trap { reason: self.0.clone() }), fuel: 0 }
+    fn world() -> TenantWorld {
+        TenantWorld::new(Floor::china_default().for_jurisdiction("CN-310115").unwrap())
+    }
+
+    fn in_force(rule: &Arc<LoadedRule>) -> TenantRules {
+        TenantRules { active: Some(Arc::clone(rule)), ..TenantRules::default() }
+    }
+
+    #[test]
+    fn a_decision_ends_with_the_version_that_it_began_with() {
+        let (world, barrier) = (Arc::new(world()), Arc::new(Barrier::new(2)));
+        let (first, second) =
+            (loaded(1, Arc::new(Slow(Arc::clone(&barrier)))), loaded(2, Arc::new(Slow(Arc::clone(&barrier)))));
+        world.swap(in_force(&first));
+        let decided = std::thread::scope(|scope| {
+            let deciding = scope.spawn(|| {
+                let device = DeviceConfig {
+                    id: DeviceId::from_raw(7),
+                    serial: "S7".into(),
+                    kind: DeviceKind::Detector,
+                    premises: None,
+                    installed_at: None,
+                    report_interval: None,
+                    sleepy: false,
+                    links: Vec::new(),
+                    parent: None,
+                };
+                let limits = Limits::default();
+                let id = InterlockId::from_raw(7);
+                let mut interlock = Interlock::new(id, TenantId::from_raw(1), vec![device], NOW, &limits).unwrap();
+                let readings = vec![Reading { quantity: Quantity::Gas, value: 1.0, at: NOW }];
+                let parts = [Part { child: None, readings }];
+                let input = Input::Uplink { device: DeviceId::from_raw(7), sequence: None, parts: &parts };
+                let rules = world.rules();
+                let mut effects = Effects::default();
+                interlock.step_into(input, NOW, &world.world(rules.of(id)), &mut IdSource::new(1, 0), &mut effects);
+                effects
+            });
+            barrier.wait();
+            world.swap(in_force(&second));
+            assert_eq!(
+                world.rules().active.as_ref().unwrap().release,
+                second.release,
+                "the next one is made by the new"
+            );
+            barrier.wait();
+            deciding.join().unwrap()
+        });
+        assert_eq!(decided.alarms.len(), 1);
+        let digests: Vec<_> =
+            decided.decisions.iter().filter_map(|decision| Some(decision.rule.as_ref()?.digest)).collect();
+        assert_eq!(digests, [first.digest]);
+    }
+
+    #[test]
+    fn what_ran_last_stays_warm_and_what_runs_is_not_kept_twice() {
+        let barrier = Arc::new(Barrier::new(1));
+        let rule = |release| loaded(release, Arc::new(Slow(Arc::clone(&barrier))));
+        let (world, rules) = (world(), [rule(1), rule(2), rule(3), rule(4)]);
+        let warm = |world: &TenantWorld| world.warm.lock().iter().map(|rule| rule.release.raw()).collect::<Vec<_>>();
+        for rule in &rules[..2] {
+            world.swap(in_force(rule));
+        }
+        assert_eq!(warm(&world), [1]);
+        world.swap(in_force(&rules[0]));
+        assert_eq!(warm(&world), [2], "rolled back");
+        for rule in &rules[2..] {
+            world.swap(in_force(rule));
+        }
+        assert_eq!(warm(&world), [3, 1], "no more than are of use");
     }
 }

@@ -9,7 +9,7 @@ use davy_domain::release::{Actor, Release, Stage};
 use davy_domain::senml::{Part, encode};
 use davy_domain::{DeviceId, IdSource, PremisesId, Quantity, Reading, ReleaseId, Span, Timestamp};
 use davy_rules::{Admission, Engine, EngineConfig};
-use davy_server::backend::{Relay, RuleDesk, Service};
+use davy_server::backend::{Relay, Room, RuleDesk, Service};
 use davy_server::clock::{Clock, SharedClock, SharedRandom, SystemClock, SystemRandom};
 use davy_server::config::Settings;
 use davy_server::http::passwords::Passwords;
@@ -182,7 +182,8 @@ pub(crate) async fn city_in(
     let tile_age = Span::from_millis(0);
     let stopping = CancellationToken::new();
     let jobs = Jobs::start(Arc::clone(&registry), Arc::clone(&clock), stopping.clone()).await.unwrap();
-    let rules = RuleDesk::new(registry, jobs, store.highest_id().await.unwrap());
+    let rules =
+        RuleDesk::new(registry, jobs, store.highest_id().await.unwrap(), Room { components: 50, bytes: 8 << 20 });
     let service = Service::new(store.clone(), Arc::clone(&operate), Arc::clone(&clock), tile_age, rules).await.unwrap();
     let service = Arc::new(service);
     let relay = Relay::new(live, 1_024);

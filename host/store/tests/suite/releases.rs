@@ -78,7 +78,7 @@ async fn a_version_lives_and_comes_back(fixture: Fixture) {
     green.put_checks(new.id, "{\"passed\":true}", Some(&about)).await.unwrap();
     let steps = [
         (Act::Check { passed: true }, Actor::Platform),
-        (Act::BackTest { missed: 0 }, Actor::Platform),
+        (Act::BackTest { missed: 0, from: Timestamp::from_millis(1), decisive: true }, Actor::Platform),
         (Act::StartShadow, person(ANNA)),
         (Act::StartCohort { permille: 50 }, person(ANNA)),
         (Act::Propose, person(ANNA)),
@@ -201,9 +201,17 @@ async fn back_tests_health_differences_and_findings_read_back(fixture: Fixture) 
     green.put_rule_health(release.id, "{\"calls\":2}", at(7)).await.unwrap();
     assert_eq!(green.rule_health(release.id).await.unwrap().unwrap(), ("{\"calls\":2}".to_owned(), at(7)));
 
-    let row = Difference { device: DETECTOR, condition: Condition::GasLow, active_at: None, shadow_at: Some(at(8)) };
-    green.add_differences(release.id, &[row]).await.unwrap();
-    assert_eq!(green.differences(release.id, 10).await.unwrap(), [row]);
+    let row = Difference {
+        kind: DifferenceKind::Alarm,
+        device: DETECTOR,
+        condition: Some(Condition::GasLow),
+        measured_by: None,
+        active_at: None,
+        version_at: Some(at(8)),
+    };
+    let close = Difference { kind: DifferenceKind::Close, condition: None, measured_by: Some(DETECTOR), ..row };
+    green.add_differences(release.id, &[row, close]).await.unwrap();
+    assert_eq!(green.differences(release.id, 10).await.unwrap(), [close, row], "newest first");
     assert!(store.tenant(BLUE).differences(release.id, 10).await.unwrap().is_empty());
 
     green.add_rule_signer(&[3; 32], "works", ANNA, at(8)).await.unwrap();

@@ -13,7 +13,7 @@ use leptos::prelude::*;
 use leptos_i18n::td_string;
 
 /// History that is offered unless somebody wants another length.
-const OFFERED: Span = Span::from_days(90);
+const OFFERED: Span = davy_domain::release::HISTORY;
 
 /// Whether it may still change.
 pub fn is_open(test: &BackTestItem) -> bool {
@@ -102,6 +102,7 @@ pub fn BackTests(
                         <p class="entry-title">{words::back_test(locale, &test.state)}</p>
                         <p class="entry-facts">
                             <span>{stretch(locale, offset, &test)}</span>
+                            {(!test.decisive).then(|| view! { <span class="muted">{td_string!(locale, back_test.part)}</span> })}
                             <When locale at=test.finished_at.unwrap_or(test.created_at) offset short=true />
                         </p>
                         {open.then(|| view! { <Progress locale done=test.done total=test.total /> })}

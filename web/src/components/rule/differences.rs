@@ -1,25 +1,46 @@
 //! What a version would have done otherwise than what is in force, on live data.
 
 use crate::components::when::When;
+use crate::data::query::quantity_name;
 use crate::format;
 use crate::tell::tell;
 use crate::translations::Locale;
 use crate::words;
 use davy_api::{RuleCompared, RuleDifference};
-use davy_domain::{DeviceId, Timestamp};
+use davy_domain::{Condition, DeviceId, Quantity, Timestamp};
 use leptos::prelude::*;
 use leptos_i18n::td_string;
 
-/// The page of a device at the moments of two versions, with a mark for each.
-pub fn device_at(device: DeviceId, active: Option<Timestamp>, version: Option<Timestamp>) -> String {
+/// The page of a device with the chart of one quantity, at the moments of two versions, with a mark for each.
+pub fn device_at(
+    device: DeviceId,
+    quantity: Option<Quantity>,
+    active: Option<Timestamp>,
+    version: Option<Timestamp>,
+) -> String {
     let mark =
         |name: &str, at: Option<Timestamp>| at.map(|at| format!("&{name}={}", at.as_millis())).unwrap_or_default();
     match active.or(version) {
         Some(at) => {
             let (active, version) = (mark("active", active), mark("version", version));
-            format!("/devices/{device}?at={}{active}{version}", at.as_millis())
+            let quantity = quantity.map(|it| format!("&q={}", quantity_name(it))).unwrap_or_default();
+            format!("/devices/{device}?at={}{active}{version}{quantity}", at.as_millis())
         }
         None => format!("/devices/{device}"),
+    }
+}
+
+/// Whose chart shows why, and which: a close is explained by the reading that it is for.
+pub fn chart_of(
+    device: DeviceId,
+    measured_by: Option<DeviceId>,
+    condition: Option<Condition>,
+) -> (DeviceId, Option<Quantity>) {
+    match (measured_by, condition) {
+        (Some(measured_by), condition) => (measured_by, condition.and_then(Condition::quantity)),
+        (None, Some(condition)) => (device, condition.quantity()),
+        // Nobody's reading: the valve itself.
+        (None, None) => (device, Some(Quantity::Valve)),
     }
 }
 
@@ -59,10 +80,24 @@ pub fn Differences(
         added = format::count(compared.added),
         lost = format::count(compared.lost)
     );
+    let others = tell!(
+        locale,
+        rule.compared_others,
+        closes_same = format::count(compared.closes_same),
+        closes_added = format::count(compared.closes_added),
+        closes_lost = format::count(compared.closes_lost),
+        notices_same = format::count(compared.notices_same),
+        notices_added = format::count(compared.notices_added),
+        notices_lost = format::count(compared.notices_lost)
+    );
+    let counts = view! {
+        <p class="muted small" data-testid="compared">{counts}</p>
+        <p class="muted small">{others}</p>
+    };
     if differences.is_empty() {
         return view! {
             <p class="muted" data-testid="no-differences">{td_string!(locale, rule.differences_none)}</p>
-            <p class="muted small">{counts}</p>
+            {counts}
         }
         .into_any();
     }
@@ -74,11 +109,15 @@ pub fn Differences(
         .into_iter()
         .map(|it| {
             let lost = it.version_at.is_none();
+            let (chart, quantity) = chart_of(it.device, it.measured_by, it.condition);
+            let close = (it.kind == "close").then(|| td_string!(locale, rule.close));
+            let condition = it.condition.map(|condition| words::condition(locale, condition));
+            let what = [close, condition].into_iter().flatten().collect::<Vec<_>>().join(" · ");
             let serial = if it.serial.is_empty() { it.device.to_string() } else { it.serial };
             view! {
                 <tr data-testid="difference">
-                    <th scope="row"><a href=device_at(it.device, it.active_at, it.version_at)>{serial}</a></th>
-                    <td>{words::condition(locale, it.condition)}</td>
+                    <th scope="row"><a href=device_at(chart, quantity, it.active_at, it.version_at)>{serial}</a></th>
+                    <td>{what}</td>
                     <td>{moment(it.active_at)}</td>
                     <td>{moment(it.version_at)}</td>
                     <td class=if lost { "over" } else { "" }>{difference(locale, it.active_at, it.version_at)}</td>
@@ -87,7 +126,7 @@ pub fn Differences(
         })
         .collect_view();
     view! {
-        <p class="muted small">{counts}</p>
+        {counts}
         <div class="scroll" tabindex="0" role="region" aria-label=td_string!(locale, rule.differences)>
             <table class="plain">
                 <thead>
@@ -118,7 +157,17 @@ mod tests {
         assert_eq!(difference(Locale::en, at(100), None), "Lost");
         assert_eq!(difference(Locale::zh_CN, None, at(1)), "多报");
         let device = DeviceId::from_raw(33);
-        assert_eq!(device_at(device, at(1), at(2)), "/devices/dev_11?at=1000&active=1000&version=2000");
-        assert_eq!(device_at(device, None, at(2)), "/devices/dev_11?at=2000&version=2000");
+        let gas = Some(Quantity::Gas);
+        assert_eq!(device_at(device, gas, at(1), at(2)), "/devices/dev_11?at=1000&active=1000&version=2000&q=gas");
+        assert_eq!(device_at(device, None, None, at(2)), "/devices/dev_11?at=2000&version=2000");
+    }
+
+    #[test]
+    fn the_chart_is_that_of_the_reading_which_brought_it_about() {
+        let (valve, detector) = (DeviceId::from_raw(1), DeviceId::from_raw(2));
+        let co = Some(Condition::CoHigh);
+        assert_eq!(chart_of(detector, None, co), (detector, Some(Quantity::Co)));
+        assert_eq!(chart_of(valve, Some(detector), co), (detector, Some(Quantity::Co)));
+        assert_eq!(chart_of(valve, None, None), (valve, Some(Quantity::Valve)));
     }
 }

@@ -1,6 +1,6 @@
 //! What a back-test found. It draws what is there: a report of an older or newer server with parts missing is still shown.
 
-use super::differences::{by, device_at};
+use super::differences::{by, chart_of, device_at};
 use crate::components::icon::{LevelIcon, VerdictIcon};
 use crate::components::when::When;
 use crate::format;
@@ -135,6 +135,9 @@ fn Groups(locale: Locale, report: Value) -> impl IntoView {
         }
         format!("{} · {}", format::count(count), words::rules::span(locale, ms / count))
     };
+    let more_fewer = |group: &Value, more: &str, fewer: &str| {
+        format!("{} / {}", format::count(number(group, more)), format::count(number(group, fewer)))
+    };
     let rows = groups
         .iter()
         .map(|group| {
@@ -150,6 +153,8 @@ fn Groups(locale: Locale, report: Value) -> impl IntoView {
                     <td class=lost_class>{format::count(lost)}</td>
                     <td class="cell-number">{timed(group, "earlier", "earlier-ms")}</td>
                     <td class="cell-number">{timed(group, "later", "later-ms")}</td>
+                    <td class="cell-number">{more_fewer(group, "closes-added", "closes-lost")}</td>
+                    <td class="cell-number">{more_fewer(group, "notices-added", "notices-lost")}</td>
                 </tr>
             }
         })
@@ -169,6 +174,8 @@ fn Groups(locale: Locale, report: Value) -> impl IntoView {
                             <th scope="col" class="cell-number">{td_string!(locale, rule.lost)}</th>
                             <th scope="col" class="cell-number">{td_string!(locale, back_test.earlier)}</th>
                             <th scope="col" class="cell-number">{td_string!(locale, back_test.later)}</th>
+                            <th scope="col" class="cell-number">{td_string!(locale, back_test.closes)}</th>
+                            <th scope="col" class="cell-number">{td_string!(locale, back_test.notices)}</th>
                         </tr>
                     </thead>
                     <tbody>{rows}</tbody>
@@ -187,6 +194,9 @@ fn kind(locale: Locale, kind: &str) -> (Level, String) {
         "alarm-later" => (Level::Event, td_string!(locale, back_test.alarm_later).to_owned()),
         "close-added" => (Level::Event, td_string!(locale, back_test.close_added).to_owned()),
         "alarm-added" => (Level::Normal, td_string!(locale, back_test.alarm_added).to_owned()),
+        "leak-missed" => (Level::Alarm, td_string!(locale, back_test.leak_missed).to_owned()),
+        "notice-lost" => (Level::Normal, td_string!(locale, back_test.notice_lost).to_owned()),
+        "notice-added" => (Level::Normal, td_string!(locale, back_test.notice_added).to_owned()),
         "alarm-earlier" => (Level::Normal, td_string!(locale, back_test.alarm_earlier).to_owned()),
         other => (Level::Normal, other.to_owned()),
     }
@@ -246,7 +256,13 @@ fn Row(locale: Locale, offset: i32, row: Value) -> impl IntoView {
     let device = row["device"].as_str().and_then(|text| text.parse::<DeviceId>().ok());
     let name = row["serial"].as_str().or_else(|| row["device"].as_str()).unwrap_or_default().to_owned();
     let device = match device {
-        Some(device) => view! { <a href=device_at(device, active, candidate)>{name}</a> }.into_any(),
+        Some(device) => {
+            let measured_by = row["measured-by"].as_str().and_then(|text| text.parse().ok());
+            let about = serde_json::from_value(row["condition"].clone()).ok();
+            let (chart, quantity) = chart_of(device, measured_by, about);
+            let href = device_at(chart, quantity, active, candidate);
+            view! { <a href=href data-testid="report-device">{name}</a> }.into_any()
+        }
         None => view! { <span>{name}</span> }.into_any(),
     };
     let moment = |at: Option<Timestamp>| match at {
@@ -255,7 +271,7 @@ fn Row(locale: Locale, offset: i32, row: Value) -> impl IntoView {
     };
     let difference = match (active, candidate) {
         (Some(_), Some(_)) => by(locale, row["by-ms"].as_i64().unwrap_or_default()),
-        _ => String::new(),
+        _ => row["notice"][1].as_u64().map(format::count).unwrap_or_default(),
     };
     let icon = if blocking { Level::Leak } else { level };
     view! {

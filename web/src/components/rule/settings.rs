@@ -165,6 +165,15 @@ fn input(path: &str, property: &Value, value: &Value, wrong: bool) -> AnyView {
 }
 
 /// A value as a field holds it: 10.0 is `10`.
+/// A value as a person reads it.
+pub(super) fn shown(locale: Locale, value: &Value) -> String {
+    match value {
+        Value::Bool(true) => td_string!(locale, rule.on).to_owned(),
+        Value::Bool(false) => td_string!(locale, rule.off).to_owned(),
+        value => plain(value),
+    }
+}
+
 fn plain(value: &Value) -> String {
     match value {
         Value::Null => String::new(),
@@ -182,7 +191,8 @@ fn bound(property: &Value, name: &str) -> Option<String> {
     property.get(name).filter(|it| it.is_number()).map(plain)
 }
 
-fn label(locale: Locale, name: &str, property: &Value) -> String {
+/// Its name in the reader's language.
+pub(super) fn label(locale: Locale, name: &str, property: &Value) -> String {
     let key = match locale {
         Locale::zh_CN => "x-label-zh",
         Locale::en => "x-label-en",
@@ -208,14 +218,7 @@ fn hint(locale: Locale, property: &Value) -> String {
 
 /// What fits, and what stands there unless somebody has said otherwise.
 fn help(locale: Locale, property: &Value) -> String {
-    let default = property.get("default").map(|value| {
-        let value = match value {
-            Value::Bool(true) => td_string!(locale, rule.on).to_owned(),
-            Value::Bool(false) => td_string!(locale, rule.off).to_owned(),
-            value => plain(value),
-        };
-        tell!(locale, rule.default, value = value)
-    });
+    let default = property.get("default").map(|value| tell!(locale, rule.default, value = shown(locale, value)));
     let hint = Some(hint(locale, property)).filter(|it| !it.is_empty());
     [hint, default].into_iter().flatten().collect::<Vec<_>>().join(" · ")
 }
