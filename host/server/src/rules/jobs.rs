@@ -239,12 +239,11 @@ impl Worker {
     async fn look(&self) -> Result<(), StoreError> {
         self.registry.reload(None).await?;
         let now = self.clock.now();
-        let budget = self.registry.sandbox().engine.config().fuel;
         for tenant in self.registry.worlds().keys() {
             let Some(rules) = self.registry.rules(*tenant) else { continue };
             let rows = self.registry.store().tenant(*tenant);
             for (stage, rule) in rules.live() {
-                let report = rule.health.report(budget, now);
+                let report = rule.health.report(rule.fuel_budget, now);
                 let differences = rule.health.take_differences();
                 if !differences.is_empty() {
                     rows.add_differences(rule.release, &differences).await?;
@@ -256,7 +255,10 @@ impl Worker {
                 let tried = match stage {
                     Stage::Shadow => Tried::Shadow,
                     Stage::Cohort => {
-                        let alarms = rules.active.as_ref().map_or(0, |active| active.health.report(budget, now).alarms);
+                        let alarms = rules
+                            .active
+                            .as_ref()
+                            .map_or(0, |active| active.health.report(active.fuel_budget, now).alarms);
                         let others = alarms.saturating_sub(rule.active_alarms_before);
                         Tried::Cohort { permille: rule.permille, others }
                     }

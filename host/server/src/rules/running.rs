@@ -47,6 +47,8 @@ pub struct LoadedRule {
     pub health: Arc<Health>,
     /// Alarms that what is in force had raised when this one was loaded: both are counted from here on.
     pub active_alarms_before: u64,
+    /// What a call of it may cost.
+    pub fuel_budget: u64,
     digest: [u8; 32],
     settings_version: u32,
     policy: Arc<dyn AlarmPolicy + Send + Sync>,
@@ -166,7 +168,7 @@ impl Registry {
     pub fn health(&self, tenant: TenantId, release: ReleaseId) -> Option<HealthReport> {
         let rules = self.rules(tenant)?;
         let rule = rules.all().find(|rule| rule.release == release)?;
-        Some(rule.health.report(self.sandbox.engine.config().fuel, self.clock.now()))
+        Some(rule.health.report(rule.fuel_budget, self.clock.now()))
     }
 
     /// Makes what runs what the database says, for one tenant or all. What has not changed goes on as it is, with its counters.
@@ -226,6 +228,7 @@ impl Registry {
             permille: stored.release.permille,
             health,
             active_alarms_before,
+            fuel_budget: self.sandbox.engine.config().fuel_of(tier(&stored.tier)),
             digest: stored.digest,
             settings_version: stored.settings_version,
             policy,
@@ -249,7 +252,7 @@ impl Registry {
                 rule,
                 health: Arc::clone(health),
                 wake_conditions: self.wake_conditions,
-                ration: Ration::new(Instant::now()),
+                ration: Ration::new(Instant::now(), tier),
                 suspended: counter!("davy_rule_suspended_total", "tenant" => tenant.to_string(), "version" => version.clone()),
                 calls: counter!("davy_rule_calls_total", "tenant" => tenant.to_string(), "version" => version.clone()),
                 faults: counter!("davy_rule_faults_total", "tenant" => tenant.to_string(), "version" => version.clone()),
@@ -297,7 +300,7 @@ fn is_as_wanted(rules: &TenantRules, lives: &[LiveRelease]) -> bool {
 
 /// The limits that a stored version was uploaded for.
 pub(super) fn tier(name: &str) -> Tier {
-    Tier::ALL.iter().copied().find(|tier| tier.name() == name).unwrap_or_default()
+    name.parse().unwrap_or_default()
 }
 
 pub(super) fn bind(
