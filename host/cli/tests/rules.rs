@@ -179,8 +179,8 @@ fn what_other_tools_have_made_gets_its_cases_and_is_let_in() {
 
     let again = said(&pack("packed.wasm", "twice.wasm"), 3);
     assert!(again.contains("carries 1 case(s) already"), "{again}");
-    std::fs::write(here.join("core.wasm"), b"\0asm\x01\0\0\0").unwrap();
-    let neither = said(&pack("core.wasm", "neither.wasm"), 3);
+    std::fs::write(here.join("script.js"), "export const alarm = {};").unwrap();
+    let neither = said(&pack("script.js", "neither.wasm"), 3);
     assert!(neither.contains("wit/"), "{neither}");
     said(&davyctl(here, &["rule", "build", "--component", "bare.wasm"]), 2);
 }

@@ -13,16 +13,13 @@ pub(crate) fn run(
     fixtures: Option<&Path>,
     output: Option<&Path>,
 ) -> Result<Answer> {
-    let BuiltRule { name, component } = match component {
-        Some(file) => {
-            let component = package::pack(&read(file)?, fixtures)
-                .with_context(|| format!("{} cannot be made a rule of", file.display()))?;
-            BuiltRule { name: file.file_stem().unwrap_or_default().to_string_lossy().into_owned(), component }
-        }
-        None => {
-            eprintln!("compiling {} for {}", path.display(), package::TARGET);
-            package::build_crate_with(path, fixtures, None)?
-        }
+    let BuiltRule { name, component } = if let Some(file) = component {
+        let component = package::pack(&read(file)?, fixtures)
+            .with_context(|| format!("{} cannot be made a rule of", file.display()))?;
+        BuiltRule { name: file.file_stem().unwrap_or_default().to_string_lossy().into_owned(), component }
+    } else {
+        eprintln!("compiling {} for {}", path.display(), package::TARGET);
+        package::build_crate_with(path, fixtures, None)?
     };
     let output = output.map_or_else(|| PathBuf::from(format!("{name}.wasm")), Path::to_path_buf);
     std::fs::write(&output, &component).with_context(|| format!("cannot write {}", output.display()))?;

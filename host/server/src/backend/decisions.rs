@@ -9,6 +9,7 @@ use davy_rules::{RuleDigest, Tier};
 use davy_store::{ScopedStore, StoredDecision};
 use serde_json::Value;
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 /// What stands beside the decisions of one gas company.
 #[derive(Default)]
@@ -27,13 +28,12 @@ impl Service {
         let mut items = Vec::with_capacity(decisions.len());
         for decision in decisions {
             if let Some(rule) = &decision.decision.rule {
-                if !beside.settings.contains_key(&rule.settings_version) {
-                    let found = self.settings(decision.tenant, rule.settings_version).await?;
-                    beside.settings.insert(rule.settings_version, found);
+                if let Entry::Vacant(entry) = beside.settings.entry(rule.settings_version) {
+                    entry.insert(self.settings(decision.tenant, rule.settings_version).await?);
                 }
-                if !beside.tiers.contains_key(&rule.digest) {
+                if let Entry::Vacant(entry) = beside.tiers.entry(rule.digest) {
                     let found = self.store.tenant(decision.tenant).rule_tier(&rule.digest).await.map_err(stored)?;
-                    beside.tiers.insert(rule.digest, found.unwrap_or_else(|| Tier::Standard.name().to_owned()));
+                    entry.insert(found.unwrap_or_else(|| Tier::Standard.name().to_owned()));
                 }
             }
             items.push(item(decision, &beside)?);
