@@ -172,7 +172,8 @@ impl Platform {
     /// When the server does not run.
     pub fn resident_kib(&self) -> Result<u64> {
         let server = self.server.as_ref().context("the server does not run")?;
-        let status = std::fs::read_to_string(format!("/proc/{}/status", server.id())).context("the server has ended")?;
+        let status =
+            std::fs::read_to_string(format!("/proc/{}/status", server.id())).context("the server has ended")?;
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no resident memory is told")?;
         line.trim().trim_end_matches(" kB").parse().context("the resident memory is no number")
     }

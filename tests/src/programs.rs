@@ -31,13 +31,20 @@ pub fn program(name: &str) -> Result<PathBuf> {
     Ok(path)
 }
 
+/// The folder of the packaged rules: as `cargo xtask test` says, else beside the programs.
+///
+/// # Errors
+/// When the running test is in no target folder.
+pub fn rules() -> Result<PathBuf> {
+    if let Some(folder) = std::env::var_os("DAVY_TEST_RULES") {
+        return Ok(folder.into());
+    }
+    Ok(folder()?.parent().context("the programs are in no target folder")?.join("rules"))
+}
+
 /// The example rule as a component, if it has been packaged.
 pub fn household_leak() -> Option<PathBuf> {
-    let folder = match std::env::var_os("DAVY_TEST_RULES") {
-        Some(folder) => folder.into(),
-        None => folder().ok()?.parent()?.join("rules"),
-    };
-    Some(folder.join("household-leak.wasm")).filter(|path| path.is_file())
+    Some(rules().ok()?.join("household-leak.wasm")).filter(|path| path.is_file())
 }
 
 /// Where the browser's files are.

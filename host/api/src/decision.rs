@@ -72,6 +72,9 @@ pub struct FloorFinding {
 pub struct AskedRule {
     /// SHA-256 of its component, as `sha256:…`; `GET /api/v1/alarms/{alarm}/rules/{digest}` gives the component.
     pub digest: String,
+    /// The tier that it was admitted in, `standard` or `large`: it says what the call could cost.
+    #[serde(default = "standard")]
+    pub tier: String,
     /// The version of the gas company's settings.
     pub settings_version: u32,
     /// Those settings.
@@ -84,4 +87,9 @@ pub struct AskedRule {
     pub result: Value,
     /// What the call cost, in units of fuel.
     pub fuel: u64,
+}
+
+/// The tier of servers that knew no other.
+fn standard() -> String {
+    "standard".to_owned()
 }

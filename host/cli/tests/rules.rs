@@ -153,6 +153,38 @@ fn a_refusal_says_stage_reason_place_and_what_to_do() {
     said(&davyctl(folder.path(), &["rule", "chekc"]), 2);
 }
 
+/// What tools of other languages give: a component, or a core module with the description of its interfaces.
+#[test]
+fn what_other_tools_have_made_gets_its_cases_and_is_let_in() {
+    let folder = tempfile::tempdir().unwrap();
+    let here = folder.path();
+    let crate_folder = new_rule(here, "alarm");
+    let built = package::build_crate(&crate_folder, Some(&target())).unwrap().component;
+    let core = target().join(package::TARGET).join("release/my_alarm.wasm");
+    let bare = package::componentize(&std::fs::read(core).unwrap()).unwrap();
+    std::fs::write(here.join("bare.wasm"), &bare).unwrap();
+    let fixtures = crate_folder.join("fixtures");
+    let pack = |file: &str, output: &str| {
+        let arguments = ["rule", "build", "--component", file, "--fixtures", fixtures.to_str().unwrap(), "--output"];
+        davyctl(here, &[&arguments[..], &[output]].concat())
+    };
+    said(&pack("bare.wasm", "packed.wasm"), 0);
+    assert_eq!(std::fs::read(here.join("packed.wasm")).unwrap(), built, "the same as from the crate");
+    let checked = said(&davyctl(here, &["rule", "check", "packed.wasm"]), 0);
+    assert!(checked.contains("1 of its own, all as they say"), "{checked}");
+
+    let core = target().join(package::TARGET).join("release/my_alarm.wasm");
+    said(&pack(core.to_str().unwrap(), "from-core.wasm"), 0);
+    assert_eq!(std::fs::read(here.join("from-core.wasm")).unwrap(), built, "a core module too");
+
+    let again = said(&pack("packed.wasm", "twice.wasm"), 3);
+    assert!(again.contains("carries 1 case(s) already"), "{again}");
+    std::fs::write(here.join("script.js"), "export const alarm = {};").unwrap();
+    let neither = said(&pack("script.js", "neither.wasm"), 3);
+    assert!(neither.contains("wit/"), "{neither}");
+    said(&davyctl(here, &["rule", "build", "--component", "bare.wasm"]), 2);
+}
+
 #[test]
 fn a_stored_decision_is_explained_and_an_altered_one_is_found_out() {
     let folder = tempfile::tempdir().unwrap();

@@ -129,7 +129,7 @@ impl<'a> Batched<'a> {
             (first, 0)
         };
         // After a trap an instance is good for nothing; and a fault must be the one that a fresh instance has.
-        let near_its_end = evaluation.fuel > rule.engine().config().fuel / 2;
+        let near_its_end = evaluation.fuel > rule.fuel_budget() / 2;
         if evaluation.result.is_err() || near_its_end {
             *at_hand = None;
             return None;

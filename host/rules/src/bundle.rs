@@ -8,6 +8,7 @@
 
 use crate::admission::Refusal;
 use crate::alarm::AlarmRule;
+use crate::config::Tier;
 use crate::digest::RuleDigest;
 use crate::engine::Engine;
 use crate::explain::{DecisionRecord, Difference, Exact, ExplainError, FORMAT as RECORD_FORMAT, Hex};
@@ -225,6 +226,12 @@ impl Bundle {
         if faults.is_empty() { Ok(bundle) } else { Err(BundleError::Altered(faults)) }
     }
 
+    /// The tier in which a component was admitted when it decided.
+    fn tier_of(&self, digest: RuleDigest) -> Tier {
+        let mut records = self.decisions.iter().filter_map(|decision| decision.record.as_ref());
+        records.find(|record| record.rule == digest).map_or(Tier::Standard, |record| record.tier)
+    }
+
     /// Makes every decision again.
     ///
     /// # Errors
@@ -232,7 +239,7 @@ impl Bundle {
     pub fn replay(&self, engine: &Engine) -> Result<Vec<Replayed>, BundleError> {
         let mut rules: BTreeMap<RuleDigest, AlarmRule> = BTreeMap::new();
         for BundledComponent { digest, component } in &self.components {
-            let admitted = engine.admit(&component.0);
+            let admitted = engine.admit_in(&component.0, self.tier_of(*digest));
             let admitted = admitted.map_err(|refusal| BundleError::Refused { digest: *digest, refusal })?;
             rules.insert(admitted.digest(), engine.load(&admitted));
         }

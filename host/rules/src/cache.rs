@@ -6,6 +6,7 @@
 //! through the whole admission, and replaced. An artifact must never be accepted from anywhere else.
 
 use crate::admission::{Admitted, AnyAdmitted, Description, LocalizedText, Refusal};
+use crate::config::Tier;
 use crate::digest::RuleDigest;
 use crate::driver::AboutDriver;
 use crate::engine::Engine;
@@ -152,7 +153,7 @@ impl Engine {
     /// # Errors
     /// As [`Engine::admit_as`].
     pub fn admit_as_cached<W: World>(&self, component: &[u8], cache: &CompileCache) -> Result<Admitted<W>, Refusal> {
-        if let Some(cached) = self.cached(component, cache) {
+        if let Some(cached) = self.cached(component, Tier::Standard, cache) {
             return Ok(cached);
         }
         let admitted = self.admit_as(component)?;
@@ -161,11 +162,11 @@ impl Engine {
     }
 
     /// What the cache holds of a component, if it is of this world.
-    pub(crate) fn cached<W: World>(&self, component: &[u8], cache: &CompileCache) -> Option<Admitted<W>> {
+    pub(crate) fn cached<W: World>(&self, component: &[u8], tier: Tier, cache: &CompileCache) -> Option<Admitted<W>> {
         let digest = RuleDigest::of(component);
         let (compiled, description) = cache.read(self, digest)?;
         let pre = self.inner().linker.instantiate_pre(&compiled).ok()?;
         let pre = <W as Linked>::link(pre).ok()?;
-        Some(Admitted { pre, digest, description: Arc::new(description), size: component.len() })
+        Some(Admitted { pre, digest, description: Arc::new(description), size: component.len(), tier })
     }
 }

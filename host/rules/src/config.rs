@@ -10,15 +10,22 @@ use wasmtime::{Config, Enabled, InstanceAllocationStrategy, PoolingAllocationCon
 /// wrote to the published limits.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EngineConfig {
-    /// Fuel of one evaluation: about one unit per Wasm instruction, the same on every machine. This is the budget.
+    /// Fuel of one evaluation in the standard tier: about one unit per Wasm instruction, the same on every machine. This is the
+    /// budget.
     pub fuel: u64,
-    /// Fuel of the one `describe` call at admission.
+    /// Fuel of one evaluation in the large tier: an interpreter executes dozens of instructions for each of its script's.
+    pub large_fuel: u64,
+    /// Fuel of the one `describe` call at admission, in the standard tier.
     pub describe_fuel: u64,
+    /// The same in the large tier.
+    pub large_describe_fuel: u64,
     /// How often a running call is looked at.
     pub epoch_tick: Duration,
     /// Processor time of one call from the first look on. A backstop for what fuel does not count. It is the thread's own time
     /// and not the wall clock's: a call that the machine did not let run must not fail for it.
     pub cpu_backstop: Duration,
+    /// The same in the large tier.
+    pub large_cpu_backstop: Duration,
     /// Linear memory of one instance, bytes.
     pub max_memory: usize,
     /// Elements of one table.
@@ -39,9 +46,12 @@ impl Default for EngineConfig {
     fn default() -> Self {
         Self {
             fuel: 2_000_000,
+            large_fuel: 50_000_000,
             describe_fuel: 10_000_000,
+            large_describe_fuel: 100_000_000,
             epoch_tick: Duration::from_millis(5),
             cpu_backstop: Duration::from_millis(50),
+            large_cpu_backstop: Duration::from_millis(250),
             max_memory: 16 << 20,
             max_table_elements: 20_000,
             max_wasm_stack: 512 << 10,
@@ -61,6 +71,30 @@ pub(crate) const MAX_TABLES: u32 = 8;
 pub(crate) const MAX_MEMORIES: u32 = 1;
 
 impl EngineConfig {
+    /// Processor time of one call of a rule of a tier.
+    pub(crate) const fn cpu_backstop_of(&self, tier: Tier) -> Duration {
+        match tier {
+            Tier::Standard => self.cpu_backstop,
+            Tier::Large => self.large_cpu_backstop,
+        }
+    }
+
+    /// Fuel of the `describe` call of a rule of a tier.
+    pub(crate) const fn describe_fuel_of(&self, tier: Tier) -> u64 {
+        match tier {
+            Tier::Standard => self.describe_fuel,
+            Tier::Large => self.large_describe_fuel,
+        }
+    }
+
+    /// Fuel of one evaluation of a rule of a tier.
+    pub const fn fuel_of(&self, tier: Tier) -> u64 {
+        match tier {
+            Tier::Standard => self.fuel,
+            Tier::Large => self.large_fuel,
+        }
+    }
+
     /// The configuration with a pool of instances: for a process that runs rules.
     pub fn wasmtime(&self) -> Config {
         let mut pool = PoolingAllocationConfig::new();
@@ -109,7 +143,8 @@ impl EngineConfig {
     }
 }
 
-/// How large and intricate a component may be. Whoever uploads a rule chooses its tier; the component has no say in it.
+/// How large and intricate a component may be, and what a call of it may cost. Whoever uploads a rule chooses its tier; the component
+/// has no say in it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Tier {
@@ -123,6 +158,11 @@ pub enum Tier {
 impl Tier {
     /// Every one.
     pub const ALL: &'static [Self] = &[Self::Standard, Self::Large];
+
+    /// Whether it is the one that holds unless another is named.
+    pub const fn is_standard(&self) -> bool {
+        matches!(self, Self::Standard)
+    }
 
     /// Its name.
     pub const fn name(self) -> &'static str {
@@ -167,6 +207,19 @@ impl Tier {
                 custom_bytes: 2 << 20,
             },
         }
+    }
+}
+
+/// A word that is no tier.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected `standard` or `large`, got `{0}`")]
+pub struct TierError(String);
+
+impl FromStr for Tier {
+    type Err = TierError;
+    fn from_str(name: &str) -> Result<Self, TierError> {
+        let found = Self::ALL.iter().copied().find(|tier| tier.name() == name);
+        found.ok_or_else(|| TierError(name.chars().take(40).collect()))
     }
 }
 

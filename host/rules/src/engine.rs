@@ -1,7 +1,7 @@
 //! The engine: one configuration of wasmtime, its pool of instances and its clock.
 
 use crate::admission::{self, Admitted, AnyAdmitted, Refusal};
-use crate::config::EngineConfig;
+use crate::config::{EngineConfig, Tier};
 use crate::instance::{Limits, Places};
 use crate::rule::Rule;
 use crate::ticker::Ticker;
@@ -71,7 +71,11 @@ impl Engine {
     #[cfg(feature = "interpreter")]
     pub fn interpreter(config: &EngineConfig) -> Result<Self, EngineError> {
         // The backstop is for what fuel does not count, and measured in this processor's time: here everything takes longer.
-        let config = &EngineConfig { cpu_backstop: config.cpu_backstop.max(INTERPRETER_BACKSTOP), ..config.clone() };
+        let config = &EngineConfig {
+            cpu_backstop: config.cpu_backstop.max(INTERPRETER_BACKSTOP),
+            large_cpu_backstop: config.large_cpu_backstop.max(INTERPRETER_BACKSTOP),
+            ..config.clone()
+        };
         let mut wasmtime = config.wasmtime();
         wasmtime.target("pulley64").map_err(|error| EngineError::Start {
             pool_size: config.pool_size,
@@ -115,7 +119,7 @@ impl Engine {
     /// # Errors
     /// [`Refusal`] names the stage, the reason, the place and what to do.
     pub fn admit(&self, component: &[u8]) -> Result<Admitted, Refusal> {
-        admission::admit(self, component)
+        self.admit_as(component)
     }
 
     /// As [`Engine::admit`], for a component of another world.
@@ -123,7 +127,15 @@ impl Engine {
     /// # Errors
     /// As [`Engine::admit`]; a component of yet another world is refused by name.
     pub fn admit_as<W: World>(&self, component: &[u8]) -> Result<Admitted<W>, Refusal> {
-        admission::admit(self, component)
+        self.admit_in(component, Tier::Standard)
+    }
+
+    /// As [`Engine::admit_as`], for a component of another tier than the standard one.
+    ///
+    /// # Errors
+    /// As [`Engine::admit_as`].
+    pub fn admit_in<W: World>(&self, component: &[u8], tier: Tier) -> Result<Admitted<W>, Refusal> {
+        admission::admit(self, component, tier)
     }
 
     /// As [`Engine::admit`], for a component of whichever world it turns out to be.

@@ -5,6 +5,7 @@
 
 use crate::admission::Refusal;
 use crate::alarm::{AlarmRule, Remarks};
+use crate::config::Tier;
 use crate::digest::RuleDigest;
 use crate::engine::Engine;
 use davy_domain::policy::{Evaluation, PolicyEvent, PolicyFault, PolicyOutcome, PolicyTimer, Raise, Trigger, Wake};
@@ -23,6 +24,9 @@ pub struct DecisionRecord {
     pub format: String,
     /// Which rule, to the byte.
     pub rule: RuleDigest,
+    /// In which tier it was admitted: it says what the call could cost.
+    #[serde(default, skip_serializing_if = "Tier::is_standard")]
+    pub tier: Tier,
     /// Which version of the tenant's settings.
     pub settings_version: u32,
     /// The settings as the rule got them: deterministic CBOR.
@@ -165,6 +169,7 @@ impl DecisionRecord {
         Self {
             format: FORMAT.into(),
             rule,
+            tier: Tier::Standard,
             settings_version,
             settings: Hex(settings.into()),
             state_before: Hex(state_before.into()),
@@ -173,6 +178,13 @@ impl DecisionRecord {
             fuel: evaluation.fuel,
             component: None,
         }
+    }
+
+    /// The same record of a rule of another tier than the standard one.
+    #[must_use]
+    pub const fn in_tier(mut self, tier: Tier) -> Self {
+        self.tier = tier;
+        self
     }
 
     /// The same record with the component in it, so that it stands alone.
@@ -197,7 +209,8 @@ impl DecisionRecord {
         if got != self.rule {
             return Err(ExplainError::OtherComponent { expected: self.rule, got });
         }
-        self.replay_with(&engine.load(&engine.admit(component).map_err(ExplainError::Refused)?))
+        let admitted = engine.admit_in(component, self.tier).map_err(ExplainError::Refused)?;
+        self.replay_with(&engine.load(&admitted))
     }
 
     /// Makes the decision again with the rule, loaded before.

@@ -1,6 +1,6 @@
 //! One fresh instance with its limits: the only place where guest code is entered.
 
-use crate::config::EngineConfig;
+use crate::config::{EngineConfig, Tier};
 use davy_domain::policy::PolicyFault;
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Duration;
@@ -42,12 +42,17 @@ impl ResourceLimiter for Limits {
 }
 
 /// A store with every limit set, before anything is instantiated in it.
-pub(crate) fn store(engine: &wasmtime::Engine, config: &EngineConfig, fuel: u64) -> wasmtime::Result<Store<Limits>> {
+pub(crate) fn store(
+    engine: &wasmtime::Engine,
+    config: &EngineConfig,
+    tier: Tier,
+    fuel: u64,
+) -> wasmtime::Result<Store<Limits>> {
     let limits = Limits {
         max_memory: config.max_memory,
         max_table_elements: config.max_table_elements,
         denied: None,
-        cpu_backstop: config.cpu_backstop,
+        cpu_backstop: config.cpu_backstop_of(tier),
         first_look: None,
     };
     let mut store = Store::new(engine, limits);

@@ -40,7 +40,7 @@ pub use alarm::{AlarmRule, BoundRule, Decision, Remarks};
 pub use batch::{Batched, KeepsState};
 pub use billing::BillingRule;
 pub use cache::CompileCache;
-pub use config::{Caps, EngineConfig, Tier};
+pub use config::{Caps, EngineConfig, Tier, TierError};
 pub use davy_rules_sdk::schema::{Schema, SettingsRefused};
 pub use digest::{DigestError, RuleDigest};
 pub use driver::Driver;

@@ -25,7 +25,7 @@ pub const BUILD_ENV: &[(&str, &str)] = &[
 pub enum PackageError {
     /// The encoder refused the core module.
     #[error(
-        "cannot make a component of the module: {reason}. Expected a cdylib for {TARGET} whose crate uses `#[alarm_policy(…)]` or the attribute of another world"
+        "cannot make a component of the module: {reason}. Expected a cdylib for {TARGET} whose crate uses `#[alarm_policy(…)]` or the attribute of another world, or what another language's tools make of wit/"
     )]
     Encode {
         /// The encoder's words.
@@ -40,9 +40,14 @@ pub enum PackageError {
     /// The crate makes no module.
     #[error("the crate at {} makes no .wasm file: add `[lib] crate-type = [\"cdylib\", \"rlib\"]` to its Cargo.toml", .0.display())]
     NoModule(PathBuf),
-    /// The crate's fixtures cannot be packed.
-    #[error("the crate's fixtures cannot be packed: {0}")]
+    /// The fixtures cannot be packed.
+    #[error("the fixtures cannot be packed: {0}")]
     Cases(#[from] CasesError),
+    /// A component that carries cases already gets no others.
+    #[error(
+        "the component carries {0} case(s) already: give the one that the language's tools wrote, or leave the fixtures out"
+    )]
+    HasCases(usize),
     /// The module cannot be read.
     #[error("{} cannot be read: {source}", .file.display())]
     Read {
@@ -76,6 +81,20 @@ pub fn componentize(core: &[u8]) -> Result<Vec<u8>, PackageError> {
         .map_err(|error| PackageError::Encode { reason: format!("{error:#}") })
 }
 
+/// Makes a rule of what another language's tools have made: a component stays as it is, a core module with the description of its
+/// interfaces in it becomes one; `fixtures` is the folder of the cases that it must pass before it is let in.
+///
+/// # Errors
+/// [`PackageError`] when the bytes are neither, when the fixtures are none, or when the component carries cases already.
+pub fn pack(bytes: &[u8], fixtures: Option<&Path>) -> Result<Vec<u8>, PackageError> {
+    let component = if wasmparser::Parser::is_component(bytes) { bytes.to_vec() } else { componentize(bytes)? };
+    let Some(fixtures) = fixtures else { return Ok(component) };
+    match cases::of(&component)?.len() {
+        0 => Ok(cases::embed(&component, &cases::read_folder(fixtures)?)?),
+        count => Err(PackageError::HasCases(count)),
+    }
+}
+
 /// Compiles a rule's crate and makes a component of it, with the crate's `fixtures/*.json` as the cases that it must pass before it is
 /// let in. The compiler's messages go to standard error.
 ///
@@ -84,6 +103,18 @@ pub fn componentize(core: &[u8]) -> Result<Vec<u8>, PackageError> {
 /// # Errors
 /// [`PackageError`] says what to do.
 pub fn build_crate(path: &Path, target_dir: Option<&Path>) -> Result<BuiltRule, PackageError> {
+    build_crate_with(path, None, target_dir)
+}
+
+/// As [`build_crate`], with the fixtures of another folder when one is given.
+///
+/// # Errors
+/// As [`build_crate`].
+pub fn build_crate_with(
+    path: &Path,
+    fixtures: Option<&Path>,
+    target_dir: Option<&Path>,
+) -> Result<BuiltRule, PackageError> {
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo
         .args(["build", "--release", "--lib", "--target", TARGET, "--message-format=json-render-diagnostics"])
@@ -102,12 +133,9 @@ pub fn build_crate(path: &Path, target_dir: Option<&Path>) -> Result<BuiltRule, 
     }
     let (name, file) = module(&output.stdout).ok_or_else(|| PackageError::NoModule(path.into()))?;
     let core = std::fs::read(&file).map_err(|source| PackageError::Read { file, source })?;
-    let mut component = componentize(&core)?;
-    let fixtures = path.join("fixtures");
-    if fixtures.is_dir() {
-        component = cases::embed(&component, &cases::read_folder(&fixtures)?)?;
-    }
-    Ok(BuiltRule { name, component })
+    let own = path.join("fixtures");
+    let fixtures = fixtures.or(Some(&own).filter(|folder| folder.is_dir()).map(PathBuf::as_path));
+    Ok(BuiltRule { name, component: pack(&core, fixtures)? })
 }
 
 /// The last module that cargo says it made: the crate's own, for its dependencies come first.

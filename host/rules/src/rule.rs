@@ -5,6 +5,7 @@
 
 use crate::admission::{Admitted, Description};
 use crate::bindings::WitFault;
+use crate::config::Tier;
 use crate::digest::RuleDigest;
 use crate::engine::Engine;
 use crate::instance::{self, Limits, Phase, Place};
@@ -108,6 +109,7 @@ pub struct Rule<W: World = Alarm> {
     pre: W::Pre,
     digest: RuleDigest,
     description: Arc<Description>,
+    tier: Tier,
 }
 
 impl<W: World> Clone for Rule<W> {
@@ -117,6 +119,7 @@ impl<W: World> Clone for Rule<W> {
             pre: self.pre.clone(),
             digest: self.digest,
             description: Arc::clone(&self.description),
+            tier: self.tier,
         }
     }
 }
@@ -157,6 +160,7 @@ impl<W: World> Rule<W> {
             pre: admitted.pre.clone(),
             digest: admitted.digest,
             description: Arc::clone(&admitted.description),
+            tier: admitted.tier,
         }
     }
 
@@ -168,6 +172,16 @@ impl<W: World> Rule<W> {
     /// What the rule says of itself.
     pub fn describe(&self) -> &Description {
         &self.description
+    }
+
+    /// The tier that it was admitted in.
+    pub fn tier(&self) -> Tier {
+        self.tier
+    }
+
+    /// What a call may cost.
+    pub fn fuel_budget(&self) -> u64 {
+        self.engine.config().fuel_of(self.tier)
     }
 
     pub(crate) fn engine(&self) -> &Engine {
@@ -197,10 +211,10 @@ impl<W: World> Rule<W> {
         enter: impl FnOnce(&mut Store<Limits>, &W::Instance) -> wasmtime::Result<Result<T, WitFault>>,
     ) -> Called<T> {
         let inner = self.engine.inner();
-        let fuel = inner.config.fuel;
+        let fuel = self.fuel_budget();
         // Declared before the store, so that the place is given back after the store has left the pool.
         let _place = inner.places.take();
-        let mut store = match instance::store(&inner.wasmtime, &inner.config, fuel) {
+        let mut store = match instance::store(&inner.wasmtime, &inner.config, self.tier, fuel) {
             Ok(store) => store,
             Err(error) => {
                 let what = format!("no sandbox: {error:#}");
@@ -250,9 +264,10 @@ impl<W: World> Rule<W> {
     pub(crate) fn keep(&self) -> Option<Kept<'_, W>> {
         let inner = self.engine.inner();
         let place = inner.places.take();
-        let mut store = instance::store(&inner.wasmtime, &inner.config, inner.config.fuel).ok()?;
+        let fuel = self.fuel_budget();
+        let mut store = instance::store(&inner.wasmtime, &inner.config, self.tier, fuel).ok()?;
         let instance = W::instantiate(&self.pre, &mut store).ok()?;
-        let start = inner.config.fuel - store.get_fuel().ok()?.min(inner.config.fuel);
+        let start = fuel - store.get_fuel().ok()?.min(fuel);
         Some(Kept { store, instance, start, first: 0, calls: 0, _place: place })
     }
 
@@ -263,14 +278,15 @@ impl<W: World> Rule<W> {
         enter: impl FnOnce(&mut Store<Limits>, &W::Instance) -> wasmtime::Result<Result<T, WitFault>>,
     ) -> Called<T> {
         let config = &self.engine.inner().config;
+        let fuel = self.fuel_budget();
         let spent = kept.start.saturating_add_signed(kept.first);
-        let budget = config.fuel.saturating_sub(spent);
+        let budget = fuel.saturating_sub(spent);
         kept.calls += 1;
         let result = match instance::renew(&mut kept.store, config, budget) {
             Ok(()) => enter(&mut kept.store, &kept.instance),
             Err(error) => Err(error),
         };
-        let result = result.map_err(|error| instance::fault(&kept.store, &error, config.fuel, Phase::Call));
+        let result = result.map_err(|error| instance::fault(&kept.store, &error, fuel, Phase::Call));
         let left = kept.store.get_fuel().unwrap_or(0);
         Called { result, fuel: spent + (budget - left.min(budget)) }
     }

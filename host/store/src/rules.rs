@@ -3,6 +3,7 @@
 use crate::connection::{execute, fetch_all, fetch_one, fetch_optional};
 use crate::error::StoreError;
 use crate::scope::TenantStore;
+use davy_domain::release::Stage;
 use davy_domain::{Timestamp, UserId};
 
 /// An uploaded rule, without its bytes.
@@ -50,13 +51,16 @@ pub struct RuleSigner {
 }
 
 impl TenantStore {
-    /// Stores a component under its digest; a repeat has no effect but to bring a signature that was missing.
+    /// Stores a component under its digest. A repeat brings a signature that was missing, and another tier while the component has
+    /// passed its checks in none: what decided once in a tier stays in it.
     pub async fn put_rule(&self, rule: &NewRule<'_>) -> Result<(), StoreError> {
         execute!(
             self.store().writer(),
             "INSERT INTO rules (tenant_id, digest, name, component, tier, signer, signature, uploaded_at) \
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (tenant_id, digest) DO UPDATE SET \
-             signer = COALESCE(rules.signer, excluded.signer), signature = COALESCE(rules.signature, excluded.signature)",
+             signer = COALESCE(rules.signer, excluded.signer), signature = COALESCE(rules.signature, excluded.signature), \
+             tier = CASE WHEN EXISTS (SELECT 1 FROM rule_releases v WHERE v.tenant_id = rules.tenant_id \
+             AND v.digest = rules.digest AND v.stage NOT IN ($9, $10)) THEN rules.tier ELSE excluded.tier END",
             self.id().raw(),
             &rule.digest[..],
             rule.name,
@@ -65,6 +69,8 @@ impl TenantStore {
             rule.signed.map(|(signer, _)| signer.to_vec()),
             rule.signed.map(|(_, signature)| signature.to_vec()),
             rule.uploaded_at.as_millis(),
+            i64::from(Stage::Uploaded.code()),
+            i64::from(Stage::Refused.code()),
         )?;
         Ok(())
     }
@@ -152,6 +158,18 @@ impl TenantStore {
             &digest[..],
         )?;
         Ok(row.map(|(component,)| component))
+    }
+
+    /// The tier that a component was uploaded for.
+    pub async fn rule_tier(&self, digest: &[u8; 32]) -> Result<Option<String>, StoreError> {
+        let row = fetch_optional!(
+            self.store().reader(),
+            (String,),
+            "SELECT tier FROM rules WHERE tenant_id = $1 AND digest = $2",
+            self.id().raw(),
+            &digest[..],
+        )?;
+        Ok(row.map(|(tier,)| tier))
     }
 
     /// Stores settings (JSON text) as the next version and says which one that is.

@@ -340,6 +340,7 @@ pub(crate) fn decisions(alarm: &AlarmItem) -> AlarmDecisions {
     };
     let asked = |result: Value| AskedRule {
         digest: DIGEST.to_owned(),
+        tier: "standard".to_owned(),
         settings_version: 6,
         settings: json!({"gas_low_level": 10.0, "gas_high_level": 20.0, "close_at_low": true}),
         state_before: "a3636761730063636f00".to_owned(),

@@ -28,6 +28,8 @@ const PACKAGES: &[Package] = &[
     Package { name: "chromium", what_for: "browser tests", present: || process::on_path("chromium") },
     Package { name: "chromium-driver", what_for: "browser tests", present: || process::on_path("chromedriver") },
     Package { name: "fonts-noto-cjk", what_for: "Chinese text in the browser", present: chinese_fonts },
+    Package { name: "nodejs", what_for: "the rule in JavaScript", present: || process::on_path("node") },
+    Package { name: "npm", what_for: "the rule in JavaScript", present: || process::on_path("npm") },
     Package { name: "python3-venv", what_for: "interop with aiocoap", present: python_makes_environments },
 ];
 

@@ -4,7 +4,7 @@ use super::postgres::{Durability, Postgres};
 use super::{machine, python};
 use crate::process::{self, Counted};
 use crate::workspace::{Profile, Workspace};
-use crate::{bins, rules, web};
+use crate::{bins, javascript, rules, web};
 use anyhow::{Context, Result};
 use clap::ValueEnum;
 use std::process::Command;
@@ -15,7 +15,7 @@ const SUITE_LIMIT: Duration = Duration::from_mins(25);
 /// The version whose licence and source checks are used.
 const DENY: &str = "0.20.2";
 /// The test programs of `tests/` that need a whole machine, and therefore a part of their own.
-const APART: [&str; 3] = ["interop", "e2e", "kill"];
+const APART: [&str; 4] = ["interop", "javascript", "e2e", "kill"];
 
 macro_rules! parts {
     ($($name:ident, $text:literal, $title:literal, [$($need:ident),*];)*) => {
@@ -49,6 +49,7 @@ parts! {
     Tests, "tests", "unit and integration tests on both databases", [Build, Rules];
     Doctests, "doctests", "the examples in the documentation", [Build];
     Interop, "interop", "aiocoap against the real server, and our client against aiocoap", [Build, Rules];
+    JavaScript, "javascript", "a rule in JavaScript, in the large tier, beside the same one in Rust", [Build];
     Browser, "browser", "a real browser against the real server", [Build, Rules, Web];
     Kill, "kill", "kill -9 under load, and what was acknowledged is there", [Build, Rules];
 }
@@ -88,6 +89,7 @@ impl Bench {
             Part::Tests => self.tests(),
             Part::Doctests => self.cargo("doctests", &["test", "--workspace", "--doc", "--locked"], &[]),
             Part::Interop => self.interop(),
+            Part::JavaScript => self.javascript(),
             Part::Browser => self.apart("e2e", None),
             Part::Kill => self.apart("kill", None),
         }
@@ -188,6 +190,12 @@ impl Bench {
             cargo.env("DAVY_TEST_PYTHON", python.interpreter());
         }
         Ok(process::run(&mut cargo, &self.workspace.log(program), false, SUITE_LIMIT)?.counted())
+    }
+
+    fn javascript(&mut self) -> Result<Counted> {
+        javascript::build(&self.workspace, Profile::Dev)?;
+        javascript::build_for_tests(&self.workspace)?;
+        self.apart("javascript", None)
     }
 
     fn interop(&mut self) -> Result<Counted> {

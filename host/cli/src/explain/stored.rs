@@ -9,7 +9,8 @@ use davy_api::{AlarmDecisions, AskedRule, DecisionItem};
 use davy_domain::AlarmId;
 use davy_rules::bundle::{Bundle, BundledDecision, FloorRecord};
 use davy_rules::explain::{DecisionRecord, Exact, FORMAT, Replay};
-use davy_rules::{Engine, RuleDigest};
+use davy_rules::world::Alarm;
+use davy_rules::{Engine, RuleDigest, Tier};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -115,11 +116,14 @@ fn replay(
 ) -> Result<(DecisionRecord, Replay)> {
     let digest: RuleDigest = asked.digest.parse()?;
     let component = components.get(&asked.digest).with_context(|| format!("the server has no component {digest}"))?;
-    let admitted = engine.admit(component).context("the component is refused by this version of the platform")?;
-    let settings = engine.load(&admitted).encode_settings(&asked.settings.to_string())?;
+    let tier: Tier = asked.tier.parse()?;
+    let admitted =
+        engine.admit_in(component, tier).context("the component is refused by this version of the platform")?;
+    let settings = engine.load::<Alarm>(&admitted).encode_settings(&asked.settings.to_string())?;
     let record: DecisionRecord = serde_json::from_value(json!({
         "format": FORMAT,
         "rule": digest,
+        "tier": tier,
         "settings-version": asked.settings_version,
         "settings": davy_rules::explain::Hex(settings.to_vec()),
         "state-before": asked.state_before,

@@ -29,10 +29,18 @@ pub(crate) enum Command {
         path: Option<PathBuf>,
     },
     /// Compile a rule's crate and make a component of it, with its fixtures as the cases that it must pass
+    ///
+    /// With `--component` nothing is compiled: what another language's tools made gets its fixtures.
     Build {
         /// The crate's folder
         #[arg(long, value_name = "DIR", default_value = ".")]
         path: PathBuf,
+        /// A component, or a core module with the description of its interfaces in it, that other tools have made
+        #[arg(long, value_name = "FILE", conflicts_with = "path", requires = "output")]
+        component: Option<PathBuf>,
+        /// The folder of fixtures (`*.json`) that go into it [default: `fixtures` of the crate; none with `--component`]
+        #[arg(long, value_name = "DIR")]
+        fixtures: Option<PathBuf>,
         /// The component to write [default: the crate's name with .wasm, here]
         #[arg(short, long, value_name = "FILE")]
         output: Option<PathBuf>,
@@ -44,7 +52,7 @@ pub(crate) enum Command {
         /// The component
         file: PathBuf,
         /// Which caps it is held to: `large` for a rule that brings an interpreter with it, such as JavaScript's
-        #[arg(long, value_parser = tier, default_value = "standard", value_name = "TIER")]
+        #[arg(long, default_value = "standard", value_name = "TIER")]
         tier: Tier,
         /// The settings that it is to run with (JSON): they must fit it, and must not make it weaker than the law
         #[arg(long, value_name = "FILE")]
@@ -61,7 +69,7 @@ pub(crate) enum Command {
         #[arg(long, value_name = "DIR")]
         fixtures: Option<PathBuf>,
         /// Which caps it is held to
-        #[arg(long, value_parser = tier, default_value = "standard", value_name = "TIER")]
+        #[arg(long, default_value = "standard", value_name = "TIER")]
         tier: Tier,
         /// Print JSON for programs instead of text for people
         #[arg(long)]
@@ -75,7 +83,7 @@ pub(crate) enum Command {
         #[arg(long, value_name = "DIR")]
         fixtures: Option<PathBuf>,
         /// Which caps it is held to
-        #[arg(long, value_parser = tier, default_value = "standard", value_name = "TIER")]
+        #[arg(long, default_value = "standard", value_name = "TIER")]
         tier: Tier,
         /// Print JSON for programs instead of text for people
         #[arg(long)]
@@ -98,17 +106,12 @@ pub(crate) enum Command {
     },
 }
 
-/// A tier by its name.
-fn tier(name: &str) -> Result<Tier, String> {
-    let names: Vec<_> = Tier::ALL.iter().map(|tier| tier.name()).collect();
-    let found = Tier::ALL.iter().copied().find(|tier| tier.name() == name);
-    found.ok_or_else(|| format!("expected {}", names.join(" or ")))
-}
-
 pub(crate) fn run(command: Command) -> Result<Answer> {
     match command {
         Command::New { name, world, sdk, path } => new::run(&name, world, &sdk, path.as_deref()),
-        Command::Build { path, output } => build::run(&path, output.as_deref()),
+        Command::Build { path, component, fixtures, output } => {
+            build::run(&path, component.as_deref(), fixtures.as_deref(), output.as_deref())
+        }
         Command::Check { file, tier, settings, json } => check::run(&file, tier, settings.as_deref(), json),
         Command::Test { file, fixtures, tier, json } => test::run(&file, fixtures.as_deref(), tier, json),
         Command::Profile { file, fixtures, tier, json } => profile::run(&file, fixtures.as_deref(), tier, json),

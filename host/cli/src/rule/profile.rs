@@ -38,7 +38,7 @@ pub(crate) fn run(file: &Path, folder: Option<&Path>, tier: Tier, as_json: bool)
         AnyAdmitted::Notification(admitted) => costs(&engine, admitted, &own),
         AnyAdmitted::Driver(admitted) => costs(&engine, admitted, &own),
     }?;
-    let budget = engine.config().fuel;
+    let budget = engine.config().fuel_of(tier);
     if as_json {
         let cases: Vec<_> = costs
             .iter()

@@ -59,7 +59,7 @@ pub(crate) fn run(file: &Path, folder: Option<&Path>, tier: Tier, as_json: bool)
         Err(error @ AdmissionError::Machine { .. }) => return Err(error.into()),
     };
     let failed = cases.iter().filter(|case| !case.mismatches.is_empty()).count();
-    let budget = engine.config().fuel;
+    let budget = engine.config().fuel_of(tier);
     if as_json {
         let cases: Vec<_> = cases.iter().map(as_value).collect();
         println!("{:#}", json!({ "digest": digest, "fuel-budget": budget, "fixtures": cases }));

@@ -2,6 +2,7 @@
 //!
 //! Nothing here checks anything; nothing else may make one of these.
 
+use crate::config::Tier;
 use crate::digest::RuleDigest;
 use crate::driver::AboutDriver;
 use crate::world::{Alarm, Billing, DeviceDriver, Linked, Notification, World, WorldKind};
@@ -47,12 +48,13 @@ pub struct Admitted<W: World = Alarm> {
     pub(crate) digest: RuleDigest,
     pub(crate) description: Arc<Description>,
     pub(crate) size: usize,
+    pub(crate) tier: Tier,
 }
 
 impl<W: World> Clone for Admitted<W> {
     fn clone(&self) -> Self {
-        let Self { pre, digest, description, size } = self;
-        Self { pre: pre.clone(), digest: *digest, description: Arc::clone(description), size: *size }
+        let Self { pre, digest, description, size, tier } = self;
+        Self { pre: pre.clone(), digest: *digest, description: Arc::clone(description), size: *size, tier: *tier }
     }
 }
 
@@ -62,6 +64,7 @@ impl<W: World> fmt::Debug for Admitted<W> {
             .field("world", &W::KIND)
             .field("digest", &self.digest)
             .field("size", &self.size)
+            .field("tier", &self.tier)
             .finish_non_exhaustive()
     }
 }

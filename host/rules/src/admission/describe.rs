@@ -3,6 +3,7 @@
 use super::{Description, LocalizedText, Refusal, Stage};
 use crate::bindings::driver::exports::davy::rules::driver::{DriverDescription, Tag as WitTag};
 use crate::bindings::{Localized, WitDescription};
+use crate::config::Tier;
 use crate::driver::{AboutDriver, Tag};
 use crate::engine::Engine;
 use crate::instance::{self, Limits, Phase};
@@ -22,9 +23,9 @@ const MAX_PERIOD_S: u32 = 31_536_000;
 const MAX_SUMMARY: usize = 500;
 const MAX_TEXT: usize = 200;
 
-pub(super) fn ask<W: World>(engine: &Engine, pre: &W::Pre) -> Result<Description, Refusal> {
+pub(super) fn ask<W: World>(engine: &Engine, pre: &W::Pre, tier: Tier) -> Result<Description, Refusal> {
     let inner = engine.inner();
-    let fuel = inner.config.describe_fuel;
+    let fuel = inner.config.describe_fuel_of(tier);
     let refuse = |reason: String| {
         Refusal::new(
             Stage::Describe,
@@ -34,7 +35,8 @@ pub(super) fn ask<W: World>(engine: &Engine, pre: &W::Pre) -> Result<Description
     };
     let place = inner.places.take();
     let fresh = || {
-        instance::store(&inner.wasmtime, &inner.config, fuel).map_err(|error| refuse(format!("no sandbox: {error:#}")))
+        instance::store(&inner.wasmtime, &inner.config, tier, fuel)
+            .map_err(|error| refuse(format!("no sandbox: {error:#}")))
     };
     let failed = |store: &Store<Limits>, error: &wasmtime::Error, phase| {
         refuse(instance::fault(store, error, fuel, phase).to_string())

@@ -104,22 +104,22 @@ pub(super) fn check(engine: &Engine, bytes: &[u8], tier: Tier, begun: Begun<'_>)
     let digest = RuleDigest::of(bytes);
     let size = bytes.len();
     Ok(match kind {
-        WorldKind::AlarmPolicy => AnyAdmitted::Alarm(complete(engine, &component, digest, size)?),
-        WorldKind::BillingPolicy => AnyAdmitted::Billing(complete(engine, &component, digest, size)?),
-        WorldKind::NotificationPolicy => AnyAdmitted::Notification(complete(engine, &component, digest, size)?),
-        WorldKind::DeviceDriver => AnyAdmitted::Driver(complete(engine, &component, digest, size)?),
+        WorldKind::AlarmPolicy => AnyAdmitted::Alarm(complete(engine, &component, digest, size, tier)?),
+        WorldKind::BillingPolicy => AnyAdmitted::Billing(complete(engine, &component, digest, size, tier)?),
+        WorldKind::NotificationPolicy => AnyAdmitted::Notification(complete(engine, &component, digest, size, tier)?),
+        WorldKind::DeviceDriver => AnyAdmitted::Driver(complete(engine, &component, digest, size, tier)?),
     })
 }
 
 /// Everything but the trials, for a component that must be of one world.
-pub(crate) fn admit<W: World>(engine: &Engine, bytes: &[u8]) -> Result<Admitted<W>, Refusal> {
-    let kind = inspect(engine, bytes, Tier::Standard, &mut |_| {})?;
+pub(crate) fn admit<W: World>(engine: &Engine, bytes: &[u8], tier: Tier) -> Result<Admitted<W>, Refusal> {
+    let kind = inspect(engine, bytes, tier, &mut |_| {})?;
     if kind != W::KIND {
         return Err(other_world(W::KIND, kind));
     }
     let component = compile(engine, bytes)?;
     refuse_imports(engine, &component)?;
-    complete(engine, &component, RuleDigest::of(bytes), bytes.len())
+    complete(engine, &component, RuleDigest::of(bytes), bytes.len(), tier)
 }
 
 /// Everything but the trials, for a component of whichever world.
@@ -172,10 +172,11 @@ fn complete<W: World>(
     component: &Component,
     digest: RuleDigest,
     size: usize,
+    tier: Tier,
 ) -> Result<Admitted<W>, Refusal> {
     let pre = link::<W>(engine, component)?;
-    let description = describe::ask::<W>(engine, &pre)?;
-    Ok(Admitted { pre, digest, description: Arc::new(description), size })
+    let description = describe::ask::<W>(engine, &pre, tier)?;
+    Ok(Admitted { pre, digest, description: Arc::new(description), size, tier })
 }
 
 /// A compiled component as one of a world.

@@ -166,7 +166,7 @@ impl Admission {
         tier: Tier,
         cache: Option<&CompileCache>,
     ) -> Result<Admitted<W>, AdmissionError> {
-        if let Some(cached) = cache.and_then(|cache| engine.cached::<W>(bytes, cache)) {
+        if let Some(cached) = cache.and_then(|cache| engine.cached::<W>(bytes, tier, cache)) {
             return Ok(cached);
         }
         let admitted = of_world::<W>(self.run(engine, bytes, tier, Extent::Load, None)?.admitted)?;
@@ -210,7 +210,7 @@ impl Admission {
         let end = attend(&mut command, &request, bytes, limits)?;
         drop(place);
         match end {
-            Frame::Passed(answer, artifact) => admitted(engine, bytes, *answer, &artifact),
+            Frame::Passed(answer, artifact) => admitted(engine, bytes, tier, *answer, &artifact),
             Frame::Refused(refusal) => Err(refusal.into()),
             Frame::Failed(what) => Err(AdmissionError::Machine { what }),
             Frame::Begun(stage) => Err(AdmissionError::Machine { what: format!("it ended within {stage}") }),
@@ -322,7 +322,13 @@ fn died(stage: Option<Stage>, reason: &str) -> Refusal {
 }
 
 /// The child's finding as a component of this process's engine.
-fn admitted(engine: &Engine, bytes: &[u8], answer: Answer, artifact: &[u8]) -> Result<Examined, AdmissionError> {
+fn admitted(
+    engine: &Engine,
+    bytes: &[u8],
+    tier: Tier,
+    answer: Answer,
+    artifact: &[u8],
+) -> Result<Examined, AdmissionError> {
     let machine = |what: &str| AdmissionError::Machine { what: what.to_owned() };
     let Answer { world, engine: identity, description, report } = answer;
     if identity != engine.identity() {
@@ -340,7 +346,7 @@ fn admitted(engine: &Engine, bytes: &[u8], answer: Answer, artifact: &[u8]) -> R
     macro_rules! linked {
         ($variant:ident, $world:ty) => {{
             let pre = examine::link::<$world>(engine, &component)?;
-            AnyAdmitted::$variant(Admitted { pre, digest, description, size })
+            AnyAdmitted::$variant(Admitted { pre, digest, description, size, tier })
         }};
     }
     let admitted = match world {

@@ -28,7 +28,7 @@ impl ProcessLimits {
         let slow = if cfg!(debug_assertions) { 6 } else { 1 };
         match tier {
             Tier::Standard => Self { memory_mib: 512, cpu_s: 10 * slow, wall_s: 40 * slow },
-            Tier::Large => Self { memory_mib: 3_072, cpu_s: 60 * slow, wall_s: 180 * slow },
+            Tier::Large => Self { memory_mib: 3_072, cpu_s: 120 * slow, wall_s: 360 * slow },
         }
     }
 }

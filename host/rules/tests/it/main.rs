@@ -16,4 +16,5 @@ mod hostile;
 mod hostile_driver;
 mod mutation;
 mod settings;
+mod tier;
 mod wake;

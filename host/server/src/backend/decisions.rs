@@ -4,29 +4,39 @@ use super::{Service, stored};
 use davy_api::{AlarmDecisions, AskedRule, DecisionItem, FloorFinding, Problem, Viewer};
 use davy_domain::floor::FloorHit;
 use davy_domain::{AlarmId, TenantId};
-use davy_rules::RuleDigest;
 use davy_rules::explain::{EventRecord, Hex, ResultRecord};
+use davy_rules::{RuleDigest, Tier};
 use davy_store::{ScopedStore, StoredDecision};
 use serde_json::Value;
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
-/// Settings by their version; all decisions about one alarm are of one gas company.
-type SettingsOf = HashMap<u32, Value>;
+/// What stands beside the decisions of one gas company.
+#[derive(Default)]
+struct Beside {
+    /// Settings by their version.
+    settings: HashMap<u32, Value>,
+    /// Tiers by the component's digest.
+    tiers: HashMap<[u8; 32], String>,
+}
 
 impl Service {
     /// The decisions that moved an alarm; one out of the viewer's scope is not found.
     pub(super) async fn decisions_of(&self, viewer: &Viewer, id: AlarmId) -> Result<AlarmDecisions, Problem> {
         let (_, decisions) = self.decisions_in_scope(viewer, id).await?;
-        let mut settings = SettingsOf::new();
+        let mut beside = Beside::default();
         let mut items = Vec::with_capacity(decisions.len());
         for decision in decisions {
-            if let Some(rule) = &decision.decision.rule
-                && !settings.contains_key(&rule.settings_version)
-            {
-                let found = self.settings(decision.tenant, rule.settings_version).await?;
-                settings.insert(rule.settings_version, found);
+            if let Some(rule) = &decision.decision.rule {
+                if let Entry::Vacant(entry) = beside.settings.entry(rule.settings_version) {
+                    entry.insert(self.settings(decision.tenant, rule.settings_version).await?);
+                }
+                if let Entry::Vacant(entry) = beside.tiers.entry(rule.digest) {
+                    let found = self.store.tenant(decision.tenant).rule_tier(&rule.digest).await.map_err(stored)?;
+                    entry.insert(found.unwrap_or_else(|| Tier::Standard.name().to_owned()));
+                }
             }
-            items.push(item(decision, &settings)?);
+            items.push(item(decision, &beside)?);
         }
         Ok(AlarmDecisions { alarm: id, items })
     }
@@ -66,13 +76,14 @@ impl Service {
     }
 }
 
-fn item(stored: StoredDecision, settings: &SettingsOf) -> Result<DecisionItem, Problem> {
+fn item(stored: StoredDecision, beside: &Beside) -> Result<DecisionItem, Problem> {
     let decision = stored.decision;
     let asked = match (decision.rule, decision.evaluation) {
         (Some(rule), Some(evaluation)) => Some(AskedRule {
             digest: RuleDigest::from_bytes(rule.digest).to_string(),
             settings_version: rule.settings_version,
-            settings: settings.get(&rule.settings_version).cloned().unwrap_or_default(),
+            tier: beside.tiers.get(&rule.digest).cloned().unwrap_or_default(),
+            settings: beside.settings.get(&rule.settings_version).cloned().unwrap_or_default(),
             state_before: Hex(decision.state_before).to_string(),
             result: value_of(&ResultRecord::from(&evaluation.result))?,
             fuel: evaluation.fuel,

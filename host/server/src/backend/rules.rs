@@ -14,7 +14,7 @@ use davy_api::{
 };
 use davy_domain::release::{self, Act, Actor, Release, Stage, WHOLE};
 use davy_domain::{AlarmId, BackTestId, IdSource, ReleaseId};
-use davy_rules::RuleDigest;
+use davy_rules::{RuleDigest, Tier};
 use davy_store::{BackTest, BackTestState, NewRelease, NewRule, ReleaseChange, StoreError, StoredRelease, TenantStore};
 use ed25519_dalek::{Signature, VerifyingKey};
 use parking_lot::Mutex;
@@ -186,9 +186,7 @@ impl Service {
         if component.is_empty() {
             return Err(invalid("component", "expected the bytes of a WebAssembly component, got none"));
         }
-        if !["standard", "large"].contains(&tier.as_str()) {
-            return Err(invalid("tier", format!("expected `standard` or `large`, got `{tier}`")));
-        }
+        tier.parse::<Tier>().map_err(|error| invalid("tier", error.to_string()))?;
         let digest = RuleDigest::of(&component);
         let signed = signed.map(|(signer, signature)| signature_of(digest, &signer, &signature)).transpose()?;
         let signers = rows.rule_signers().await.map_err(stored)?;

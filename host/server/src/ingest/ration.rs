@@ -6,6 +6,7 @@
 //! for any fault.
 
 use davy_domain::policy::{Evaluation, PolicyFault};
+use davy_rules::Tier;
 use parking_lot::Mutex;
 use std::time::{Duration, Instant};
 
@@ -15,6 +16,9 @@ const FREE: u64 = 200_000;
 const MOST: u64 = 100_000_000;
 /// What is given back each second: a tenth of a core, about.
 const EACH_SECOND: u64 = 20_000_000;
+/// How many times of both a rule of the large tier gets: a decent script burns some 3,000,000 for a decision. It is not as many times
+/// as its budget is larger, because a call that uses that up holds others up for as much longer.
+const LARGE: u64 = 5;
 /// How often over a call is charged that ran out of fuel: it kept others waiting as long as a call can, and decided nothing. With this a
 /// rule that never ends is asked twice a second, and one neighbour's leak in hundreds waits for it.
 const FRUITLESS: u64 = 5;
@@ -24,6 +28,8 @@ const CUT_OFF: u64 = 200_000_000;
 /// One tenant's ration.
 #[derive(Debug)]
 pub struct Ration {
+    /// How many times of the standard ration.
+    times: u64,
     left: Mutex<Left>,
 }
 
@@ -34,17 +40,21 @@ struct Left {
 }
 
 impl Ration {
-    /// A full one.
-    pub fn new(now: Instant) -> Self {
-        Self { left: Mutex::new(Left { fuel: i128::from(MOST), at: now }) }
+    /// A full one, for a rule of a tier.
+    pub fn new(now: Instant, tier: Tier) -> Self {
+        let times = match tier {
+            Tier::Standard => 1,
+            Tier::Large => LARGE,
+        };
+        Self { times, left: Mutex::new(Left { fuel: i128::from(MOST * times), at: now }) }
     }
 
     /// Whether the rule may be asked at `now`.
     pub fn is_left(&self, now: Instant) -> bool {
         let mut left = self.left.lock();
         let passed = now.saturating_duration_since(left.at).as_nanos() as i128;
-        let given = passed * i128::from(EACH_SECOND) / Duration::from_secs(1).as_nanos() as i128;
-        left.fuel = (left.fuel + given).min(i128::from(MOST));
+        let given = passed * i128::from(EACH_SECOND * self.times) / Duration::from_secs(1).as_nanos() as i128;
+        left.fuel = (left.fuel + given).min(i128::from(MOST * self.times));
         left.at = now;
         left.fuel > 0
     }
@@ -80,8 +90,12 @@ mod tests {
 
     /// How often a rule is asked that could be asked a thousand times a second for a minute.
     fn asked_in_a_minute(evaluation: &Evaluation) -> u64 {
+        asked_in(Tier::Standard, evaluation)
+    }
+
+    fn asked_in(tier: Tier, evaluation: &Evaluation) -> u64 {
         let start = Instant::now();
-        let ration = Ration::new(start);
+        let ration = Ration::new(start, tier);
         let mut asked = 0;
         for n in 0..60_000 {
             if ration.is_left(start + Duration::from_millis(n)) {
@@ -102,6 +116,15 @@ mod tests {
         let burnt = asked_in_a_minute(&good(LIMIT)) * (LIMIT - FREE);
         assert!(burnt <= MOST + EACH_SECOND * 60 + LIMIT, "{burnt}");
         assert!(burnt >= EACH_SECOND * 59, "it is not starved either: {burnt}");
+    }
+
+    #[test]
+    fn a_script_is_asked_more_often_in_its_tier_and_an_endless_one_seldom() {
+        let script = good(3_500_000);
+        let (standard, large) = (asked_in(Tier::Standard, &script), asked_in(Tier::Large, &script));
+        assert!(large > 20 * 60 && standard < 10 * 60, "{large} and {standard} in a minute");
+        let endless = Evaluation { result: Err(PolicyFault::OutOfFuel { limit: 25 * LIMIT }), fuel: 0 };
+        assert!((20..40).contains(&asked_in(Tier::Large, &endless)));
     }
 
     #[test]

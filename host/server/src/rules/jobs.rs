@@ -273,10 +273,9 @@ impl Worker {
         self.registry.keep_warm(tenant).await?;
         let Some(rules) = self.registry.rules(tenant) else { return Ok(()) };
         let now = self.clock.now();
-        let budget = self.registry.sandbox().engine.config().fuel;
         let rows = self.registry.store().tenant(tenant);
         for (stage, rule) in rules.live() {
-            let report = rule.health.report(budget, now);
+            let report = rule.health.report(rule.fuel_budget, now);
             let differences = rule.health.take_differences();
             if !differences.is_empty()
                 && let Err(error) = rows.add_differences(rule.release, &differences).await

@@ -52,6 +52,8 @@ pub struct LoadedRule {
     pub permille: u16,
     /// What it costs and how it fails.
     pub health: Arc<Health>,
+    /// What a call of it may cost.
+    pub fuel_budget: u64,
     digest: [u8; 32],
     settings_version: u32,
     policy: Arc<dyn AlarmPolicy + Send + Sync>,
@@ -194,7 +196,7 @@ impl Registry {
     pub fn health(&self, tenant: TenantId, release: ReleaseId) -> Option<HealthReport> {
         let rules = self.rules(tenant)?;
         let rule = rules.all().find(|rule| rule.release == release)?;
-        Some(rule.health.report(self.sandbox.engine.config().fuel, self.clock.now()))
+        Some(rule.health.report(rule.fuel_budget, self.clock.now()))
     }
 
     /// Makes what runs what the database says, for one tenant or all. What has not changed goes on as it is, with its counters.
@@ -292,6 +294,7 @@ impl Registry {
             release: stored.release.id,
             permille: stored.release.permille,
             health,
+            fuel_budget: self.sandbox.engine.config().fuel_of(tier(&stored.tier)),
             digest: stored.digest,
             settings_version: stored.settings_version,
             policy,
@@ -312,7 +315,7 @@ impl Registry {
         counter!("davy_rule_loads_total").increment(1);
         let bound = tokio::task::spawn_blocking(move || bind(&sandbox, component.as_deref(), tier, &settings)).await;
         Ok(match bound.unwrap_or_else(|panic| Err(panic.to_string())) {
-            Ok(rule) => Arc::new(Sandboxed::new(rule, Arc::clone(health), self.wake_conditions, tenant, version)),
+            Ok(rule) => Arc::new(Sandboxed::new(rule, tier, Arc::clone(health), self.wake_conditions, tenant, version)),
             Err(reason) => {
                 tracing::error!(tenant.id = %tenant, rule = stored.name, reason, "the tenant's rule cannot be loaded: the statutory floor stands in");
                 Arc::new(Unloadable::new(reason, Arc::clone(health), tenant, version))
@@ -355,7 +358,7 @@ fn is_as_wanted(rules: &TenantRules, lives: &[LiveRelease]) -> bool {
 
 /// The limits that a stored version was uploaded for.
 pub(super) fn tier(name: &str) -> Tier {
-    Tier::ALL.iter().copied().find(|tier| tier.name() == name).unwrap_or_default()
+    name.parse().unwrap_or_default()
 }
 
 pub(super) fn bind(

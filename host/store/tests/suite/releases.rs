@@ -9,6 +9,7 @@ both_engines!(
     a_version_lives_and_comes_back,
     two_changes_of_one_version_cannot_both_be_stored,
     one_version_of_a_company_is_in_force,
+    a_component_may_change_its_tier_until_it_has_passed_its_checks,
     back_tests_health_differences_and_findings_read_back,
 );
 
@@ -135,6 +136,25 @@ async fn a_version_lives_and_comes_back(fixture: Fixture) {
     assert!(store.tenant(BLUE).release(new.id).await.unwrap().is_none(), "another company's version is none");
     assert!(store.tenant(BLUE).releases().await.unwrap().is_empty());
     assert!(store.tenant(BLUE).release_acts(new.id).await.unwrap().is_empty());
+}
+
+async fn a_component_may_change_its_tier_until_it_has_passed_its_checks(fixture: Fixture) {
+    let green = company(&fixture.store).await;
+    let put = async |tier: &str| {
+        let rule =
+            NewRule { digest: &DIGEST, name: "leak", component: b"\0asm", tier, signed: None, uploaded_at: at(2) };
+        green.put_rule(&rule).await.unwrap();
+        green.rule_tier(&DIGEST).await.unwrap().unwrap()
+    };
+    assert_eq!(put("large").await, "large");
+    let standard = uploaded(&green, 900, Stage::Uploaded, 3).await;
+    moved(&green, &standard, Act::Check { passed: false }, Actor::Platform, 4).await;
+    assert_eq!(put("standard").await, "standard", "refused in one tier, it may be tried in another");
+    assert_eq!(put("large").await, "large");
+    let large = uploaded(&green, 901, Stage::Uploaded, 5).await;
+    moved(&green, &large, Act::Check { passed: true }, Actor::Platform, 6).await;
+    assert_eq!(put("standard").await, "large", "what it may decide with does not change under its decisions");
+    assert_eq!(green.rule_tier(&[9; 32]).await.unwrap(), None);
 }
 
 async fn two_changes_of_one_version_cannot_both_be_stored(fixture: Fixture) {
