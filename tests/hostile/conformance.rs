@@ -72,14 +72,14 @@ fn settings_that_make_a_shipped_rule_weaker_than_the_law_are_refused_and_named()
     ] {
         let refusal = refused(settings);
         assert_eq!(refusal.stage, Stage::Settings, "{refusal}");
-        let place = refusal.place.as_deref().unwrap();
+        let place = &refusal.place;
         assert!(place.contains(named), "{place}");
         assert!(refusal.remedy.contains(named) && refusal.reason.contains("curve"), "{refusal}");
     }
     // Two that are both at fault are both named.
     let both = refused(r#"{"gas-high-level": 50.0, "gas-high-persistence-s": 10}"#);
-    let place = both.place.unwrap();
+    let place = both.place;
     assert!(place.contains("gas-high-level") && place.contains("gas-high-persistence-s"), "{place}");
     let unfit = refused(r#"{"gas-low-level": 80.0}"#);
-    assert_eq!((unfit.stage, unfit.place.as_deref()), (Stage::Settings, Some("setting `gas-low-level`")), "{unfit}");
+    assert_eq!((unfit.stage, unfit.place.as_str()), (Stage::Settings, "setting `gas-low-level`"), "{unfit}");
 }

@@ -7,7 +7,7 @@ use super::health::{Health, kind};
 use crate::ingest::ration::Ration;
 use davy_domain::policy::{AlarmPolicy, Evaluation, PolicyEvent, PolicyFault};
 use davy_domain::{ReleaseId, TenantId};
-use davy_rules::{BoundRule, Tier};
+use davy_rules::BoundRule;
 use metrics::{Counter, Histogram, counter, histogram};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -30,7 +30,6 @@ impl Sandboxed {
     /// A version of a company; `wake_conditions` says whether what it waits for is passed on.
     pub(super) fn new(
         rule: BoundRule,
-        tier: Tier,
         health: Arc<Health>,
         wake_conditions: bool,
         tenant: TenantId,
@@ -39,10 +38,10 @@ impl Sandboxed {
         let of = Of::new(tenant, version);
         let Of { tenant, version } = of.clone();
         Self {
-            rule,
             health,
             wake_conditions,
-            ration: Ration::new(Instant::now(), tier),
+            ration: Ration::new(Instant::now(), rule.rule().tier()),
+            rule,
             suspended: counter!("davy_rule_suspended_total", "tenant" => tenant.clone(), "version" => version.clone()),
             calls: counter!("davy_rule_calls_total", "tenant" => tenant.clone(), "version" => version.clone()),
             fuel: histogram!("davy_rule_call_fuel", "tenant" => tenant.clone(), "version" => version.clone()),

@@ -315,7 +315,7 @@ impl Registry {
         counter!("davy_rule_loads_total").increment(1);
         let bound = tokio::task::spawn_blocking(move || bind(&sandbox, component.as_deref(), tier, &settings)).await;
         Ok(match bound.unwrap_or_else(|panic| Err(panic.to_string())) {
-            Ok(rule) => Arc::new(Sandboxed::new(rule, tier, Arc::clone(health), self.wake_conditions, tenant, version)),
+            Ok(rule) => Arc::new(Sandboxed::new(rule, Arc::clone(health), self.wake_conditions, tenant, version)),
             Err(reason) => {
                 tracing::error!(tenant.id = %tenant, rule = stored.name, reason, "the tenant's rule cannot be loaded: the statutory floor stands in");
                 Arc::new(Unloadable::new(reason, Arc::clone(health), tenant, version))
@@ -406,6 +406,7 @@ mod tests {
             release: ReleaseId::from_raw(release),
             permille: WHOLE,
             health: Arc::new(Health::new(NOW)),
+            fuel_budget: 1,
             digest: [release as u8; 32],
             settings_version: 1,
             policy,
