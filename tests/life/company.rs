@@ -115,7 +115,9 @@ impl Company {
         let folder = self.platform.path(CACHE);
         let files: Vec<_> = folder.read_dir().unwrap().map(|entry| entry.unwrap().path()).collect();
         assert!(!files.is_empty(), "{} holds nothing", folder.display());
-        files.iter().for_each(|file| std::fs::remove_file(file).unwrap());
+        for file in files {
+            std::fs::remove_file(file).unwrap();
+        }
     }
 
     pub(crate) fn stop(mut self) {

@@ -284,7 +284,9 @@ fn steps(histogram: Option<&Histogram<u64>>) -> Vec<(u64, u64)> {
 
 fn record(histogram: Option<&mut Histogram<u64>>, steps: &[(u64, u64)]) {
     if let Some(histogram) = histogram {
-        steps.iter().for_each(|(value, count)| histogram.saturating_record_n(*value, *count));
+        for (value, count) in steps {
+            histogram.saturating_record_n(*value, *count);
+        }
     }
 }
 

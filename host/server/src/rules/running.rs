@@ -279,12 +279,11 @@ impl Registry {
         {
             return Ok(Arc::clone(rule));
         }
-        let health = match &goes_on {
-            Some(rule) => Arc::clone(&rule.health),
-            None => {
-                let counted = self.store.tenant(stored.tenant).rule_health(stored.release.id).await?;
-                Arc::new(Health::resumed(counted.as_ref().map(|(body, _)| body.as_str()), deciding, now))
-            }
+        let health = if let Some(rule) = &goes_on {
+            Arc::clone(&rule.health)
+        } else {
+            let counted = self.store.tenant(stored.tenant).rule_health(stored.release.id).await?;
+            Arc::new(Health::resumed(counted.as_ref().map(|(body, _)| body.as_str()), deciding, now))
         };
         let policy: Arc<dyn AlarmPolicy + Send + Sync> = match &goes_on {
             Some(rule) => Arc::clone(&rule.policy),

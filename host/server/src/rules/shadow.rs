@@ -5,9 +5,10 @@
 //! with the process. A version in shadow is folded so beside what decides; what is in force, beside a version that decides for a share.
 
 use super::compared::Ordered;
-use super::running::{TenantRules, TenantWorld};
+use super::running::{LoadedRule, TenantRules, TenantWorld};
 use davy_domain::interlock::{Effects, Input, Interlock, World};
 use davy_domain::{AlarmId, IdSource, ReleaseId, Timestamp};
+use std::sync::Arc;
 
 /// The lane of the ids that are given in shadow; nothing keeps them.
 const LANE: u8 = 0;
@@ -70,9 +71,9 @@ impl Beside {
         rules: &TenantRules,
         real: &Interlock,
     ) {
-        let tried = rules.trial_of(real.id());
-        keep(&mut self.in_force, tried.map(|_| rules.active.as_ref().map(|rule| rule.release)), real);
-        keep(&mut self.shadow, rules.shadow.as_ref().map(|rule| Some(rule.release)), real);
+        let of = |rule: &Option<Arc<LoadedRule>>| rule.as_ref().map(|rule| rule.release);
+        keep(&mut self.in_force, rules.trial_of(real.id()).is_some(), of(&rules.active), real);
+        keep(&mut self.shadow, rules.shadow.is_some(), of(&rules.shadow), real);
         if let Some(fold) = &mut self.in_force {
             fold.step(input, now, &world.world(rules.active.as_ref()), real);
         }
@@ -104,14 +105,12 @@ impl Beside {
     }
 }
 
-/// Makes a fold one of the version that is wanted, beginning beside the real one.
-fn keep(fold: &mut Option<Box<ShadowFold>>, wanted: Option<Option<ReleaseId>>, real: &Interlock) {
-    match wanted {
-        None => *fold = None,
-        Some(release) if fold.as_ref().is_none_or(|fold| fold.release != release) => {
-            let (interlock, ids) = (real.clone(), IdSource::new(LANE, 0));
-            *fold = Some(Box::new(ShadowFold { release, interlock, ids, effects: Effects::default() }));
-        }
-        Some(_) => {}
+/// Makes a fold one of the version that is wanted (none: the floor alone), beginning beside the real one; or ends it.
+fn keep(fold: &mut Option<Box<ShadowFold>>, wanted: bool, release: Option<ReleaseId>, real: &Interlock) {
+    if !wanted {
+        *fold = None;
+    } else if fold.as_ref().is_none_or(|fold| fold.release != release) {
+        let (interlock, ids) = (real.clone(), IdSource::new(LANE, 0));
+        *fold = Some(Box::new(ShadowFold { release, interlock, ids, effects: Effects::default() }));
     }
 }
