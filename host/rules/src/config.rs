@@ -229,19 +229,6 @@ impl fmt::Display for Tier {
     }
 }
 
-/// A word that is no tier.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("expected `standard` or `large`, got `{0}`")]
-pub struct TierError(String);
-
-impl FromStr for Tier {
-    type Err = TierError;
-    fn from_str(name: &str) -> Result<Self, TierError> {
-        let found = Self::ALL.iter().copied().find(|tier| tier.name() == name);
-        found.ok_or_else(|| TierError(name.chars().take(40).collect()))
-    }
-}
-
 /// What is counted in a component, and the most of each, before it is validated and compiled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Caps {
