@@ -58,6 +58,7 @@ impl Stage {
             Self::Schema => "its settings schema",
             Self::Cases => "its cases",
             Self::Conformance => "its decisions",
+            Self::Settings => "its settings",
         }
     }
 }

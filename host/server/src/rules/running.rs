@@ -406,6 +406,7 @@ mod tests {
             release: ReleaseId::from_raw(release),
             permille: WHOLE,
             health: Arc::new(Health::new(NOW)),
+            fuel_budget: 1,
             digest: [release as u8; 32],
             settings_version: 1,
             policy,
