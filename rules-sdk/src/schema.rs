@@ -57,7 +57,7 @@ impl std::error::Error for SettingsRefused {}
 /// A parsed settings schema.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Schema {
-    /// The properties of the settings object, in the order of the schema's text.
+    /// The properties of the settings object by their `x-order`, those without one after them by their names.
     pub properties: Vec<Property>,
 }
 
@@ -252,9 +252,12 @@ fn parse_group(object: &Map<String, Value>, place: &str, depth: usize) -> Result
             encode_value(&property, default, name, &mut Vec::new())
                 .map_err(|refused| error(format!("{place}/default"), &refused.expected))?;
         }
-        parsed.push(property);
+        let order = value.get("x-order").and_then(Value::as_u64).unwrap_or(u64::MAX);
+        parsed.push((order, property));
     }
-    Ok(parsed)
+    // Stable: the names are sorted already.
+    parsed.sort_by_key(|(order, _)| *order);
+    Ok(parsed.into_iter().map(|(_, property)| property).collect())
 }
 
 fn encode_group(properties: &[Property], value: &Value, path: &str, out: &mut Vec<u8>) -> Result<(), SettingsRefused> {

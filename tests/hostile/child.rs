@@ -86,3 +86,13 @@ fn what_a_child_compiled_is_kept_and_decides_as_what_this_process_compiles() {
     assert!(decisions[0].result.as_ref().unwrap().close_valve);
     assert!(decisions.iter().all(|decision| *decision == decisions[0]), "{decisions:?}");
 }
+
+#[test]
+fn each_stage_is_told_when_it_begins() {
+    let bytes = corpus::honest();
+    let mut told = Vec::new();
+    let admission = admission();
+    admission.examine_with(&engine(), &bytes, Tier::Standard, Some("{}"), None, &mut |stage| told.push(stage)).unwrap();
+    let expected: Vec<_> = Stage::ALL.iter().copied().filter(|stage| *stage != Stage::Schema).collect();
+    assert_eq!(told, expected, "the schema is read with the description");
+}

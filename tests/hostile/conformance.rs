@@ -57,7 +57,9 @@ fn the_shipped_alarm_policies_conform_for_the_devices_that_they_are_for() {
 #[test]
 fn settings_that_make_a_shipped_rule_weaker_than_the_law_are_refused_and_named() {
     let component = std::fs::read(programs::household_leak().unwrap()).unwrap();
-    let with = |settings: &str| admission().examine_with(&engine(), &component, Tier::Standard, Some(settings), None);
+    let with = |settings: &str| {
+        admission().examine_with(&engine(), &component, Tier::Standard, Some(settings), None, &mut |_| {})
+    };
     for fine in ["{}", r#"{"gas-low-level": 8.0, "gas-low-persistence-s": 30}"#, r#"{"gas-high-level": 24.0}"#] {
         with(fine).unwrap_or_else(|error| panic!("{fine}: {error}"));
     }

@@ -70,7 +70,7 @@ const IN_ORDER = [...FIELDS].sort((one, other) => (one.encoded < other.encoded ?
 export const SCHEMA = JSON.stringify({
   type: "object",
   additionalProperties: false,
-  properties: Object.fromEntries(FIELDS.map(({ name, rules }) => [name, rules])),
+  properties: Object.fromEntries(FIELDS.map(({ name, rules }, order) => [name, { ...rules, "x-order": order }])),
 });
 
 function expected({ type, minimum, maximum, "x-unit": unit }) {

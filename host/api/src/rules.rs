@@ -71,6 +71,9 @@ pub struct RuleDetail {
     pub settings: Value,
     /// What admission said; absent until then.
     pub checks: Option<RuleChecks>,
+    /// The stages of its checks that have begun, the one under way last; empty when it is not being checked now.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub checking: Vec<String>,
     /// What the viewer may do with it now: names of acts.
     pub may: Vec<String>,
     /// Everything that was done with it, first to last.

@@ -171,11 +171,12 @@ fn schema(properties: &[Property<'_>]) -> Result<TokenStream> {
     let mut parts = Vec::new();
     for (index, property) in properties.iter().enumerate() {
         let head = format!("{}{}:{{", if index == 0 { "" } else { "," }, json_text(&property.name));
-        let tail = format!("{}}}", property.keywords()?);
+        // JSON objects have no order; the form has the author's.
+        let keywords = format!("{},\"x-order\":{index}", property.keywords()?);
+        let tail = format!("{keywords}}}");
         let ty = &property.field.ty;
         parts.push(if property.group {
             // A group is an object of its own; its labels go inside, in front of its closing brace.
-            let tail = property.keywords()? + "}";
             quote! {
                 out.push_str(#head);
                 <#ty as ::davy_rules_sdk::settings::Settings>::schema_body(out);

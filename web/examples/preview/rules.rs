@@ -244,6 +244,7 @@ pub(crate) fn detail(id: ReleaseId, now: Timestamp) -> Option<RuleDetail> {
         settings_schema: if known { schema() } else { Value::Null },
         settings: json!({"gas_low_level": 9.0, "close_at_low": true}),
         checks: checks(stage),
+        checking: Vec::new(),
         may: may(index),
         acts: acts(index, now),
         health: health(stage, now),

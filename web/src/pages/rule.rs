@@ -113,7 +113,7 @@ fn Sheet(locale: Locale, page: PageContext, detail: RuleDetail) -> impl IntoView
         let whole = detail.get();
         RuleDetail { health: None, differences: Vec::new(), back_tests: Vec::new(), ..whole }
     });
-    let checks = Memo::new(move |_| detail.with(|it| it.checks.clone()));
+    let checks = Memo::new(move |_| detail.with(|it| (it.checks.clone(), it.checking.clone())));
     let settings = Memo::new(move |_| {
         detail.with(|it| {
             let known = !matches!(it.version.stage, Stage::Uploaded | Stage::Refused);
@@ -228,7 +228,10 @@ fn Sheet(locale: Locale, page: PageContext, detail: RuleDetail) -> impl IntoView
             <div class="sheet-side">
                 <section class=if known_yet { "card" } else { "card first" } aria-labelledby="checks-title">
                     <h2 id="checks-title">{td_string!(locale, rule.checks)}</h2>
-                    {move || view! { <Checks locale checks=checks.get() /> }}
+                    {move || {
+                        let (checks, checking) = checks.get();
+                        view! { <Checks locale checks checking /> }
+                    }}
                 </section>
                 <section class="card" aria-labelledby="history-title">
                     <h2 id="history-title">{td_string!(locale, act.history)}</h2>

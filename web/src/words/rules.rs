@@ -56,6 +56,24 @@ pub fn act(locale: Locale, act: &Act) -> String {
     }
 }
 
+/// A stage of the checks; an unknown word of a newer server is shown as it is.
+pub fn check(locale: Locale, stage: &str) -> String {
+    match stage {
+        "size" => td_string!(locale, check.size),
+        "structure" => td_string!(locale, check.structure),
+        "validation" => td_string!(locale, check.validation),
+        "world" => td_string!(locale, check.world),
+        "compile" => td_string!(locale, check.compile),
+        "describe" => td_string!(locale, check.describe),
+        "schema" => td_string!(locale, check.schema),
+        "cases" => td_string!(locale, check.cases),
+        "conformance" => td_string!(locale, check.conformance),
+        "settings" => td_string!(locale, check.settings),
+        other => other,
+    }
+    .to_owned()
+}
+
 /// How a call failed; an unknown word of a newer server is shown as it is.
 pub fn fault(locale: Locale, fault: &str) -> String {
     match fault {

@@ -15,7 +15,7 @@ pub(crate) fn run(file: &Path, tier: Tier, settings: Option<&Path>, as_json: boo
     let settings = settings.map(|file| {
         std::fs::read_to_string(file).with_context(|| format!("cannot read the settings in {}", file.display()))
     });
-    match admission().examine_with(&engine()?, &bytes, tier, settings.transpose()?.as_deref(), None) {
+    match admission().examine_with(&engine()?, &bytes, tier, settings.transpose()?.as_deref(), None, &mut |_| {}) {
         Ok(Examined { admitted, report }) => {
             if as_json {
                 println!("{:#}", accepted_json(&admitted, &report));

@@ -116,11 +116,11 @@ impl Admission {
         tier: Tier,
         cache: Option<&CompileCache>,
     ) -> Result<Examined, AdmissionError> {
-        self.examine_with(engine, bytes, tier, None, cache)
+        self.examine_with(engine, bytes, tier, None, cache, &mut |_| {})
     }
 
     /// The same with the settings that the component comes with, JSON text: they must fit it, and must not make an alarm policy weaker
-    /// than the statutory floor.
+    /// than the statutory floor. `told` hears of each stage when it begins.
     ///
     /// # Errors
     /// As [`Admission::examine`].
@@ -131,8 +131,9 @@ impl Admission {
         tier: Tier,
         settings: Option<&str>,
         cache: Option<&CompileCache>,
+        told: &mut dyn FnMut(Stage),
     ) -> Result<Examined, AdmissionError> {
-        let examined = self.run(engine, bytes, tier, Extent::Examine, settings)?;
+        let examined = self.run(engine, bytes, tier, Extent::Examine, settings, told)?;
         if let Some(cache) = cache {
             cache.keep(engine, &examined.admitted);
         }
@@ -169,7 +170,7 @@ impl Admission {
         if let Some(cached) = cache.and_then(|cache| engine.cached::<W>(bytes, tier, cache)) {
             return Ok(cached);
         }
-        let admitted = of_world::<W>(self.run(engine, bytes, tier, Extent::Load, None)?.admitted)?;
+        let admitted = of_world::<W>(self.run(engine, bytes, tier, Extent::Load, None, &mut |_| {})?.admitted)?;
         if let Some(cache) = cache {
             cache.write(engine, &admitted);
         }
@@ -181,7 +182,7 @@ impl Admission {
     /// # Errors
     /// As [`Admission::examine`].
     pub fn load_any(&self, engine: &Engine, bytes: &[u8], tier: Tier) -> Result<AnyAdmitted, AdmissionError> {
-        self.run(engine, bytes, tier, Extent::Load, None).map(|examined| examined.admitted)
+        self.run(engine, bytes, tier, Extent::Load, None, &mut |_| {}).map(|examined| examined.admitted)
     }
 
     fn run(
@@ -191,12 +192,13 @@ impl Admission {
         tier: Tier,
         extent: Extent,
         settings: Option<&str>,
+        told: &mut dyn FnMut(Stage),
     ) -> Result<Examined, AdmissionError> {
         examine::size(bytes, tier)?;
         let Place::Child { program, arguments } = &self.place else {
             let (admitted, report) = match extent {
-                Extent::Load => (examine::check(engine, bytes, tier, &mut |_| {})?, Report::default()),
-                Extent::Examine => examine::examine(engine, bytes, tier, &self.floor, settings, &mut |_| {})?,
+                Extent::Load => (examine::check(engine, bytes, tier, told)?, Report::default()),
+                Extent::Examine => examine::examine(engine, bytes, tier, &self.floor, settings, told)?,
             };
             return Ok(Examined { admitted, report });
         };
@@ -207,7 +209,7 @@ impl Admission {
         let mut command = Command::new(program);
         command.args(arguments).arg(limits.to_string());
         let place = self.at_once.take();
-        let end = attend(&mut command, &request, bytes, limits)?;
+        let end = attend(&mut command, &request, bytes, limits, told)?;
         drop(place);
         match end {
             Frame::Passed(answer, artifact) => admitted(engine, bytes, tier, *answer, &artifact),
@@ -229,6 +231,7 @@ fn attend(
     request: &Request,
     bytes: &[u8],
     limits: ProcessLimits,
+    told: &mut dyn FnMut(Stage),
 ) -> Result<Frame, AdmissionError> {
     let machine = |what: &str, error: &io::Error| AdmissionError::Machine { what: format!("{what}: {error}") };
     // Nothing of this process's surroundings: its environment may hold keys, and the child handles hostile bytes.
@@ -251,7 +254,7 @@ fn attend(
                 }
             }
         });
-        let heard = listen(&frames, until);
+        let heard = listen(&frames, until, told);
         // Also after an answer: nothing that a child does afterwards is of use. It unblocks both threads.
         let killed = child.kill();
         let status = child.wait();
@@ -274,11 +277,14 @@ enum Heard {
     Gone(Option<Stage>),
 }
 
-fn listen(frames: &Receiver<Frame>, until: Instant) -> Heard {
+fn listen(frames: &Receiver<Frame>, until: Instant, told: &mut dyn FnMut(Stage)) -> Heard {
     let mut stage = None;
     loop {
         match frames.recv_timeout(until.saturating_duration_since(Instant::now())) {
-            Ok(Frame::Begun(begun)) => stage = Some(begun),
+            Ok(Frame::Begun(begun)) => {
+                told(begun);
+                stage = Some(begun);
+            }
             Ok(frame @ (Frame::Refused(_) | Frame::Passed(..) | Frame::Failed(_))) => return Heard::End(frame),
             Err(mpsc::RecvTimeoutError::Timeout) => return Heard::Late(stage),
             Err(mpsc::RecvTimeoutError::Disconnected) => return Heard::Gone(stage),

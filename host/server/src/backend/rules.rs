@@ -114,6 +114,7 @@ impl Service {
             settings_schema: schema.unwrap_or_default(),
             settings: serde_json::from_str(&settings).unwrap_or_default(),
             checks: serde_json::from_str::<RuleChecks>(&release.checks).ok(),
+            checking: self.rules.jobs.checking(id),
             may: self.may(viewer, &release),
             acts: acts
                 .into_iter()

@@ -42,6 +42,8 @@ pub struct Progress {
 pub struct Jobs {
     checks: Mutex<Turns<ReleaseId>>,
     more_checks: Notify,
+    /// The stages that have begun of what is being checked.
+    checking: Mutex<HashMap<ReleaseId, Vec<String>>>,
     tests: Notify,
     progress: Mutex<HashMap<BackTestId, Arc<Progress>>>,
 }
@@ -63,6 +65,7 @@ impl Jobs {
         let jobs = Arc::new(Self {
             checks: Mutex::new(checks),
             more_checks: Notify::new(),
+            checking: Mutex::default(),
             tests: Notify::new(),
             progress: Mutex::default(),
         });
@@ -83,6 +86,11 @@ impl Jobs {
     /// How many versions of a company wait to be checked.
     pub fn waiting_checks(&self, tenant: TenantId) -> usize {
         self.checks.lock().waiting(tenant)
+    }
+
+    /// The stages of a version's checks that have begun, the one under way last; empty when it is not being checked here.
+    pub fn checking(&self, release: ReleaseId) -> Vec<String> {
+        self.checking.lock().get(&release).cloned().unwrap_or_default()
     }
 
     /// Has the back-tests that wait looked at.
@@ -111,7 +119,7 @@ impl Worker {
                 jobs.more_checks.notified().await;
                 continue;
             };
-            while let Err(error) = self.check(tenant, release).await {
+            while let Err(error) = self.check(&jobs, tenant, release).await {
                 if !error.is_transient() {
                     tracing::error!(tenant.id = %tenant, %release, %error, "a version could not be checked");
                     break;
@@ -119,10 +127,11 @@ impl Worker {
                 tracing::warn!(%error, "a version's checks could not be stored; trying again");
                 tokio::time::sleep(AGAIN_AFTER).await;
             }
+            jobs.checking.lock().remove(&release);
         }
     }
 
-    async fn check(&self, tenant: TenantId, id: ReleaseId) -> Result<(), StoreError> {
+    async fn check(&self, jobs: &Arc<Jobs>, tenant: TenantId, id: ReleaseId) -> Result<(), StoreError> {
         let rows = self.registry.store().tenant(tenant);
         let Some(stored) = rows.release(id).await?.filter(|stored| stored.release.stage == Stage::Uploaded) else {
             return Ok(());
@@ -132,9 +141,16 @@ impl Worker {
         let Sandbox { engine, compiled, admission } = self.registry.sandbox().clone();
         let tier = tier(&stored.tier);
         let begun = Instant::now();
+        jobs.checking.lock().insert(id, Vec::new());
+        let watching = Arc::clone(jobs);
         let checked = tokio::task::spawn_blocking(move || {
+            let mut told = |stage: Stages| {
+                if let Some(stages) = watching.checking.lock().get_mut(&id) {
+                    stages.push(stage.to_string());
+                }
+            };
             let settings = Some(settings.as_str());
-            let examined = admission.examine_with(&engine, &component, tier, settings, compiled.as_ref())?;
+            let examined = admission.examine_with(&engine, &component, tier, settings, compiled.as_ref(), &mut told)?;
             Ok::<_, NotLetIn>(examined.admitted)
         });
         let checked = checked.await.unwrap_or_else(|panic| Err(NotLetIn::broken(&panic)));

@@ -4,7 +4,7 @@ use crate::components::icon::{LevelIcon, VerdictIcon};
 use crate::format;
 use crate::tell::tell;
 use crate::translations::Locale;
-use crate::words::Level;
+use crate::words::{Level, rules as words};
 use davy_api::RuleChecks;
 use leptos::prelude::*;
 use leptos_i18n::td_string;
@@ -16,6 +16,8 @@ pub fn Checks(
     locale: Locale,
     /// What admission said; absent until then.
     checks: Option<RuleChecks>,
+    /// The stages that have begun, while they still run.
+    checking: Vec<String>,
 ) -> impl IntoView {
     let Some(checks) = checks else {
         return view! {
@@ -25,10 +27,11 @@ pub fn Checks(
                 // Following it by itself takes scripts; a link does not.
                 <a class="unscripted" href="" rel="external">{td_string!(locale, rule.refresh)}</a>
             </p>
+            <ul class="checks-stages muted small" data-testid="checking">{listed(locale, &checking)}</ul>
         }
         .into_any();
     };
-    let stages = checks.stages.iter().map(|stage| view! { <li><code>{stage.clone()}</code></li> }).collect_view();
+    let stages = listed(locale, &checks.stages);
     if checks.passed {
         let seconds = format::number_with(checks.took_ms as f64 / 1_000.0, 1);
         return view! {
@@ -43,7 +46,7 @@ pub fn Checks(
         .into_any();
     }
     let facts = [
-        (td_string!(locale, rule.refused_at), checks.stage),
+        (td_string!(locale, rule.refused_at), checks.stage.map(|stage| words::check(locale, &stage))),
         (td_string!(locale, rule.reason), checks.reason),
         (td_string!(locale, rule.place), checks.place),
         (td_string!(locale, rule.remedy), checks.remedy),
@@ -60,4 +63,9 @@ pub fn Checks(
         <ul class="checks-stages muted small">{stages}</ul>
     }
     .into_any()
+}
+
+/// Stages of the checks, in the order in which they are passed.
+fn listed(locale: Locale, stages: &[String]) -> impl IntoView + use<> {
+    stages.iter().map(|stage| view! { <li>{words::check(locale, stage)}</li> }).collect_view()
 }

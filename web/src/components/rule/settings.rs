@@ -65,8 +65,11 @@ pub fn SettingsForm(
     .into_any()
 }
 
+/// In the author's order; those without one follow by their names.
 fn properties(schema: &Value) -> impl Iterator<Item = (&String, &Value)> {
-    schema["properties"].as_object().into_iter().flatten()
+    let mut all: Vec<_> = schema["properties"].as_object().into_iter().flatten().collect();
+    all.sort_by_key(|(_, property)| property["x-order"].as_u64().unwrap_or(u64::MAX));
+    all.into_iter()
 }
 
 fn group(locale: Locale, schema: &Value, settings: &Value, path: &str, refused: Option<&str>, depth: usize) -> AnyView {
@@ -237,6 +240,12 @@ mod tests {
         assert_eq!(help(Locale::zh_CN, &json!({"type": "boolean", "default": true})), "默认 开");
         assert_eq!(label(Locale::en, "odd", &json!({"type": "integer", "minimum": 1})), "odd");
         assert_eq!(hint(Locale::en, &json!({"type": "integer", "minimum": 1})), "at least 1");
+    }
+
+    #[test]
+    fn settings_stand_in_the_author_s_order() {
+        let schema = json!({"properties": {"a": {"x-order": 2}, "b": {}, "c": {"x-order": 0}, "d": {"x-order": 1}}});
+        assert_eq!(properties(&schema).map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["c", "d", "a", "b"]);
     }
 
     #[test]
