@@ -3,6 +3,7 @@
 //! A bench and never a test: nothing here passes or fails. Must never print a figure that this run did not measure.
 
 mod machine;
+mod peers;
 mod site;
 mod table;
 
@@ -40,6 +41,9 @@ pub(crate) struct Arguments {
     /// Only these parts; `--write` needs all of them
     #[arg(long, value_enum, value_delimiter = ',', conflicts_with = "write")]
     only: Vec<Part>,
+    /// Instead of all that: one policy in Davy's sandbox and in other engines for embedding
+    #[arg(long, conflicts_with_all = ["only", "sqlite_only"])]
+    peers: bool,
 }
 
 /// What can be measured by itself.
@@ -78,6 +82,9 @@ impl Arguments {
 /// Measures everything in turn.
 pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<ExitCode> {
     packages::prepare_builds(workspace)?;
+    if arguments.peers {
+        return run_peers(workspace, arguments);
+    }
     println!("building in release");
     bins::build_release(workspace, &["davy-server", "davy-sim", "davy-cli", "davy-bench"])?;
     rules::build(workspace, Profile::Release)?;
@@ -158,15 +165,37 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<ExitCo
     drop(postgres);
     let text = table::markdown(&figures);
     println!("\n{text}");
-    let report =
-        arguments.report.clone().map_or_else(|| bench_folder(workspace).map(|at| at.join("bench.json")), Ok)?;
-    let json = serde_json::to_string_pretty(&figures).context("the figures cannot be written as JSON")?;
-    std::fs::write(&report, json + "\n").with_context(|| format!("cannot write {}", report.display()))?;
-    println!("as JSON: {}", report.display());
+    write_report(workspace, arguments, &figures)?;
     if arguments.write {
-        std::fs::write(workspace.root.join("BENCHMARKS.md"), text).context("cannot write BENCHMARKS.md")?;
+        let page = workspace.root.join("BENCHMARKS.md");
+        let kept = peers::kept(&std::fs::read_to_string(&page).unwrap_or_default());
+        std::fs::write(&page, text + &kept).context("cannot write BENCHMARKS.md")?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The peers by themselves.
+fn run_peers(workspace: &Workspace, arguments: &Arguments) -> Result<ExitCode> {
+    let machine = machine::facts(workspace)?;
+    let figures = peers::measure(workspace)?;
+    let section = peers::section(&machine, &figures);
+    println!("{section}");
+    write_report(workspace, arguments, &peers::report(&machine, &figures))?;
+    if arguments.write {
+        let page = workspace.root.join("BENCHMARKS.md");
+        let text = std::fs::read_to_string(&page).context("cannot read BENCHMARKS.md")?;
+        std::fs::write(&page, peers::replaced(&text, &section)).context("cannot write BENCHMARKS.md")?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn write_report(workspace: &Workspace, arguments: &Arguments, figures: &Value) -> Result<()> {
+    let report =
+        arguments.report.clone().map_or_else(|| bench_folder(workspace).map(|at| at.join("bench.json")), Ok)?;
+    let json = serde_json::to_string_pretty(figures).context("the figures cannot be written as JSON")?;
+    std::fs::write(&report, json + "\n").with_context(|| format!("cannot write {}", report.display()))?;
+    println!("as JSON: {}", report.display());
+    Ok(())
 }
 
 /// The rule that most figures are about.
