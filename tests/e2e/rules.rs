@@ -94,7 +94,7 @@ async fn two_people_bring_a_version_into_force_and_take_it_back() -> Result<()> 
     let row = "[data-testid=report-row] [data-testid=report-device]";
     let link = first.attribute(row, "href").await?;
     ensure!(link.contains("&q=battery") && link.contains("version="), "{link}");
-    first.leave_by(row).await?;
+    first.click(row).await?;
     first.find("[data-testid=chart] .plot-mark-version").await.context("the moment of the version is not marked")?;
     first.find(".choice a[href*='q=battery'][aria-current=true]").await.context("another quantity is shown")?;
     first.go(&page).await?;
