@@ -14,8 +14,8 @@ use std::time::Duration;
 pub(crate) const PASSWORD: &str = "DAVY_PASSWORD";
 /// The largest answer that is read: the largest component that the platform admits is smaller.
 const LARGEST_ANSWER: u64 = 64 << 20;
-/// What a server answers to somebody whom it does not know (any more).
-const SIGN_IN_FIRST: u16 = 401;
+/// What a server answers to somebody whom it does not know (any more), and about what it does not have: nothing was decided.
+const NO_ANSWER: [u16; 2] = [401, 404];
 /// How long an answer may take.
 const PATIENCE: Duration = Duration::from_mins(1);
 
@@ -33,7 +33,7 @@ pub(crate) struct Session {
     csrf: String,
 }
 
-/// The server understood and said no. What it says of a session that has ended is none of these.
+/// The server understood and said no. What it says of a session that has ended, or of what is not there, is none of these.
 #[derive(Debug, thiserror::Error)]
 #[error("{url} answered {status}: {problem}")]
 pub(crate) struct Refused {
@@ -162,7 +162,7 @@ fn body(url: &str, mut response: ureq::http::Response<ureq::Body>) -> Result<Vec
         return Ok(bytes);
     }
     match serde_json::from_slice::<Problem>(&bytes) {
-        Ok(problem) if status.is_client_error() && status.as_u16() != SIGN_IN_FIRST => {
+        Ok(problem) if status.is_client_error() && !NO_ANSWER.contains(&status.as_u16()) => {
             Err(Refused { url: url.to_owned(), status: status.as_u16(), problem }.into())
         }
         Ok(problem) => bail!("{url} answered {status}: {problem}"),
