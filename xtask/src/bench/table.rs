@@ -67,7 +67,7 @@ pub(super) fn markdown(figures: &Value) -> String {
             let leak = &of[key];
             let _ = writeln!(
                 page,
-                "| leak → close on the wire at company B beside company A ({}/s stored, {}; {} leaks, {} rule faults) | {name} | \
+                "| leak → close on the wire at company B beside company A ({}/s stored, {}; {} leaks, {} calls failed or not made) | {name} | \
                  p50 {} ms, p99 {} ms | – | {} | {} |",
                 number(&leak["beside_per_s"], 0),
                 title,
