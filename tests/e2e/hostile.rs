@@ -14,17 +14,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// Homes of each company.
-const HOMES: usize = 24;
+pub(crate) const HOMES: usize = 24;
 /// Homes of the first company that live; the devices of its others send without a pause.
-const LIVING: usize = 4;
+pub(crate) const LIVING: usize = 4;
 /// Which homes have a leak, in this order.
-const LEAKS: [(&str, usize); 9] =
+pub(crate) const LEAKS: [(&str, usize); 9] =
     [("MX", 0), ("LZ", 0), ("MX", 5), ("MX", 9), ("LZ", 1), ("MX", 13), ("MX", 17), ("LZ", 2), ("MX", 23)];
 /// The premises of each company that have one.
 const AT: [(&str, usize); 2] = [("LZ", 3), ("MX", 6)];
 
 /// A place in the serial that tells the home: `LZD000007`.
-fn home_of(serial: &str) -> Option<(&str, usize)> {
+pub(crate) fn home_of(serial: &str) -> Option<(&str, usize)> {
     Some((serial.get(..2)?, serial.get(3..)?.parse().ok()?))
 }
 
@@ -94,7 +94,7 @@ fn both_companies_come_through(name: &str, rule: impl FnOnce(&tempfile::TempDir)
 }
 
 /// By the database: each leak has its alarm, each close was verified, and before its deadline.
-fn what_is_stored(name: &str, url: &str) {
+pub(crate) fn what_is_stored(name: &str, url: &str) {
     for (company, leaks) in AT {
         let alarmed = format!(
             "SELECT CAST(COUNT(DISTINCT d.premises_id) AS BIGINT) FROM alarms a JOIN devices d ON d.id = a.device_id \
@@ -113,6 +113,59 @@ fn what_is_stored(name: &str, url: &str) {
     }
 }
 
+/// A device of the first company sends without end, and so does somebody who knows nobody's key, while homes of both leak.
+#[test]
+#[ignore = "starts the whole platform: cargo xtask test --only browser"]
+fn while_one_device_floods_every_leak_is_closed_and_nothing_acknowledged_is_lost() {
+    let plan = Plan { households: HOMES, wells: 0, gateways: 0, report_interval_s: 5, ..Plan::small(9) };
+    let mut platform = Platform::with_example_rule(&plan).unwrap();
+    platform.start().unwrap();
+    let wild = |serial: &str| home_of(serial) == Some(("LZ", HOMES - 1));
+    let (one, rest) = (
+        platform.credentials_of("wild.json", wild).unwrap(),
+        platform.credentials_of("rest.json", |serial| !wild(serial)).unwrap(),
+    );
+    platform.fleet_of(&one, "flood", &["--rate", "20000", "--seconds", "600"]).unwrap();
+    let report = platform.path("report.json");
+    let report_path = report.display().to_string();
+    let life = ["--gas-pace", "20", "--nuisance", "0", "--reboot-hours", "0", "--quiet"];
+    platform.fleet_of(&rest, "run", &[&life[..], &["--seconds", "45", "--report", &report_path]].concat()).unwrap();
+    let over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let to = platform.coap;
+        let over = &over;
+        scope.spawn(move || {
+            let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+            while !over.load(Ordering::Relaxed) {
+                for id in 0..20_u8 {
+                    // `GET /nothing`, in clear.
+                    let _ = socket.send_to(&[0x40, 1, id, id, 0xb7, b'n', b'o', b't', b'h', b'i', b'n', b'g'], to);
+                }
+                std::thread::sleep(Duration::from_millis(2));
+            }
+        });
+        std::thread::sleep(Duration::from_secs(8));
+        for (company, home) in LEAKS {
+            let premises = platform.device(&format!("{company}D{home:06}")).unwrap().premises.clone().unwrap();
+            intervene(platform.last_helper().unwrap(), &format!("leak {premises}")).unwrap();
+            std::thread::sleep(Duration::from_millis(1500));
+        }
+        platform.ended_helper(Duration::from_mins(2)).unwrap();
+        over.store(true, Ordering::Relaxed);
+    });
+    let flooded = platform.counter("davy_datagrams_flooded_total").unwrap();
+    platform.stop().unwrap();
+    assert!(flooded > 50_000.0, "{flooded} datagrams were kept out: there was no flood");
+    let report: Value = serde_json::from_slice(&std::fs::read(&report).unwrap()).unwrap();
+    let leaks = report["leaks"].as_array().unwrap();
+    assert_eq!(leaks.len(), LEAKS.len());
+    for leak in leaks {
+        assert_eq!(leak["proven"], true, "not closed and proven: {leak}");
+    }
+    assert_eq!(report["lost"], 0, "{report}");
+    what_is_stored("flood", &platform.url);
+}
+
 /// An engineer of the first company uploads the corpus again and again, while homes of both leak.
 #[test]
 #[ignore = "starts the whole platform: cargo xtask test --only browser"]
@@ -126,7 +179,7 @@ fn while_a_company_uploads_a_hostile_corpus_every_leak_is_closed_and_the_server_
     let end = ["--seconds", "45", "--report", &report_path];
     let credentials = platform.credentials();
     platform.fleet_of(&credentials, "run", &[&life[..], &end[..]].concat()).unwrap();
-    let engineer = Api::sign_in(platform.http, platform.person("operator").unwrap()).unwrap();
+    let engineer = Api::sign_in(platform.http, platform.person("rule-engineer").unwrap()).unwrap();
     let over = AtomicBool::new(false);
     let before = platform.resident_kib().unwrap();
     let examined = std::thread::scope(|scope| {

@@ -5,8 +5,11 @@
 // Test code outside of `#[test]` functions too: a failed expectation is how it speaks.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
+mod access;
 mod browser;
 mod hostile;
+mod hostile_worlds;
 mod pages;
 mod pictures;
 mod rules;
+mod second_factor;

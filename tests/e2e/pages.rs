@@ -107,7 +107,7 @@ async fn without_scripts_a_resident_closes_the_valve_all_the_same() -> Result<()
 async fn without_scripts_a_leak_is_on_the_page_after_a_reload() -> Result<()> {
     let mut platform = tokio::task::block_in_place(|| living(&[]));
     let browser = Browser::open(platform.http, Scripts::Off).await?;
-    browser.sign_in(platform.person("operator")?).await?;
+    browser.sign_in(platform.person("dispatcher")?).await?;
     let premises = home_of_resident(&platform);
     leak_at(&mut platform, &premises);
     let begun = Instant::now();

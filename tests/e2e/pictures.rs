@@ -41,18 +41,41 @@ fn city() -> Platform {
     platform
 }
 
+/// What a company's administrator works with, and who runs the platform; without charts and maps.
+const DESKS: [(&str, &[(&str, &str)]); 2] = [
+    (
+        "administrator",
+        &[
+            ("people", "/people"),
+            ("tokens", "/tokens"),
+            ("approvals", "/approvals"),
+            ("ledger", "/ledger"),
+            ("add-devices", "/devices/add"),
+            ("labels", "/devices/labels"),
+            ("usage", "/usage"),
+            ("signers", "/rules/signers"),
+            ("account", "/account"),
+        ],
+    ),
+    ("platform-administrator", &[("tenants", "/tenants")]),
+];
+
 struct Album {
     folder: Option<PathBuf>,
     faults: Vec<String>,
 }
 
 impl Album {
-    /// Judges the page that is open, and keeps a picture of it.
+    /// Judges the page that is open, and keeps a picture of it. Tiles and charts come a little after the text.
     async fn add(&mut self, browser: &Browser, name: &str, screen: Screen, language: &str) -> Result<()> {
+        tokio::time::sleep(Duration::from_millis(1500)).await;
+        self.add_plain(browser, name, screen, language).await
+    }
+
+    /// The same for a page of text.
+    async fn add_plain(&mut self, browser: &Browser, name: &str, screen: Screen, language: &str) -> Result<()> {
         let light = if screen.dark { "dark" } else { "light" };
         let name = format!("{name}-{}x{}-{language}-{light}", screen.width, screen.height);
-        // Fonts, tiles and charts come a little after the text.
-        tokio::time::sleep(Duration::from_millis(1500)).await;
         let look = "const wide = document.documentElement.scrollWidth, dark = matchMedia('(prefers-color-scheme: dark)').matches; \
             return [wide, window.innerWidth, window.innerHeight, dark, document.documentElement.lang.slice(0, 2)]";
         let found = browser.client.execute(look, vec![]).await?;
@@ -104,7 +127,7 @@ async fn every_page_is_whole_in_every_size_language_and_light() -> Result<()> {
                 album.add(&browser, "device", screen, language).await?;
                 browser.sign_out().await?;
 
-                browser.sign_in(platform.person("operator")?).await?;
+                browser.sign_in(platform.person("rule-engineer")?).await?;
                 browser.go("/rules").await?;
                 browser.hydrated().await?;
                 browser.find("[data-testid=in-force]").await?;
@@ -120,6 +143,18 @@ async fn every_page_is_whole_in_every_size_language_and_light() -> Result<()> {
                 browser.find("[data-testid=decision]").await?;
                 album.add(&browser, "why", screen, language).await?;
                 browser.sign_out().await?;
+
+                // Dark is the same colours on the same parts.
+                for (role, pages) in DESKS.iter().filter(|_| !dark) {
+                    browser.sign_in(platform.person(role)?).await?;
+                    for (name, page) in *pages {
+                        browser.go(page).await?;
+                        browser.hydrated().await?;
+                        browser.find("main h1").await.with_context(|| format!("on {page}"))?;
+                        album.add_plain(&browser, name, screen, language).await?;
+                    }
+                    browser.sign_out().await?;
+                }
 
                 for (resident, name) in residents.iter().zip(["home-leak", "home"]) {
                     browser.sign_in(resident).await?;

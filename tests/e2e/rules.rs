@@ -56,8 +56,8 @@ async fn act(browser: &Browser, act: &str) -> Result<()> {
 #[ignore = "needs Chromium: cargo xtask test --only browser"]
 async fn two_people_bring_a_version_into_force_and_take_it_back() -> Result<()> {
     let platform = tokio::task::block_in_place(city);
-    let pair: Vec<&SignIn> = platform.people.iter().filter(|it| it.role == "operator").take(2).collect();
-    ensure!(pair.len() == 2 && pair[0].tenant == pair[1].tenant, "two operators of one company: {pair:?}");
+    let pair: Vec<&SignIn> = platform.people.iter().filter(|it| it.role == "rule-engineer").take(2).collect();
+    ensure!(pair.len() == 2 && pair[0].tenant == pair[1].tenant, "two engineers of one company: {pair:?}");
     let component =
         programs::household_leak().context("the example rule is not packaged: `cargo xtask rules build`")?;
     let component = component.canonicalize()?;

@@ -1,8 +1,8 @@
 //! The statutory suite against the shipped rules, natively and in the sandbox: they conform, and what they claim is what they are for.
 
 use crate::{admission, engine};
-use davy_domain::policy::{PolicyEvent, Trigger};
-use davy_domain::{ConditionSet, DeviceKind, Quantity, Reading, Timestamp, ValveState};
+use davy_domain::policy::PolicyEvent;
+use davy_domain::{DeviceKind, Quantity, Reading, Timestamp};
 use davy_rules::conformance::{Report, statutory};
 use davy_rules::world::Alarm;
 use davy_rules::{AdmissionError, Stage, Tier, package};
@@ -11,16 +11,7 @@ use std::path::Path;
 
 pub(crate) fn leak() -> PolicyEvent {
     let now = Timestamp::from_millis(1_800_000_000_000);
-    PolicyEvent {
-        trigger: Trigger::Readings,
-        now,
-        device_kind: DeviceKind::Detector,
-        valve: ValveState::Open,
-        active: ConditionSet::EMPTY,
-        installed_at: None,
-        readings: vec![Reading::new(Quantity::Gas, 60.0, now).unwrap()],
-        extensions: Vec::new(),
-    }
+    PolicyEvent::measured(DeviceKind::Detector, now, vec![Reading::new(Quantity::Gas, 60.0, now).unwrap()])
 }
 
 fn report(name: &str) -> Report {

@@ -30,7 +30,10 @@ fn wrong(admission: &Admission, engine: &Engine, hostile: &Hostile) -> Option<St
         (End::Refused(stage, words), Err(refusal)) => {
             let is = refusal.stage == stage && refusal.reason.contains(words);
             let whole = [&refusal.reason, &refusal.place, &refusal.remedy].iter().all(|part| !part.is_empty());
-            (!is || !whole).then(|| format!("expected a refusal at {stage} with `{words}`, got {refusal}"))
+            let told = refusal.lacking().is_empty();
+            (!is || !whole || !told).then(|| {
+                format!("expected a refusal at {stage} with `{words}` and all values of its codes, got {refusal:?}")
+            })
         }
         (End::Contained(fault), Ok(admitted)) => contained(&engine.load(&admitted), fault),
         (End::Repeats, Ok(admitted)) => repeats(&engine.load(&admitted)),

@@ -6,5 +6,6 @@
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
 mod client;
+mod labels;
 mod peer;
 mod server;

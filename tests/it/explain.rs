@@ -101,7 +101,7 @@ fn explain(platform: &Platform, alarm: AlarmId, email: &str, more: &[&str]) -> (
 #[test]
 fn a_leaks_decisions_come_out_the_same_for_everybody_who_may_see_the_alarm() {
     let (mut platform, _, alarm) = after_a_leak();
-    for role in ["operator", "regulator"] {
+    for role in ["dispatcher", "regulator"] {
         let (code, said) = explain(&platform, alarm, &platform.person(role).unwrap().email, &[]);
         assert_eq!(code, Some(0), "{role}: {said}");
         for words in [
@@ -115,7 +115,7 @@ fn a_leaks_decisions_come_out_the_same_for_everybody_who_may_see_the_alarm() {
         }
         assert!(!said.contains("DIFFERENT"), "{role}: {said}");
     }
-    let stranger = platform.people.iter().rfind(|person| person.role == "operator").unwrap().email.clone();
+    let stranger = platform.people.iter().rfind(|person| person.role == "dispatcher").unwrap().email.clone();
     let (code, said) = explain(&platform, alarm, &stranger, &[]);
     assert_eq!(code, Some(3), "{said}");
     assert!(said.contains("404"), "{said}");
@@ -128,8 +128,8 @@ fn what_is_exported_replays_without_the_server_and_shows_what_was_altered() {
     let folder = tempfile::tempdir().unwrap();
     let bundle = folder.path().join("alarm.json");
     let path = bundle.to_str().unwrap().to_owned();
-    let operator = platform.person("operator").unwrap().email.clone();
-    let (code, said) = explain(&platform, alarm, &operator, &["--export", &path]);
+    let dispatcher = platform.person("dispatcher").unwrap().email.clone();
+    let (code, said) = explain(&platform, alarm, &dispatcher, &["--export", &path]);
     assert_eq!(code, Some(0), "{said}");
     platform.stop().unwrap();
 
@@ -155,7 +155,7 @@ fn what_is_exported_replays_without_the_server_and_shows_what_was_altered() {
 #[test]
 fn a_stored_decision_that_was_tampered_with_is_reported_as_different() {
     let (mut platform, _, alarm) = after_a_leak();
-    let operator = platform.person("operator").unwrap().email.clone();
+    let dispatcher = platform.person("dispatcher").unwrap().email.clone();
     let path = platform.url.strip_prefix("sqlite:").unwrap().to_owned();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let changed = runtime.block_on(async {
@@ -165,10 +165,10 @@ fn a_stored_decision_that_was_tampered_with_is_reported_as_different() {
         sqlx::query(sql).bind(alarm.raw()).execute(&mut database).await.unwrap().rows_affected()
     });
     assert!(changed > 0, "no decision of the alarm closed a valve");
-    let (code, said) = explain(&platform, alarm, &operator, &[]);
+    let (code, said) = explain(&platform, alarm, &dispatcher, &[]);
     assert_eq!(code, Some(1), "{said}");
     assert!(said.contains("DIFFERENT") && said.contains("close-valve"), "{said}");
-    let (code, said) = explain(&platform, alarm, &operator, &["--json"]);
+    let (code, said) = explain(&platform, alarm, &dispatcher, &["--json"]);
     assert_eq!(code, Some(1), "{said}");
     let json: Value = serde_json::from_str(&said).unwrap();
     assert_eq!(json["identical"], false);

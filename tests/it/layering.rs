@@ -11,7 +11,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("davy-api", &["davy-domain"]),
     ("davy-bench", &["davy-domain", "davy-rules", "davy-rules-sdk", "davy-store", "davy-tests", "household-leak"]),
     ("davy-city", &[]),
-    ("davy-cli", &["davy-api", "davy-domain", "davy-rules", "davy-rules-sdk"]),
+    ("davy-cli", &["davy-api", "davy-domain", "davy-rules", "davy-rules-sdk", "davy-store"]),
     ("davy-coap", &[]),
     ("davy-domain", &[]),
     ("davy-rules", &["davy-domain", "davy-rules-sdk"]),

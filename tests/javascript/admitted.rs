@@ -1,8 +1,8 @@
 //! Which tier lets it in, what it says of itself, and what a decision costs.
 
 use crate::{admission, cache, engine, household_leak_js, loaded};
-use davy_domain::policy::{PolicyEvent, Trigger};
-use davy_domain::{Condition, ConditionSet, DeviceKind, Quantity, Reading, Timestamp, ValveState};
+use davy_domain::policy::PolicyEvent;
+use davy_domain::{Condition, DeviceKind, Quantity, Reading, Timestamp};
 use davy_rules::{AdmissionError, Examined, Schema, Stage, Tier, cases};
 use davy_rules_sdk::policy::describe;
 use davy_tests::programs;
@@ -56,16 +56,7 @@ fn a_leak_is_raised_and_closed_within_the_fuel_of_its_tier_and_not_within_the_st
     let engine = engine();
     let rule = loaded(&engine, &household_leak_js());
     let now = Timestamp::from_millis(1_800_000_000_000);
-    let event = PolicyEvent {
-        trigger: Trigger::Readings,
-        now,
-        device_kind: DeviceKind::Detector,
-        valve: ValveState::Open,
-        active: ConditionSet::EMPTY,
-        installed_at: None,
-        readings: vec![Reading::new(Quantity::Gas, 62.0, now).unwrap()],
-        extensions: Vec::new(),
-    };
+    let event = PolicyEvent::measured(DeviceKind::Detector, now, vec![Reading::new(Quantity::Gas, 62.0, now).unwrap()]);
     let settings = rule.encode_settings("{}").unwrap();
     let evaluation = rule.evaluate(&settings, &[], &event);
     let outcome = evaluation.result.unwrap();

@@ -1,22 +1,13 @@
 //! A script has a clock and dice within reach, and an instance that could remember: none of them may show in a decision.
 
 use crate::{component, engine, household_leak_js, loaded};
-use davy_domain::policy::{AlarmPolicy, PolicyEvent, Trigger};
-use davy_domain::{ConditionSet, DeviceKind, Quantity, Reading, Span, Timestamp, ValveState};
+use davy_domain::policy::{AlarmPolicy, PolicyEvent};
+use davy_domain::{DeviceKind, Quantity, Reading, Span, Timestamp};
 use std::time::Duration;
 
 fn measured(minute: i64, gas: f64) -> PolicyEvent {
     let now = Timestamp::from_millis(1_800_000_000_000) + Span::from_secs(minute * 60);
-    PolicyEvent {
-        trigger: Trigger::Readings,
-        now,
-        device_kind: DeviceKind::Detector,
-        valve: ValveState::Open,
-        active: ConditionSet::EMPTY,
-        installed_at: None,
-        readings: vec![Reading::new(Quantity::Gas, gas, now).unwrap()],
-        extensions: Vec::new(),
-    }
+    PolicyEvent::measured(DeviceKind::Detector, now, vec![Reading::new(Quantity::Gas, gas, now).unwrap()])
 }
 
 #[test]

@@ -92,7 +92,7 @@ fn killed_again_and_again(engine: Engine) {
         }
         let api = match &mut api {
             Some(api) => api,
-            none => none.insert(Api::sign_in(platform.http, platform.person("operator").unwrap()).unwrap()),
+            none => none.insert(Api::sign_in(platform.http, platform.person("dispatcher").unwrap()).unwrap()),
         };
 
         // What stood before the kill stands.

@@ -77,6 +77,15 @@ fn an_engineer_brings_a_version_into_force_from_the_command_line() {
     ben.done(&["rule", "roll-back", id]);
     assert_eq!(anna.json(&["rule", "status", id])["version"]["stage"], "retired");
 
+    // It has decided: its component stays. One that has not goes.
+    let decided = anna.run(&["rule", "delete", id]);
+    assert_eq!(decided.status.code(), Some(1), "the answer is no");
+    assert!(String::from_utf8_lossy(&decided.stderr).contains("has decided"), "{decided:?}");
+    std::fs::write(homes[0].path().join("idle.wasm"), davy_tests::hostile::component("").unwrap()).unwrap();
+    let idle = anna.json(&["rule", "publish", "idle.wasm"])["version"]["id"].as_str().unwrap().to_owned();
+    anna.done(&["rule", "withdraw", &idle]);
+    assert!(anna.done(&["rule", "delete", &idle]).contains("is deleted"));
+
     // What a device has measured becomes a fixture, and says nothing of whose it is.
     let device = company.device_id(0);
     std::fs::create_dir(homes[0].path().join("recorded")).unwrap();

@@ -44,15 +44,25 @@ impl Company {
 
     /// With a setting of the server, by its environment variable.
     pub(crate) fn with(variable: &str, value: &str) -> Self {
+        Self::with_devices(variable, value, |_| {})
+    }
+
+    /// The same, after `change` had its way with the devices of the manifest.
+    pub(crate) fn with_devices(variable: &str, value: &str, change: impl FnOnce(&mut Vec<Value>)) -> Self {
         let plan = Plan { households: Self::HOMES, wells: 0, gateways: 0, ..Plan::small(3) };
         let mut companies = 0;
         let mut platform = Platform::with_example_rule_and(&plan, |manifest| {
             companies = manifest["tenants"].as_array().unwrap().len();
+            change(manifest["devices"].as_array_mut().unwrap());
             let users = manifest["users"].as_array_mut().unwrap();
-            let operator =
-                users.iter().find(|user| user["role"] == "operator" && user["tenant"] == "lz").unwrap().clone();
+            let of_the_company = users
+                .iter()
+                .find(|user| user["roles"] == json!(["rule-engineer"]) && user["tenant"] == "lz")
+                .unwrap()
+                .clone();
             for name in ["anna", "ben"] {
-                let mut engineer = operator.clone();
+                let mut engineer = of_the_company.clone();
+                engineer["roles"] = json!(["administrator", "safety-officer", "rule-engineer"]);
                 engineer["email"] = json!(format!("{name}@example.com"));
                 users.push(engineer);
             }
@@ -67,10 +77,17 @@ impl Company {
         Engineer(Api::enter(self.platform.http, &format!("{name}@example.com"), PASSWORD).unwrap())
     }
 
-    /// An operator of the other company.
+    /// An engineer of the other company.
     pub(crate) fn stranger(&self) -> Engineer {
-        let other = self.platform.people.iter().find(|person| person.role == "operator" && person.tenant != Some("lz"));
+        let other =
+            self.platform.people.iter().find(|person| person.role == "rule-engineer" && person.tenant != Some("lz"));
         Engineer(Api::sign_in(self.platform.http, other.unwrap()).unwrap())
+    }
+
+    /// How many dispatchers the company has.
+    pub(crate) fn dispatchers(&self) -> usize {
+        let its = self.platform.people.iter().filter(|person| person.tenant == Some("lz"));
+        its.filter(|person| person.role == "dispatcher").count()
     }
 
     pub(crate) fn detector(&self, number: usize) -> Detector<'_> {
@@ -87,6 +104,16 @@ impl Company {
 
     pub(crate) fn uplinks_told(&self) -> usize {
         self.told.get()
+    }
+
+    /// A device on the wire, from this sequence number on.
+    pub(crate) fn device(&self, serial: &str, sequence: u64) -> Device {
+        Device::new(self.platform.coap, self.platform.device(serial).unwrap(), sequence).unwrap()
+    }
+
+    /// The id of a device.
+    pub(crate) fn id_of(&self, serial: &str) -> String {
+        self.platform.device(serial).unwrap().device.clone()
     }
 
     /// The process ends in order and another one takes its place.
@@ -133,15 +160,28 @@ impl Detector<'_> {
     }
 
     /// Reports gas in %LEL, each so many seconds ago, and waits until it is told that it is stored.
-    pub(crate) fn says(self, gas: &[(f64, i64)]) {
-        let serial = format!("LZD{:06}", self.number);
+    pub(crate) fn says(&self, gas: &[(f64, i64)]) {
+        self.reports(&format!("LZD{:06}", self.number), "gas", gas);
+    }
+
+    /// The detector of the home with the same number at the other company does the same.
+    pub(crate) fn of_the_stranger_says(&self, gas: &[(f64, i64)]) {
+        self.reports(&format!("MXD{:06}", self.number), "gas", gas);
+    }
+
+    /// The meter of the same home reports its index in m³, each so many seconds ago.
+    pub(crate) fn counts(&self, index: &[(f64, i64)]) {
+        self.reports(&format!("LZM{:06}", self.number), "vol", index);
+    }
+
+    fn reports(&self, serial: &str, name: &str, values: &[(f64, i64)]) {
         let platform = &self.company.platform;
-        let mut device = Device::new(platform.coap, platform.device(&serial).unwrap(), self.sequence).unwrap();
+        let mut device = Device::new(platform.coap, platform.device(serial).unwrap(), self.sequence).unwrap();
         let mut bytes = Vec::new();
         let mut cbor = minicbor::Encoder::new(&mut bytes);
-        cbor.array(gas.len() as u64).unwrap();
-        for (value, ago) in gas {
-            cbor.map(3).unwrap().u8(0).unwrap().str("gas").unwrap().u8(2).unwrap().f64(*value).unwrap();
+        cbor.array(values.len() as u64).unwrap();
+        for (value, ago) in values {
+            cbor.map(3).unwrap().u8(0).unwrap().str(name).unwrap().u8(2).unwrap().f64(*value).unwrap();
             cbor.u8(6).unwrap().i64(-*ago).unwrap();
         }
         device.ask(Request::post("u", SENML_CBOR, bytes)).unwrap();
@@ -154,7 +194,8 @@ impl Engineer {
     /// The version in force.
     pub(crate) fn in_force(&self) -> Option<String> {
         let rules = self.rules();
-        let active = rules.iter().find(|rule| rule["stage"] == "active")?;
+        let in_force = |rule: &&Value| rule["stage"] == "active" && rule["world"] == "alarm-policy";
+        let active = rules.iter().find(in_force)?;
         Some(active["id"].as_str().unwrap().to_owned())
     }
 
@@ -175,6 +216,10 @@ impl Engineer {
         self.0.get(&format!("/api/v1/rules/{id}")).unwrap()
     }
 
+    pub(crate) fn get(&self, path: &str) -> Value {
+        self.0.get(path).unwrap()
+    }
+
     pub(crate) fn status(&self, path: &str) -> u16 {
         self.0.send("GET", path, "application/json", b"").unwrap().0
     }
@@ -187,6 +232,14 @@ impl Engineer {
     pub(crate) fn put(&self, path: &str, body: &Value) {
         let (status, answer) = self.0.send("PUT", path, "application/json", body.to_string().as_bytes()).unwrap();
         assert_eq!(status, 204, "{answer}");
+    }
+
+    pub(crate) fn try_put(&self, path: &str, body: &Value) -> (u16, Value) {
+        self.0.send("PUT", path, "application/json", body.to_string().as_bytes()).unwrap()
+    }
+
+    pub(crate) fn try_delete(&self, path: &str) -> (u16, Value) {
+        self.0.send("DELETE", path, "application/json", b"").unwrap()
     }
 
     #[track_caller]
@@ -211,6 +264,18 @@ impl Engineer {
     #[track_caller]
     pub(crate) fn act(&self, id: &str, act: &str) {
         self.post(&format!("/api/v1/rules/{id}/acts"), &Self::request(act)).unwrap();
+    }
+
+    /// A version of what is in force with other settings, brought as far as shadow.
+    #[track_caller]
+    pub(crate) fn in_shadow(&self, settings: &Value) -> String {
+        let in_force = self.in_force().unwrap();
+        let new = self.post(&format!("/api/v1/rules/{in_force}/settings"), settings).unwrap();
+        let id = new["id"].as_str().unwrap().to_owned();
+        self.until(&id, "checked");
+        self.back_tested(&id);
+        self.act(&id, "start-shadow");
+        id
     }
 
     /// The reason in one word.

@@ -5,10 +5,12 @@
 
 mod command_line;
 mod company;
+mod drivers;
+mod notifications;
 
-use company::Company;
+use company::{Company, Engineer};
 use davy_tests::hostile;
-use serde_json::json;
+use serde_json::{Value, json};
 
 #[test]
 fn a_version_comes_into_force_by_two_people_and_is_taken_back_by_one() {
@@ -167,17 +169,112 @@ fn a_version_that_faults_is_taken_back_by_the_platform() {
 fn a_version_in_shadow_is_asked_when_its_own_timers_are_due() {
     let company = Company::new();
     let anna = company.engineer("anna");
-    let in_force = anna.in_force().unwrap();
-    let new = anna.post(&format!("/api/v1/rules/{in_force}/settings"), &json!({"gas-low-level": 8.0})).unwrap();
-    let id = new["id"].as_str().unwrap();
-    anna.until(id, "checked");
-    anna.back_tested(id);
-    anna.act(id, "start-shadow");
+    let id = &anna.in_shadow(&json!({"gas-low-level": 8.0}));
     // One reading and no more: only the version's own timer brings it to an alarm, ten seconds later.
     company.detector(0).says(&[(8.5, 0)]);
     let rule = anna.once(id, |rule| rule["health"]["alarms"] == 1);
     assert_eq!(rule["version"]["stage"], "shadow");
     assert!(anna.alarms().is_empty(), "and nobody else hears of it");
+    company.stop();
+}
+
+#[test]
+fn a_company_holds_its_trials_to_bounds_of_its_own() {
+    // Held by the operator to bounds that nobody leaves here.
+    let company =
+        Company::with("DAVY_RULES_BOUNDS", "faults-percent=20 recent-faults-percent=40 faults-from-calls=500");
+    let (anna, stranger) = (company.engineer("anna"), company.stranger());
+    let bound = |who: &Engineer, name: &str| {
+        let bounds = who.get("/api/v1/rule-bounds");
+        bounds["items"].as_array().unwrap().iter().find(|it| it["name"] == name).unwrap().clone()
+    };
+    assert_eq!(bound(&anna, "faults-percent")["value"], 20);
+    let component = hostile::component(hostile::TRAPS).unwrap();
+    let new = anna.upload("/api/v1/rules?tier=standard", &component).unwrap();
+    let id = new["id"].as_str().unwrap();
+    anna.until(id, "checked");
+    anna.back_tested(id);
+    anna.act(id, "start-shadow");
+    for round in 0..4_u64 {
+        for number in 0..Company::HOMES {
+            company.detector(number).at(1 + round).says(&[(0.5, 0)]);
+        }
+    }
+    // It has failed over and over, and been looked at: it stays, because nobody has called that too much.
+    let calls = |rule: &Value| rule["health"]["calls"].as_u64().unwrap();
+    let faults = |rule: &Value| rule["health"]["faults"]["trap"].as_u64().unwrap_or(0);
+    let rule = anna.once(id, |rule| calls(rule) >= 50 && faults(rule) > 25);
+    assert!(calls(&rule) < 500, "{rule}");
+    std::thread::sleep(std::time::Duration::from_secs(5));
+    assert_eq!(anna.rule(id)["version"]["stage"], "shadow", "wider bounds leave it alone");
+
+    // Beyond what the platform allows, nothing is set, and each wrong bound is named.
+    for (bounds, field) in [
+        (json!({"faults-percent": 21}), "bounds.faults-percent"),
+        (json!({"fuel-percent": 0}), "bounds.fuel-percent"),
+        (json!({"faults-percent": 1, "alarms-times": 1_000}), "bounds.alarms-times"),
+        (json!({"unheard-of": 1}), "bounds.unheard-of"),
+    ] {
+        let (status, problem) = anna.try_put("/api/v1/rule-bounds", &json!({"bounds": bounds}));
+        assert_eq!((status, &problem["errors"][0]["field"]), (422, &json!(field)), "{problem}");
+    }
+    assert_eq!(bound(&anna, "faults-percent")["own"], false);
+
+    let (status, set) = anna.try_put("/api/v1/rule-bounds", &json!({"bounds": {"faults-from-calls": 20}}));
+    assert_eq!(status, 200, "{set}");
+    let mine = bound(&anna, "faults-from-calls");
+    assert_eq!((&mine["value"], &mine["own"], &mine["default"]), (&json!(20), &json!(true), &json!(500)));
+    assert_eq!(bound(&stranger, "faults-from-calls")["value"], 500, "another company's are its own");
+    let rule = anna.until(id, "retired");
+    let last = rule["acts"].as_array().unwrap().last().unwrap();
+    assert_eq!(last["act"]["act"], "break-off", "{last}");
+    assert!(last["act"]["reason"].as_str().unwrap().contains("at most 20 of 100"), "{last}");
+    let ledger = anna.get("/api/v1/ledger?limit=50");
+    assert!(ledger.to_string().contains("faults-from-calls=20"), "who set it is entered: {ledger}");
+    company.stop();
+}
+
+#[test]
+fn a_component_that_nothing_refers_to_makes_room_and_one_that_decided_stays() {
+    let company = Company::with("DAVY_RULES_MOST_COMPONENTS", "3");
+    let anna = company.engineer("anna");
+    let in_force = anna.in_force().unwrap();
+    let [first, second, third] =
+        [hostile::LOOPS, hostile::TRAPS, hostile::HOGS].map(|harm| hostile::component(harm).unwrap());
+    let id = |version: &Value| version["id"].as_str().unwrap().to_owned();
+    let kept = id(&anna.upload("/api/v1/rules", &first).unwrap());
+    let given_up = id(&anna.upload("/api/v1/rules", &second).unwrap());
+    assert_eq!(anna.try_upload("/api/v1/rules", &third).1["reason"], "no-room");
+
+    let path = |id: &str| format!("/api/v1/rules/{id}/component");
+    let refused = |id: &str, why: &str| {
+        let (status, problem) = anna.try_delete(&path(id));
+        assert_eq!((status, &problem["reason"]), (409, &json!("referred-to")), "{problem}");
+        assert!(problem["detail"].as_str().unwrap().contains(why), "{problem}");
+    };
+    anna.until(&given_up, "checked");
+    refused(&given_up, &format!("version {given_up} of it is checked: withdraw it first"));
+    refused(&in_force, "is active");
+    assert_eq!(company.stranger().try_delete(&path(&given_up)).0, 404);
+    anna.act(&given_up, "withdraw");
+    assert!(anna.rule(&given_up)["may"].as_array().unwrap().contains(&json!("delete-component")));
+    assert_eq!(anna.try_delete(&path(&given_up)).0, 204);
+    assert_eq!(anna.status(&path(&given_up)), 404);
+    let rule = anna.rule(&given_up);
+    assert!(rule["component_deleted_at"].is_i64() && rule["acts"].as_array().unwrap().len() >= 3, "{rule}");
+    assert!(!rule["may"].as_array().unwrap().contains(&json!("delete-component")));
+    let problem = anna.post(&format!("/api/v1/rules/{given_up}/settings"), &json!({})).unwrap_err();
+    assert_eq!(problem["reason"], "deleted", "{problem}");
+    anna.upload("/api/v1/rules", &third).unwrap_or_else(|problem| panic!("its room is free: {problem}"));
+    assert!(anna.get("/api/v1/ledger?limit=50").to_string().contains("component-deleted"));
+
+    // What has decided, for however few, stays: its decisions are made again with it.
+    anna.until(&kept, "checked");
+    anna.back_tested(&kept);
+    for act in ["start-shadow", "start-cohort", "withdraw"] {
+        anna.act(&kept, act);
+    }
+    refused(&kept, &format!("version {kept} has decided"));
     company.stop();
 }
 
@@ -188,12 +285,7 @@ const LOADS: &str = "davy_rule_loads_total";
 fn a_version_in_a_cohort_of_all_is_held_against_what_is_in_force_and_left_alone_when_it_is_well() {
     let company = Company::new();
     let anna = company.engineer("anna");
-    let in_force = anna.in_force().unwrap();
-    let new = anna.post(&format!("/api/v1/rules/{in_force}/settings"), &json!({"gas-low-level": 8.0})).unwrap();
-    let id = new["id"].as_str().unwrap();
-    anna.until(id, "checked");
-    anna.back_tested(id);
-    anna.act(id, "start-shadow");
+    let id = &anna.in_shadow(&json!({"gas-low-level": 8.0}));
     anna.post(&format!("/api/v1/rules/{id}/acts"), &json!({"act": "start-cohort", "permille": 1000})).unwrap();
     // A leak for both in twelve homes, and one that the version sees first.
     for number in 0..12 {
@@ -229,12 +321,7 @@ fn a_version_in_a_cohort_of_all_is_held_against_what_is_in_force_and_left_alone_
 fn what_was_counted_of_a_version_goes_on_after_a_restart() {
     let mut company = Company::new();
     let anna = company.engineer("anna");
-    let in_force = anna.in_force().unwrap();
-    let new = anna.post(&format!("/api/v1/rules/{in_force}/settings"), &json!({"gas-low-level": 8.0})).unwrap();
-    let id = new["id"].as_str().unwrap();
-    anna.until(id, "checked");
-    anna.back_tested(id);
-    anna.act(id, "start-shadow");
+    let id = &anna.in_shadow(&json!({"gas-low-level": 8.0}));
     for number in 0..4 {
         company.detector(number).says(&[(12.0, 40), (12.0, 0)]);
     }
@@ -310,7 +397,7 @@ fn what_is_refused_says_at_which_stage_and_what_to_do() {
     let rule = anna.until(new["id"].as_str().unwrap(), "refused");
     assert_eq!((&rule["checks"]["passed"], &rule["checks"]["stage"]), (&json!(false), &json!("structure")), "{rule}");
     assert!(rule["checks"]["remedy"].as_str().unwrap().contains("davyctl rule build"), "{rule}");
-    assert_eq!(rule["may"], json!([]));
+    assert_eq!(rule["may"], json!(["delete-component"]), "and nothing more comes of it");
     let (status, problem) = anna.try_upload("/api/v1/rules?tier=huge", b"x");
     assert_eq!((status, problem["errors"][0]["field"].as_str()), (422, Some("tier")), "{problem}");
     company.stop();
@@ -329,6 +416,33 @@ fn settings_that_fit_the_schema_and_not_the_law_are_refused_by_their_name() {
     assert!(checks["place"].as_str().unwrap().contains("gas-high-level"), "{checks}");
     assert!(checks["remedy"].as_str().unwrap().contains("stricter"), "{checks}");
     assert_eq!(checks["stages"].as_array().unwrap().last().unwrap(), "conformance", "the component itself is well");
+    company.stop();
+}
+
+#[test]
+fn a_company_that_uploads_faster_than_is_checked_is_told_to_wait() {
+    let company = Company::new();
+    let anna = company.engineer("anna");
+    let component = std::fs::read(davy_tests::programs::household_leak().unwrap()).unwrap();
+    // Its checks take far longer than its upload: the statutory suite alone asks it thousands of times.
+    let mut taken = Vec::new();
+    let problem = loop {
+        match anna.try_upload("/api/v1/rules", &component) {
+            (201, version) => taken.push(version["id"].as_str().unwrap().to_owned()),
+            (409, problem) => break problem,
+            (status, answer) => panic!("{status}: {answer}"),
+        }
+        assert!(taken.len() < 500, "so many versions wait, and nobody is told to");
+    };
+    assert_eq!(problem["reason"], "too-many-checks", "{problem}");
+    assert!(taken.len() >= 16, "as many as are promised: {}", taken.len());
+    // It is this company's own queue.
+    let (status, _) = company.stranger().try_upload("/api/v1/rules", &component);
+    assert_eq!(status, 201);
+    // One that was taken has been checked meanwhile: there is room again.
+    anna.until(&taken[0], "checked");
+    anna.until(&taken[1], "checked");
+    anna.upload("/api/v1/rules", &component).unwrap();
     company.stop();
 }
 

@@ -8,6 +8,7 @@ use davy_coap::{Code, Request};
 use davy_domain::wire::decode_pending;
 use davy_domain::{Action, CommandId};
 use davy_store::{RowKind, Store, StoreOptions};
+use davy_tests::credentials::Credential;
 use davy_tests::database::Engine;
 use davy_tests::device::Device;
 use davy_tests::platform::Platform;
@@ -203,12 +204,18 @@ fn listening(platform: &Platform, serial: &str, sequence: u64) -> Device {
     valve
 }
 
-fn a_close_survives_the_kill_of_what_ordered_it(engine: Engine) {
+/// A running platform with one home, and its detector. None where PostgreSQL is wanted and there is none.
+fn one_home(engine: Engine) -> Option<(Platform, Credential)> {
     let plan = Plan { households: 1, wells: 0, gateways: 0, ..Plan::small(5) };
-    let Some(mut platform) = Platform::provision(engine, &plan, |_| {}).unwrap() else { return };
+    let mut platform = Platform::provision(engine, &plan, |_| {}).unwrap()?;
     platform.start().unwrap();
-    let url = platform.url.clone();
     let detector = platform.devices.iter().find(|device| device.kind == "detector").unwrap().clone();
+    Some((platform, detector))
+}
+
+fn a_close_survives_the_kill_of_what_ordered_it(engine: Engine) {
+    let Some((mut platform, detector)) = one_home(engine) else { return };
+    let url = platform.url.clone();
     let runtime = tokio::runtime::Runtime::new().unwrap();
 
     let mut valve = listening(&platform, &detector.links[0], 0);
@@ -256,11 +263,8 @@ async fn refuse_alarms(url: &str, refuse: bool) {
 }
 
 fn a_refused_leak_is_stored_with_its_next_reading(engine: Engine) {
-    let plan = Plan { households: 1, wells: 0, gateways: 0, ..Plan::small(5) };
-    let Some(mut platform) = Platform::provision(engine, &plan, |_| {}).unwrap() else { return };
-    platform.start().unwrap();
+    let Some((mut platform, detector)) = one_home(engine) else { return };
     let url = platform.url.clone();
-    let detector = platform.devices.iter().find(|device| device.kind == "detector").unwrap().clone();
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let mut valve = listening(&platform, &detector.links[0], 0);
     let mut leaking = Device::new(platform.coap, &detector, 0).unwrap();

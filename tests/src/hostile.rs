@@ -58,16 +58,132 @@ pub fn component(harm: &str) -> Result<Vec<u8>> {
             (data (i32.const 1024) "{{\"type\":\"object\",\"properties\":{{}}}}")
         )"#
     );
-    let mut core = wat::parse_str(&wat).context("not WebAssembly text")?;
+    componentize(&wat, "alarm.wit", "alarm-policy")
+}
+
+/// A notification policy with this name. It passes every check; asked about an alarm after [`AT_WORK_MS`] it runs `harm`.
+///
+/// # Errors
+/// When `harm` is no code, or the contract's files are not there.
+pub fn notification(name: &str, harm: &str) -> Result<Vec<u8>> {
+    policy("notification", name, harm)
+}
+
+/// A billing policy with this name. It passes every check; asked about an account after [`AT_WORK_MS`] it runs `harm`.
+///
+/// # Errors
+/// When `harm` is no code, or the contract's files are not there.
+pub fn billing(name: &str, harm: &str) -> Result<Vec<u8>> {
+    policy("billing", name, harm)
+}
+
+/// A policy over a hand-written core module, whose event begins with the time.
+fn policy(interface: &str, name: &str, harm: &str) -> Result<Vec<u8>> {
+    let length = name.len() as u32;
+    // (address, value): the description's strings and lists, where the contract's layout has them.
+    let words =
+        [(256, 512), (260, length), (264, 576), (268, 5), (272, 512), (280, 512), (288, 1024), (292, 33), (296, 512)];
+    let data = words.map(|(at, value)| {
+        let [a, b, c, d] = u32::to_le_bytes(value);
+        format!("(data (i32.const {at}) \"\\{a:02x}\\{b:02x}\\{c:02x}\\{d:02x}\")")
+    });
+    let data = data.join("\n");
+    let wat = format!(
+        r#"(module
+            (memory (export "memory") 2)
+            (global $next (mut i32) (i32.const 65536))
+            (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32)
+                (local $at i32)
+                (local.set $at (i32.and (i32.add (global.get $next) (i32.const 7)) (i32.const -8)))
+                (global.set $next (i32.add (local.get $at) (local.get 3)))
+                (local.get $at))
+            (func (export "davy:rules/{interface}@0.1.0#describe") (result i32) (i32.const 256))
+            (func (export "davy:rules/{interface}@0.1.0#evaluate") (param $arguments i32) (result i32)
+                (if (i64.gt_s (i64.load offset=16 (local.get $arguments)) (i64.const {AT_WORK_MS})) (then {harm}))
+                (i32.const 4096))
+            (data (i32.const 512) "{name}")
+            (data (i32.const 576) "1.0.0")
+            (data (i32.const 1024) "{{\22type\22:\22object\22,\22properties\22:{{}}}}")
+            {data}
+        )"#
+    );
+    componentize(&wat, &format!("{interface}.wit"), &format!("{interface}-policy"))
+}
+
+/// A driver of the contract with this name, for this model, over a hand-written core module. It passes every check: an empty message holds
+/// nothing. With any other one it runs `harm`, and with every order too.
+///
+/// # Errors
+/// When `harm` is no code, or the contract's files are not there.
+pub fn driver(name: &str, model: &str, harm: &str) -> Result<Vec<u8>> {
+    let (name_length, model_length) = (name.len() as u32, model.len() as u32);
+    // (address, value): the description's strings and lists, where the contract's layout has them.
+    let words = [
+        (256, 512),
+        (260, name_length),
+        (264, 576),
+        (268, 5),
+        (272, 512),
+        (280, 512),
+        (288, 1024),
+        (292, 33),
+        (296, 512),
+        (304, 512),
+        (312, 512),
+        (320, 600),
+        (324, 1),
+        (328, 1 << 4),
+        (336, 1 << 1),
+        (344, 640),
+        (348, 1),
+        (600, 608),
+        (604, model_length),
+        (640, 3),
+        (664, 512),
+        (672, 512),
+    ];
+    let data = words.map(|(at, value)| {
+        let [a, b, c, d] = u32::to_le_bytes(value);
+        format!("(data (i32.const {at}) \"\\{a:02x}\\{b:02x}\\{c:02x}\\{d:02x}\")")
+    });
+    let data = data.join("\n");
+    let wat = format!(
+        r#"(module
+            (memory (export "memory") 2)
+            (global $next (mut i32) (i32.const 65536))
+            (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32)
+                (local $at i32)
+                (local.set $at (i32.and (i32.add (global.get $next) (i32.const 7)) (i32.const -8)))
+                (global.set $next (i32.add (local.get $at) (local.get 3)))
+                (local.get $at))
+            (func (export "davy:rules/driver@0.1.0#describe") (result i32) (i32.const 256))
+            (func (export "davy:rules/driver@0.1.0#decode")
+                (param i32 i32 i64 i32 i32 i32) (param $length i32) (param i32 i32) (result i32)
+                (if (local.get $length) (then {harm}))
+                (i32.const 4096))
+            (func (export "davy:rules/driver@0.1.0#encode")
+                (param i32 i32 i32 i32 i32 i64 i64 i64 i32 i32) (result i32) {harm} (i32.const 4096))
+            (data (i32.const 512) "{name}")
+            (data (i32.const 576) "0.9.0")
+            (data (i32.const 608) "{model}")
+            (data (i32.const 1024) "{{\"type\":\"object\",\"properties\":{{}}}}")
+            {data}
+        )"#
+    );
+    componentize(&wat, "driver.wit", "device-driver")
+}
+
+fn componentize(wat: &str, file: &str, world: &str) -> Result<Vec<u8>> {
+    let mut core = wat::parse_str(wat).context("not WebAssembly text")?;
     let mut resolve = Resolve::default();
     let mut text = String::new();
-    for file in ["package.wit", "types.wit", "alarm.wit"] {
+    for file in ["package.wit", "types.wit", file] {
         let path = programs::root().join("wit").join(file);
         text += &std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
         text.push('\n');
     }
     let package = resolve.push_str("rules.wit", &text)?;
-    let world = resolve.select_world(&[package], Some("alarm-policy"))?;
+    let world = resolve.select_world(&[package], Some(world))?;
     embed_component_metadata(&mut core, &resolve, world, StringEncoding::UTF8, false)?;
     package::componentize(&core).context("the core module does not become a component")
 }

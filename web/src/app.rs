@@ -3,8 +3,9 @@
 use crate::components::frame::Frame;
 use crate::live::Clock;
 use crate::pages::{
-    BackTestPage, DevicePage, DevicesPage, HomePage, NotFoundPage, OverviewPage, RulePage, RulesPage, SignInPage,
-    WhyPage,
+    AccountPage, AddDevicesPage, ApprovalsPage, BackTestPage, CodePage, DataActsPage, DevicePage, DevicesPage,
+    ForgotPage, HomePage, HouseholdPage, JoinPage, LabelsPage, LedgerPage, NotFoundPage, OverviewPage, OwnDataPage,
+    PeoplePage, ResetPage, RulePage, RulesPage, SignInPage, SignersPage, TenantsPage, TokensPage, UsagePage, WhyPage,
 };
 use crate::session::{PageContext, page_context};
 use crate::translations::I18nContextProvider;
@@ -65,12 +66,29 @@ pub fn App() -> impl IntoView {
                     <Routes fallback=NotFoundPage>
                         <Route path=path!("/") view=OverviewPage ssr=SsrMode::Async />
                         <Route path=path!("/sign-in") view=SignInPage ssr=SsrMode::Async />
+                        <Route path=path!("/sign-in/code") view=CodePage ssr=SsrMode::Async />
+                        <Route path=path!("/sign-in/forgot") view=ForgotPage ssr=SsrMode::Async />
+                        <Route path=path!("/sign-in/reset") view=ResetPage ssr=SsrMode::Async />
+                        <Route path=path!("/account") view=AccountPage ssr=SsrMode::Async />
+                        <Route path=path!("/account/personal-data") view=OwnDataPage ssr=SsrMode::Async />
+                        <Route path=path!("/personal-data") view=DataActsPage ssr=SsrMode::Async />
                         <Route path=path!("/devices") view=DevicesPage ssr=SsrMode::Async />
+                        <Route path=path!("/devices/add") view=AddDevicesPage ssr=SsrMode::Async />
+                        <Route path=path!("/devices/labels") view=LabelsPage ssr=SsrMode::Async />
                         <Route path=path!("/devices/:device") view=DevicePage ssr=SsrMode::Async />
                         <Route path=path!("/rules") view=RulesPage ssr=SsrMode::Async />
+                        <Route path=path!("/rules/signers") view=SignersPage ssr=SsrMode::Async />
                         <Route path=path!("/rules/:rule") view=RulePage ssr=SsrMode::Async />
                         <Route path=path!("/rules/:rule/back-tests/:test") view=BackTestPage ssr=SsrMode::Async />
                         <Route path=path!("/alarms/:alarm/why") view=WhyPage ssr=SsrMode::Async />
+                        <Route path=path!("/ledger") view=LedgerPage ssr=SsrMode::Async />
+                        <Route path=path!("/people") view=PeoplePage ssr=SsrMode::Async />
+                        <Route path=path!("/tokens") view=TokensPage ssr=SsrMode::Async />
+                        <Route path=path!("/approvals") view=ApprovalsPage ssr=SsrMode::Async />
+                        <Route path=path!("/tenants") view=TenantsPage ssr=SsrMode::Async />
+                        <Route path=path!("/usage") view=UsagePage ssr=SsrMode::Async />
+                        <Route path=path!("/household") view=HouseholdPage ssr=SsrMode::Async />
+                        <Route path=path!("/join") view=JoinPage ssr=SsrMode::Async />
                         <Route path=path!("/home") view=HomePage ssr=SsrMode::Async />
                     </Routes>
                 </Frame>

@@ -2,8 +2,10 @@
 //! behind the same operation. The one place where pages meet data; nothing is cached here.
 
 use davy_api::{
-    AlarmDecisions, AlarmPage, AlarmQuery, BackTestItem, CloseReceipt, DeviceDetail, DevicePage, DeviceQuery, Overview,
-    PremisesDetail, Problem, RuleDetail, RuleVersions, Series, SeriesQuery, ValvesOf,
+    Account, AlarmDecisions, AlarmLedger, AlarmPage, AlarmQuery, BackTestItem, CloseReceipt, Contacts, DataActs,
+    DeviceDetail, DeviceImports, DeviceKey, DevicePage, DeviceQuery, Household, LedgerPage, LedgerQuery, Overview,
+    OwnData, People, PremisesDetail, Problem, Quarantine, Requests, RuleBounds, RuleDetail, RuleSigners, RuleVersions,
+    Series, SeriesQuery, Tenants, Tokens, Usage, ValvesOf,
 };
 use davy_domain::{AlarmId, BackTestId, DeviceId, PremisesId, ReleaseId};
 
@@ -32,6 +34,26 @@ macro_rules! operation {
     ($method:ident($($argument:expr),*), $verb:ident $($route:tt)+) => {
         send_wrapper::SendWrapper::new($verb(format!($($route)+))).await
     };
+}
+
+/// One's own account.
+pub async fn account() -> Loaded<Account> {
+    operation!(account(), get "/api/v1/account")
+}
+
+/// What is held of oneself, and who has met it.
+pub async fn own_data() -> Loaded<OwnData> {
+    operation!(own_data(), get "/api/v1/account/personal-data")
+}
+
+/// Who of the company met whose personal data.
+pub async fn data_acts() -> Loaded<DataActs> {
+    operation!(data_acts(), get "/api/v1/personal-data")
+}
+
+/// Who can be reached at a device, in part.
+pub async fn contacts(id: DeviceId) -> Loaded<Contacts> {
+    operation!(contacts(id), get "/api/v1/devices/{id}/contacts")
 }
 
 /// The figures above the map.
@@ -84,6 +106,61 @@ pub async fn decisions(id: AlarmId) -> Loaded<AlarmDecisions> {
     operation!(decisions(id), get "/api/v1/alarms/{id}/decisions")
 }
 
+/// What was done.
+pub async fn ledger(query: LedgerQuery) -> Loaded<LedgerPage> {
+    operation!(ledger(query), get "/api/v1/ledger{}", query::ledger(&query))
+}
+
+/// What the ledger has of an alarm.
+pub async fn alarm_ledger(id: AlarmId) -> Loaded<AlarmLedger> {
+    operation!(alarm_ledger(id), get "/api/v1/alarms/{id}/ledger")
+}
+
+/// The company's files of devices.
+pub async fn device_imports() -> Loaded<DeviceImports> {
+    operation!(device_imports(), get "/api/v1/device-imports")
+}
+
+/// How a device's key stands.
+pub async fn device_key(id: DeviceId) -> Loaded<DeviceKey> {
+    operation!(device_key(id), get "/api/v1/devices/{id}/key")
+}
+
+/// The companies of the platform.
+pub async fn tenants() -> Loaded<Tenants> {
+    operation!(tenants(), get "/api/v1/tenants")
+}
+
+/// What the company uses of what all companies share.
+pub async fn usage() -> Loaded<Usage> {
+    operation!(usage(), get "/api/v1/usage")
+}
+
+/// The company's people.
+pub async fn people() -> Loaded<People> {
+    operation!(people(), get "/api/v1/people")
+}
+
+/// Tokens of machines.
+pub async fn tokens() -> Loaded<Tokens> {
+    operation!(tokens(), get "/api/v1/tokens")
+}
+
+/// Who lives with the viewer.
+pub async fn household() -> Loaded<Household> {
+    operation!(household(), get "/api/v1/household")
+}
+
+/// What waits for approval.
+pub async fn requests() -> Loaded<Requests> {
+    operation!(requests(), get "/api/v1/approvals")
+}
+
+/// Keys whose signatures on rules are accepted.
+pub async fn rule_signers() -> Loaded<RuleSigners> {
+    operation!(rule_signers(), get "/api/v1/rule-signers")
+}
+
 /// The versions of the company's rules.
 pub async fn rules() -> Loaded<RuleVersions> {
     operation!(rules(), get "/api/v1/rules")
@@ -92,6 +169,16 @@ pub async fn rules() -> Loaded<RuleVersions> {
 /// One version with everything about it.
 pub async fn rule(id: ReleaseId) -> Loaded<RuleDetail> {
     operation!(rule(id), get "/api/v1/rules/{id}")
+}
+
+/// The bounds of versions that are being tried.
+pub async fn rule_bounds() -> Loaded<RuleBounds> {
+    operation!(rule_bounds(), get "/api/v1/rule-bounds")
+}
+
+/// What waits for a driver that can read it.
+pub async fn quarantine() -> Loaded<Quarantine> {
+    operation!(quarantine(), get "/api/v1/quarantine")
 }
 
 /// A back-test with what it found.

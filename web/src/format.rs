@@ -48,6 +48,23 @@ pub fn iso(at: Timestamp) -> String {
     format!("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}Z", c.year, c.month, c.day, c.hour, c.minute, c.second)
 }
 
+/// The first moment of a day as a form sends it (`2026-11-23`), in the page's time zone.
+pub fn day_start(text: &str, offset_minutes: i32) -> Option<Timestamp> {
+    let mut parts = text.splitn(3, '-').map(|part| part.parse::<i64>().ok());
+    let (year, month, day) = (parts.next()??, parts.next()??, parts.next()??);
+    if !(1970..=9999).contains(&year) || !(1..=12).contains(&month) || !(1..=31).contains(&day) {
+        return None;
+    }
+    // The same calendar the other way round: years that start in March.
+    let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
+    let day_of_era = year.rem_euclid(400) * 365 + year.rem_euclid(400) / 4 - year.rem_euclid(400) / 100
+        + (153 * month + 2) / 5
+        + day
+        - 1;
+    let days = year.div_euclid(400) * 146_097 + day_of_era - 719_468;
+    Some(Timestamp::from_millis(days * DAY_MS - i64::from(offset_minutes) * 60_000))
+}
+
 /// `11月23日 13:16:07`, or only the time when it is today's.
 pub fn date_time(locale: Locale, at: Timestamp, now: Timestamp, offset_minutes: i32) -> String {
     let (c, today) = (civil(at, offset_minutes), civil(now, offset_minutes));

@@ -1,24 +1,52 @@
 //! One file a page. A page loads its data, shows loading, empty and problem states, and hands the data to components as
 //! props; it computes nothing that the API should say.
 
+pub mod account;
+pub mod add_devices;
+pub mod approvals;
 pub mod back_test;
+pub mod code;
 pub mod device;
 pub mod devices;
 pub mod home;
+pub mod household;
+pub mod labels;
+pub mod ledger;
 pub mod not_found;
 pub mod overview;
+pub mod people;
+pub mod personal_data;
 pub mod rule;
 pub mod rules;
 pub mod sign_in;
+pub mod signers;
+pub mod tenants;
+pub mod tokens;
+pub mod usage;
+pub mod way_back;
 pub mod why;
 
+pub use account::AccountPage;
+pub use add_devices::AddDevicesPage;
+pub use approvals::ApprovalsPage;
 pub use back_test::BackTestPage;
+pub use code::CodePage;
 pub use device::DevicePage;
 pub use devices::DevicesPage;
 pub use home::HomePage;
+pub use household::{HouseholdPage, JoinPage};
+pub use labels::LabelsPage;
+pub use ledger::LedgerPage;
 pub use not_found::NotFoundPage;
 pub use overview::OverviewPage;
+pub use people::PeoplePage;
+pub use personal_data::{DataActsPage, OwnDataPage};
 pub use rule::RulePage;
 pub use rules::RulesPage;
 pub use sign_in::SignInPage;
+pub use signers::SignersPage;
+pub use tenants::TenantsPage;
+pub use tokens::TokensPage;
+pub use usage::UsagePage;
+pub use way_back::{ForgotPage, ResetPage};
 pub use why::WhyPage;

@@ -10,6 +10,8 @@
 //! - a middleware outside of these routes that puts [`SignedInContext`] (or `Option<SignedInContext>`) into the
 //!   request's extensions; without one the visitor is signed out and sent to `/sign-in?next=…`;
 //! - the form targets, each answering 303: `POST /sign-in` (`email`, `password`, `next`), `/sign-out` (`csrf`),
+//!   `/sign-in/code` (`code`, `next`), `/sign-in/forgot` (`login`), `/sign-in/reset` (`token`, `password`), those of one's own account below
+//!   `/account/`,
 //!   `/language` (`language` = `zh-CN` or `en`, `next`; sets the cookie [`crate::LANGUAGE_COOKIE`], no sign-in needed),
 //!   `/actions/close` (`csrf`, `device` or `premises`, `next`), `/actions/acknowledge` and `/actions/reset` (`csrf`,
 //!   `alarm`, `next`). `next` is a path of this site: refuse anything that does not start with exactly one `/`;

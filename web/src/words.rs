@@ -2,13 +2,18 @@
 //!
 //! Exhaustive over the domain's enumerations: a new condition does not compile until both languages can say it.
 
+mod agent;
+pub mod ledger;
+pub mod refusals;
 pub mod rules;
 
+pub use agent::agent;
+
 use crate::translations::Locale;
-use davy_api::Role;
+use davy_api::Person;
 use davy_domain::alarm::{AlarmState, Origin};
 use davy_domain::command::{Action, CommandState};
-use davy_domain::{Condition, DeviceKind, Priority, Quantity, ValveState};
+use davy_domain::{Condition, DeviceKind, Priority, Quantity, Role, Roles, ScopeKind, ValveState};
 use leptos_i18n::td_string;
 
 /// How serious something looks: a shape, a word and a colour. Grey is normal.
@@ -119,6 +124,7 @@ pub fn origin(locale: Locale, origin: Origin) -> &'static str {
         Origin::Floor => td_string!(locale, alarms.by_floor),
         Origin::Rule => td_string!(locale, alarms.by_rule),
         Origin::Platform => td_string!(locale, alarms.by_platform),
+        Origin::Driver => td_string!(locale, alarms.by_driver),
     }
 }
 
@@ -225,11 +231,36 @@ pub fn cause(locale: Locale, cause: &str) -> String {
     }
 }
 
+/// The page where somebody begins: the first that is theirs.
+pub fn start_of(person: &Person) -> &'static str {
+    match person.scope {
+        ScopeKind::Premises => "/home",
+        ScopeKind::Tenant if !person.can("alarms:see") => "/devices",
+        ScopeKind::Platform => "/tenants",
+        ScopeKind::Jurisdiction | ScopeKind::Tenant | ScopeKind::Community => "/",
+    }
+}
+
+/// What somebody is, all of it.
+pub fn roles(locale: Locale, roles: Roles) -> String {
+    let words: Vec<_> = roles.iter().map(|one| role(locale, one)).collect();
+    words.join(if locale == Locale::en { ", " } else { "、" })
+}
+
 /// What a person is.
 pub fn role(locale: Locale, role: Role) -> &'static str {
     match role {
+        Role::PlatformAdministrator => td_string!(locale, role.platform_administrator),
         Role::Regulator => td_string!(locale, role.regulator),
-        Role::Operator => td_string!(locale, role.operator),
+        Role::Administrator => td_string!(locale, role.administrator),
+        Role::SafetyOfficer => td_string!(locale, role.safety_officer),
+        Role::Dispatcher => td_string!(locale, role.dispatcher),
+        Role::Technician => td_string!(locale, role.technician),
+        Role::Inspector => td_string!(locale, role.inspector),
+        Role::BillingClerk => td_string!(locale, role.billing_clerk),
+        Role::RuleEngineer => td_string!(locale, role.rule_engineer),
+        Role::Auditor => td_string!(locale, role.auditor),
+        Role::PropertyManager => td_string!(locale, role.property_manager),
         Role::Resident => td_string!(locale, role.resident),
     }
 }

@@ -5,6 +5,8 @@
 #[allow(dead_code, reason = "the preview uses all of it")]
 #[path = "../examples/preview/city.rs"]
 mod city;
+#[path = "../examples/preview/ledger.rs"]
+mod ledger;
 #[allow(dead_code, reason = "the preview uses all of it")]
 #[path = "../examples/preview/rules.rs"]
 mod rules;
@@ -16,7 +18,7 @@ mod tiles;
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{Request, Response, StatusCode, header};
-use davy_api::Role;
+use davy_domain::Role;
 use davy_domain::Timestamp;
 use davy_web::SignedInContext;
 use davy_web::ssr::{Pages, Site, routes};
@@ -103,8 +105,10 @@ fn every_page_is_whole_before_any_script_runs() {
         let overview = ask(Some(Role::Regulator), "/", "").await.body;
         assert!(overview.contains(r#"data-testid="alarm-row""#));
         assert!(overview.contains(r#"data-testid="divisions""#));
-        assert!(overview.contains(r#"action="/actions/acknowledge""#));
-        let devices = ask(Some(Role::Operator), "/devices?kind=well-monitor", "").await.body;
+        assert!(!overview.contains(r#"action="/actions/acknowledge""#), "a regulator answers for no company");
+        let on_duty = ask(Some(Role::Dispatcher), "/", "").await.body;
+        assert!(on_duty.contains(r#"action="/actions/acknowledge""#));
+        let devices = ask(Some(Role::Dispatcher), "/devices?kind=well-monitor", "").await.body;
         assert_eq!(devices.matches(r#"data-testid="device-row""#).count(), 5);
         for body in [overview, devices] {
             assert!(!body.contains("<template"), "a part of the page waits for a script");
@@ -115,9 +119,9 @@ fn every_page_is_whole_before_any_script_runs() {
 #[test]
 fn the_chart_is_drawn_and_told_without_scripts() {
     on_the_server(async {
-        let devices = ask(Some(Role::Operator), "/devices?kind=detector", "").await.body;
+        let devices = ask(Some(Role::Dispatcher), "/devices?kind=detector", "").await.body;
         let link = devices.split(r#"href="/devices/dev_"#).nth(1).unwrap().split('"').next().unwrap().to_owned();
-        let page = ask(Some(Role::Operator), &format!("/devices/dev_{link}"), "").await;
+        let page = ask(Some(Role::Dispatcher), &format!("/devices/dev_{link}"), "").await;
         assert!(page.body.contains(r#"class="plot-line""#));
         assert!(page.body.contains(r#"data-testid="close-valve""#));
         let page = ask(Some(Role::Regulator), &format!("/devices/dev_{link}"), "").await;
@@ -149,7 +153,7 @@ fn what_is_not_there_is_a_404() {
             "/rules/rel_1",
             "/alarms/nonsense/why",
         ] {
-            assert_eq!(ask(Some(Role::Operator), path, "").await.status, StatusCode::NOT_FOUND, "{path}");
+            assert_eq!(ask(Some(Role::Dispatcher), path, "").await.status, StatusCode::NOT_FOUND, "{path}");
         }
     });
 }
@@ -157,7 +161,7 @@ fn what_is_not_there_is_a_404() {
 #[test]
 fn scripts_carry_the_nonce_of_the_policy_and_nothing_is_inline_without_it() {
     on_the_server(async {
-        let page = ask(Some(Role::Operator), "/", "").await;
+        let page = ask(Some(Role::Dispatcher), "/", "").await;
         let policy = page.header(header::CONTENT_SECURITY_POLICY);
         let nonce = policy.split("'nonce-").nth(1).unwrap().split('\'').next().unwrap();
         assert!(nonce.len() >= 16, "{policy}");
@@ -168,7 +172,7 @@ fn scripts_carry_the_nonce_of_the_policy_and_nothing_is_inline_without_it() {
         assert!(!page.body.contains(" style=\""), "the policy forbids inline styles");
         assert!(!page.body.contains("onclick="));
         assert_eq!(page.header(header::CACHE_CONTROL), "no-store");
-        let other = ask(Some(Role::Operator), "/", "").await;
+        let other = ask(Some(Role::Dispatcher), "/", "").await;
         assert!(!other.header(header::CONTENT_SECURITY_POLICY).contains(nonce), "a nonce is used once");
     });
 }
@@ -192,7 +196,7 @@ fn version(number: i64) -> String {
 #[test]
 fn the_list_of_rules_says_what_is_in_force_and_uploads_without_scripts() {
     on_the_server(async {
-        let page = ask(Some(Role::Operator), "/rules", "").await.body;
+        let page = ask(Some(Role::Dispatcher), "/rules", "").await.body;
         assert!(page.contains(&format!(r#"data-testid="in-force" data-rule="{}""#, &version(104)[7..])), "{page}");
         assert_eq!(page.matches(r#"data-testid="rule-row""#).count(), 9);
         let form = page.split(r#"action="/actions/rules/upload""#).nth(1).unwrap().split("</form>").next().unwrap();
@@ -213,14 +217,14 @@ fn the_list_of_rules_says_what_is_in_force_and_uploads_without_scripts() {
 fn a_version_says_who_has_to_act_next_and_offers_only_that() {
     on_the_server(async {
         let offers = |page: &str, act: &str| page.contains(&format!(r#"data-testid="act-{act}""#));
-        let theirs = ask(Some(Role::Operator), &version(102), "").await.body;
+        let theirs = ask(Some(Role::Dispatcher), &version(102), "").await.body;
         assert!(theirs.contains("林涛提议让它生效") && offers(&theirs, "approve") && offers(&theirs, "decline"));
         assert!(!offers(&theirs, "propose"), "it has been proposed already");
-        let own = ask(Some(Role::Operator), &version(107), "davy_lang=en").await.body;
+        let own = ask(Some(Role::Dispatcher), &version(107), "davy_lang=en").await.body;
         assert!(own.contains("somebody else must approve") && !offers(&own, "approve"), "{own}");
-        let active = ask(Some(Role::Operator), &version(104), "").await.body;
+        let active = ask(Some(Role::Dispatcher), &version(104), "").await.body;
         assert!(offers(&active, "roll-back") && !offers(&active, "withdraw"));
-        let missed = ask(Some(Role::Operator), &version(105), "").await.body;
+        let missed = ask(Some(Role::Dispatcher), &version(105), "").await.body;
         assert!(missed.contains("漏掉了 2 起") && !offers(&missed, "start-shadow"), "{missed}");
     });
 }
@@ -228,12 +232,13 @@ fn a_version_says_who_has_to_act_next_and_offers_only_that() {
 #[test]
 fn the_checks_of_a_refused_component_say_where_why_and_what_to_do() {
     on_the_server(async {
-        let page = ask(Some(Role::Operator), &version(108), "").await.body;
-        for words in ["import 3 of the component", "wasi:clocks/wall-clock@0.2.3", "the time is in the event"] {
+        let page = ask(Some(Role::Dispatcher), &version(108), "").await.body;
+        for words in ["它的引入项", "它引入了 1 项：wasi:clocks/wall-clock@0.2.3#now", "规则没有时钟"]
+        {
             assert!(page.contains(words), "{words}: {page}");
         }
         assert!(!page.contains(r#"data-testid="settings-form""#));
-        let page = ask(Some(Role::Operator), &version(101), "").await.body;
+        let page = ask(Some(Role::Dispatcher), &version(101), "").await.body;
         assert!(page.contains(r#"data-testid="checks" data-state="waiting""#), "{page}");
     });
 }
@@ -241,7 +246,7 @@ fn the_checks_of_a_refused_component_say_where_why_and_what_to_do() {
 #[test]
 fn settings_are_a_form_drawn_from_the_schema() {
     on_the_server(async {
-        let page = ask(Some(Role::Operator), &version(103), "").await.body;
+        let page = ask(Some(Role::Dispatcher), &version(103), "").await.body;
         let form = page.split(r#"data-testid="settings-form""#).nth(1).unwrap().split("</form>").next().unwrap();
         let input = |name: &str| {
             let at = form.find(&format!(r#"name="{name}""#)).unwrap_or_else(|| panic!("no {name}: {form}"));
@@ -261,10 +266,10 @@ fn settings_are_a_form_drawn_from_the_schema() {
         assert!(input("s.night.hours").contains(r#"value="[1,2,3,4]""#));
         assert!(form.contains("燃气低限") && form.contains("%LEL"), "{form}");
         let refused = format!("{}?error=invalid&field=settings.gas_low_level", version(103));
-        let page = ask(Some(Role::Operator), &refused, "davy_lang=en").await.body;
+        let page = ask(Some(Role::Dispatcher), &refused, "davy_lang=en").await.body;
         assert!(page.contains("“Gas, low level” does not fit: 5 to 25 %LEL"), "{page}");
         let refused = format!("{}?error=invalid&field=%3Cb%3E", version(103));
-        assert!(!ask(Some(Role::Operator), &refused, "").await.body.contains(r#"data-testid="setting-refused""#));
+        assert!(!ask(Some(Role::Dispatcher), &refused, "").await.body.contains(r#"data-testid="setting-refused""#));
     });
 }
 
@@ -274,28 +279,50 @@ fn a_report_puts_missed_leaks_first_and_survives_missing_parts() {
         let report = |version_number: i64, test: i64| {
             format!("{}/back-tests/{}", version(version_number), davy_domain::BackTestId::from_raw(test))
         };
-        let page = ask(Some(Role::Operator), &report(105, 1_052), "").await.body;
+        let page = ask(Some(Role::Dispatcher), &report(105, 1_052), "").await.body;
         assert!(page.contains(r#"data-testid="verdict" data-missed="2""#), "{page}");
         let first = page.split(r#"data-testid="report-row""#).nth(1).unwrap();
         assert!(first.starts_with(r#" data-blocking="true""#), "{first}");
         assert!(first.contains("?at=") && first.contains("&amp;active="), "{first}");
-        let page = ask(Some(Role::Operator), &report(103, 1_032), "").await.body;
+        let page = ask(Some(Role::Dispatcher), &report(103, 1_032), "").await.body;
         assert!(page.contains(r#"data-testid="verdict" data-missed="0""#), "{page}");
-        let page = ask(Some(Role::Operator), &report(103, 1_031), "").await.body;
+        let page = ask(Some(Role::Dispatcher), &report(103, 1_031), "").await.body;
         assert!(page.contains(r#"data-testid="cancel-back-test""#) && page.contains("<progress"), "{page}");
+    });
+}
+
+#[test]
+fn the_reports_of_notification_and_billing_policies_say_what_theirs_are_about() {
+    on_the_server(async {
+        let report = |version_number: i64, test: i64| {
+            format!("{}/back-tests/{}", version(version_number), davy_domain::BackTestId::from_raw(test))
+        };
+        let page = ask(Some(Role::Dispatcher), &report(106, 1_062), "davy_lang=en").await.body;
+        assert!(page.contains(r#"data-testid="verdict" data-missed="1""#) && page.contains("Nobody is told"), "{page}");
+        assert!(page.contains("Control room") && page.contains("Voice call"), "{page}");
+        let row = page.split(r#"data-testid="report-row""#).nth(1).unwrap();
+        assert!(row.contains(r#"href="/alarms/alm_"#) && row.contains("/why"), "{row}");
+        let page = ask(Some(Role::Dispatcher), &report(109, 1_092), "davy_lang=en").await.body;
+        assert!(page.contains("190.05 yuan more in all") && page.contains("51,203.55"), "{page}");
+        assert!(page.contains("nothing may be shut off") && page.contains("-0.40"), "{page}");
+        let page = ask(Some(Role::Dispatcher), &report(109, 1_092), "").await.body;
+        assert!(page.contains("因此不得停气"), "{page}");
     });
 }
 
 #[test]
 fn an_alarm_leads_to_its_decisions_and_asks_what_it_was() {
     on_the_server(async {
-        let overview = ask(Some(Role::Operator), "/", "").await.body;
+        let overview = ask(Some(Role::Dispatcher), "/", "").await.body;
         let device = overview.split(r#"href="/devices/dev_"#).nth(1).unwrap().split('"').next().unwrap().to_owned();
-        let page = ask(Some(Role::Operator), &format!("/devices/dev_{device}"), "").await.body;
+        let page = ask(Some(Role::Dispatcher), &format!("/devices/dev_{device}"), "").await.body;
         assert!(page.contains(r#"action="/actions/finding""#) && page.contains(r#"value="false-alarm""#));
         let why = page.split(r#"href="/alarms/"#).nth(1).unwrap().split('"').next().unwrap().to_owned();
+        // A regulator confirms alarms; who lives there does not.
         let seen = ask(Some(Role::Regulator), &format!("/devices/dev_{device}"), "").await.body;
-        assert!(seen.contains(r#"data-testid="why""#) && !seen.contains(r#"action="/actions/finding""#));
+        assert!(seen.contains(r#"data-testid="why""#) && seen.contains(r#"action="/actions/finding""#));
+        let seen = ask(Some(Role::Resident), &format!("/devices/dev_{device}"), "").await.body;
+        assert!(!seen.contains(r#"action="/actions/finding""#));
         let page = ask(Some(Role::Regulator), &format!("/alarms/{why}"), "davy_lang=en").await.body;
         assert_eq!(page.matches(r#"data-testid="decision""#).count(), 3);
         assert!(
@@ -309,13 +336,50 @@ fn an_alarm_leads_to_its_decisions_and_asks_what_it_was() {
 #[test]
 fn a_chart_opened_from_a_difference_shows_both_versions_moments() {
     on_the_server(async {
-        let devices = ask(Some(Role::Operator), "/devices?kind=detector", "").await.body;
+        let devices = ask(Some(Role::Dispatcher), "/devices?kind=detector", "").await.body;
         let device = devices.split(r#"href="/devices/dev_"#).nth(1).unwrap().split('"').next().unwrap().to_owned();
         let at = NOW.as_millis() - 3_600_000;
         let page = format!("/devices/dev_{device}?at={at}&active={at}&version={}", at - 38_000);
-        let page = ask(Some(Role::Operator), &page, "").await.body;
+        let page = ask(Some(Role::Dispatcher), &page, "").await.body;
         assert!(page.contains("plot-mark-active") && page.contains("plot-mark-version"), "{page}");
-        let page = ask(Some(Role::Operator), &format!("/devices/dev_{device}?at=99999999999999999"), "").await;
+        let page = ask(Some(Role::Dispatcher), &format!("/devices/dev_{device}?at=99999999999999999"), "").await;
         assert_eq!(page.status, StatusCode::OK);
+    });
+}
+
+#[test]
+fn the_ledger_is_searched_and_taken_along_without_scripts() {
+    on_the_server(async {
+        let page = ask(Some(Role::Dispatcher), "/ledger", "davy_lang=en").await.body;
+        assert_eq!(page.matches(r#"data-testid="ledger-entry""#).count(), 8);
+        for words in ["Sign-in refused", "Unacknowledged", "signed for with entry 5", "not signed for yet", "Older"] {
+            assert_eq!(page.contains(words), words != "Older", "{words}");
+        }
+        assert!(page.contains(r#"data-testid="ledger-export""#) && page.contains(r#"href="/api/v1/ledger/export""#));
+        assert!(page.contains(r#"href="/ledger?by=usr_2""#));
+        let page =
+            ask(Some(Role::Dispatcher), "/ledger?kind=commands&from=2026-11-01&about=cmd_5", "davy_lang=en").await.body;
+        assert_eq!(page.matches(r#"data-testid="ledger-entry""#).count(), 2);
+        assert!(page.contains(r#"value="2026-11-01""#) && page.contains(r#"value="cmd_5""#));
+        let page = ask(Some(Role::Dispatcher), "/ledger?kind=rules", "").await.body;
+        assert!(page.contains(r#"data-testid="ledger-empty""#) && page.contains("没有符合条件的记录"));
+        let page = ask(Some(Role::Regulator), "/ledger", "").await.body;
+        assert!(!page.contains(r#"data-testid="ledger-export""#) && page.contains("下载检查点"));
+        let page = ask(Some(Role::Resident), "/ledger", "davy_lang=en").await.body;
+        assert!(!page.contains("ledger-entry"), "a problem is told instead");
+    });
+}
+
+#[test]
+fn an_alarms_page_shows_where_the_ledger_has_it() {
+    on_the_server(async {
+        let overview = ask(Some(Role::Dispatcher), "/", "").await.body;
+        let device = overview.split(r#"href="/devices/dev_"#).nth(1).unwrap().split('"').next().unwrap().to_owned();
+        let page = ask(Some(Role::Dispatcher), &format!("/devices/dev_{device}"), "").await.body;
+        let why = page.split(r#"href="/alarms/"#).nth(1).unwrap().split('"').next().unwrap().to_owned();
+        let path = format!("/alarms/{why}");
+        let page = ask(Some(Role::Dispatcher), &path, "davy_lang=en").await.body;
+        assert!(page.contains(r#"data-testid="alarm-ledger""#), "{path}");
+        assert_eq!(page.matches(r#"data-testid="ledger-entry""#).count(), 4);
     });
 }

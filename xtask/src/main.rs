@@ -9,6 +9,7 @@ mod javascript;
 mod process;
 mod rules;
 mod screenshots;
+mod supply;
 mod test;
 mod web;
 mod workspace;
@@ -36,6 +37,8 @@ enum Commands {
     Web,
     /// Pictures of the pages with a living city: those of the README into docs/images, all into target/screenshots
     Screenshots(screenshots::Arguments),
+    /// What the product is made of, into target/sbom/davy.cdx.json (CycloneDX 1.6)
+    Sbom,
     /// The rule components
     #[command(subcommand)]
     Rules(RulesCommands),
@@ -70,6 +73,10 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Commands::Screenshots(arguments) => screenshots::run(&workspace, &arguments),
+        Commands::Sbom => {
+            println!("{}", supply::sbom(&workspace)?.display());
+            Ok(ExitCode::SUCCESS)
+        }
         Commands::Rules(RulesCommands::Build) => {
             bins::build_workspace(&workspace)?;
             rules::build(&workspace, workspace::Profile::Dev)?;

@@ -6,7 +6,7 @@
 //! once cargo has the crates, no network. Must never be needed for a build of the server.
 
 use crate::workspace::Workspace;
-use crate::{bins, process};
+use crate::{bins, process, supply};
 use anyhow::{Context, Result};
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 const TARGET: &str = "wasm32-unknown-unknown";
 /// Everything that ends up in the browser, or decides how it gets there.
-const INPUTS: [&str; 9] = [
+const INPUTS: [&str; 11] = [
     "web/Cargo.toml",
     "web/src",
     "web/locales",
@@ -24,6 +24,8 @@ const INPUTS: [&str; 9] = [
     "host/api/src",
     "host/domain/src",
     "xtask/src/web.rs",
+    "xtask/src/supply",
+    "Cargo.lock",
 ];
 
 /// Builds them into [`Workspace::site`], unless they are there already and their inputs have not changed.
@@ -49,7 +51,7 @@ pub(crate) fn build(workspace: &Workspace) -> Result<()> {
     command.args(["run", "--manifest-path", "web/bundle/Cargo.toml"]);
     command.arg("--target-dir").arg(workspace.target.join("web-bundle")).arg("--");
     command.arg(client.join(TARGET).join("release").join("davy_web_client.wasm"));
-    command.arg(workspace.root.join("web").join("assets")).arg(&site);
+    command.arg(&site).arg(workspace.root.join("web").join("assets")).arg(supply::licences(workspace)?);
     process::run(&mut command, &workspace.log("web-bundle"), false, bins::BUILD_LIMIT)?;
 
     fs::write(&note, inputs).with_context(|| format!("cannot write {}", note.display()))

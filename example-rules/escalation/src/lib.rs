@@ -119,7 +119,9 @@ fn is_concerned(settings: &Escalation, attempt: u16, alarm: &AlarmContext, recip
 
 fn message(alarm: &AlarmContext, recipient: &Recipient, attempt: u16, decision: &mut Decision) {
     let grave = is_grave(alarm);
-    let Some(channel) = recipient.first_of(if grave { &LOUD } else { &SOFT }) else { return };
+    // Of whom nothing wakes, something that may be seen late is better than nothing.
+    let preferred = if grave { recipient.first_of(&LOUD) } else { None };
+    let Some(channel) = preferred.or_else(|| recipient.first_of(&SOFT)) else { return };
     let text = match (recipient.role, alarm.acknowledged_at_ms) {
         _ if !grave => 0,
         (role::OWNER | role::SAFETY_OFFICER, _) => 1,

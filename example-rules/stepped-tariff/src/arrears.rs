@@ -7,6 +7,8 @@ use crate::settings::SteppedTariff;
 use davy_rules_sdk::billing::prelude::*;
 
 const DAY_MS: i64 = 86_400_000;
+/// A shut-off that was refused is asked for again after so many more days in arrears: whoever refused it had a reason.
+const AGAIN_AFTER_DAYS: u32 = 7;
 
 /// What has been asked for about the present arrears.
 #[derive(State, Clone, Debug, Default, PartialEq)]
@@ -15,6 +17,10 @@ pub(crate) struct Asked {
     demand: bool,
     written: bool,
     shut_off: bool,
+    /// The platform has the request and has not decided.
+    awaited: bool,
+    /// From so many days in arrears on it may be asked for again.
+    again_from: u32,
     restored: bool,
 }
 
@@ -53,12 +59,27 @@ impl Asked {
         self.shut_off(settings, event, decision);
     }
 
+    /// What became of the request: one that was being decided, and the gas is open still, was refused.
+    fn answered(&mut self, account: &AccountContext) {
+        let decided = core::mem::replace(&mut self.awaited, account.supply == supply::REQUESTED);
+        if decided && account.supply == supply::OPEN {
+            self.shut_off = false;
+            self.again_from = account.days_overdue.saturating_add(AGAIN_AFTER_DAYS);
+        }
+    }
+
     fn shut_off(&mut self, settings: &SteppedTariff, event: &Event, decision: &mut Decision) {
         let (account, arrears) = (&event.context, &settings.arrears);
         let waited = account
             .days_proven(notice::WRITTEN)
             .is_some_and(|days| days >= wait(account, notice::WRITTEN, arrears.written_days));
-        if self.shut_off || !waited || !arrears.shut_off || account.arrears_fen < arrears.least_fen {
+        self.answered(account);
+        if self.shut_off
+            || account.days_overdue < self.again_from
+            || !waited
+            || !arrears.shut_off
+            || account.arrears_fen < arrears.least_fen
+        {
             return;
         }
         if let Some(obstacle) = law::obstacle(account) {

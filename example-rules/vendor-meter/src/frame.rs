@@ -37,10 +37,10 @@ pub(crate) fn open<'a>(settings: &VendorMeter, bytes: &'a [u8]) -> Result<(u8, F
     Ok((function, Frame::new(&checked[HEAD..])))
 }
 
-/// A whole frame to the meter of the settings.
-pub(crate) fn seal(settings: &VendorMeter, function: u8, body: &[u8]) -> Vec<u8> {
+/// A whole frame to the meter with this address, twelve digits.
+pub(crate) fn seal(address: &str, function: u8, body: &[u8]) -> Vec<u8> {
     let mut out = vec![BEGIN, body.len() as u8];
-    let digits: Vec<u8> = settings.address.bytes().map(|digit| digit - b'0').collect();
+    let digits: Vec<u8> = address.bytes().map(|digit| digit - b'0').collect();
     // Low byte first: the last two digits lead.
     out.extend(digits.chunks(2).rev().map(|pair| pair[0] << 4 | pair[pair.len() - 1]));
     out.push(function);

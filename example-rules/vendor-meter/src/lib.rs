@@ -76,14 +76,21 @@ impl Driver for Meter {
             action::ARM => ARM,
             _ => return Err(unsupported(order)),
         };
-        if settings.address.is_empty() {
+        let Some(address) = address(settings, order) else {
             return Err(Fault::settings("address", "expected the meter's address: an order must name its meter"));
-        }
+        };
         let mut body = order.counter.to_le_bytes().to_vec();
         let deadline = u32::try_from(order.deadline_ms / 1_000).unwrap_or(u32::MAX);
         body.extend_from_slice(&deadline.to_le_bytes());
-        Ok(encoded(frame::seal(settings, function, &body)))
+        Ok(encoded(frame::seal(address, function, &body)))
     }
+}
+
+/// The meter's address: as entered, or its serial number where that has the form of one.
+fn address<'a>(settings: &'a VendorMeter, order: &'a Order) -> Option<&'a str> {
+    let serial = order.extensions.iter().find(|(name, _)| name == "device-serial").map(|(_, serial)| serial.as_str());
+    let known = [Some(settings.address.as_str()), serial];
+    known.into_iter().flatten().find(|address| settings::is_address(address))
 }
 
 fn report(settings: &VendorMeter, body: &mut Frame<'_>, message: &mut Message) -> Result<(), Fault> {

@@ -7,7 +7,8 @@ use davy_rules_sdk::settings::SettingsError;
 #[derive(Settings, Clone, Debug, PartialEq)]
 #[settings(check = consistent)]
 pub struct VendorMeter {
-    /// The meter's address, twelve digits as on its type plate: a frame of another meter is refused. Empty takes any.
+    /// The meter's address, twelve digits as on its type plate: a frame of another meter is refused. Empty takes any,
+    /// and orders then go to the serial number, which must be the address.
     #[setting(default = "", max_length = 12, zh = "表地址", en = "Address")]
     pub address: String,
     /// How many digits behind the point the index has.
@@ -30,9 +31,13 @@ pub struct VendorMeter {
     pub utc_offset_minutes: i32,
 }
 
+/// Whether a text has the form of a meter's address.
+pub(crate) fn is_address(text: &str) -> bool {
+    text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
 fn consistent(settings: &VendorMeter) -> Result<(), SettingsError> {
-    let digits = settings.address.bytes().all(|byte| byte.is_ascii_digit());
-    if !(settings.address.is_empty() || settings.address.len() == 12 && digits) {
+    if !(settings.address.is_empty() || is_address(&settings.address)) {
         return Err(SettingsError::new("address", "twelve digits, or nothing"));
     }
     if settings.battery_full_mv <= settings.battery_empty_mv {

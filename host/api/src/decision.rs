@@ -1,6 +1,7 @@
 //! Why an alarm moved: stored decisions, complete enough to be made again by whoever has the component.
 
-use davy_domain::{AlarmId, CommandId, Condition, DeviceId, Priority, Quantity, Timestamp};
+use crate::rules::AlarmFound;
+use davy_domain::{AlarmId, CommandId, Condition, DeviceId, Priority, Quantity, ReleaseId, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -11,8 +12,64 @@ pub struct AlarmDecisions {
     /// The alarm.
     #[cfg_attr(feature = "openapi", schema(value_type = String))]
     pub alarm: AlarmId,
+    /// What it really was, once somebody has said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub found: Option<AlarmFound>,
     /// The decisions.
     pub items: Vec<DecisionItem>,
+    /// What the company's notification policies decided about it, first to last.
+    #[serde(default)]
+    pub notifications: Vec<NotificationItem>,
+    /// Who was told of it, or will be, first to last.
+    #[serde(default)]
+    pub messages: Vec<MessageItem>,
+}
+
+/// One decision of a notification policy.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct NotificationItem {
+    /// Its number; later decisions have higher ones.
+    pub number: i64,
+    /// When (the platform's clock).
+    #[cfg_attr(feature = "openapi", schema(value_type = i64))]
+    pub at: Timestamp,
+    /// Which version decided.
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub version: ReleaseId,
+    /// What it was asked, in the form of a record of `davy-notification/1`.
+    #[cfg_attr(feature = "openapi", schema(value_type = Object))]
+    pub event: Value,
+    /// The policy and its answer; the result is in the form of a record of `davy-notification/1`.
+    pub asked: AskedRule,
+}
+
+/// One message to somebody about an alarm.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct MessageItem {
+    /// When it was written.
+    #[cfg_attr(feature = "openapi", schema(value_type = i64))]
+    pub at: Timestamp,
+    /// What it is about: `raised`, `escalated`, `acknowledged`, `gone`, `closed`, `again` or `valve-closed`.
+    pub about: String,
+    /// Who wants it: `policy`, `default-list` (no policy decided) or `duty` (the platform's own).
+    pub by: String,
+    /// The recipient's role, such as `control-room`.
+    pub role: String,
+    /// Which of several of the role, 0 for the first.
+    pub rank: u16,
+    /// The channel, such as `sms`.
+    pub channel: String,
+    /// The policy's text in Chinese and English.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<(String, String)>,
+    /// Whether it breaks the recipient's quiet hours.
+    pub break_quiet: bool,
+    /// How many times somebody was told of this alarm.
+    pub attempt: u16,
+    /// `waiting`, `sent` or `failed`.
+    pub state: String,
 }
 
 /// One decision.

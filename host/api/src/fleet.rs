@@ -1,5 +1,6 @@
 //! Devices, alarms, commands, series: what the pages and third parties read.
 
+use crate::rules::AlarmFound;
 use davy_domain::alarm::{AlarmState, Origin};
 use davy_domain::command::{Action, CommandState};
 use davy_domain::{
@@ -107,6 +108,8 @@ wire! {
         valve: Option<ValveState>,
         /// What the gas company's rule said to it, if anything; live events do not carry it.
         said: Option<RuleWords>,
+        /// What it really was, once somebody has said so; told with a device or a premises, not with lists and live events.
+        found: Option<AlarmFound>,
         /// Degrees east, of the place where the map draws it.
         lon: f64,
         /// Degrees north.

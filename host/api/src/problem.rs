@@ -64,6 +64,14 @@ impl Problem {
         Self::new("forbidden", 403, "Not allowed", format!("Your role does not allow you to {what}."))
     }
 
+    /// 403: the company demands a second factor for it, and none was proven in this session lately.
+    pub fn second_factor(what: &str) -> Self {
+        let detail = format!(
+            "Your company demands a second factor to {what}: prove one with POST /api/v1/session/second-factor, or set one up first."
+        );
+        Self::new("second-factor", 403, "A second factor is needed", detail)
+    }
+
     /// 503: try again later.
     pub fn unavailable(detail: impl Into<String>) -> Self {
         Self::new("unavailable", 503, "Not available right now", detail)

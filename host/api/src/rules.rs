@@ -1,7 +1,7 @@
 //! Versions of rules on the wire: the list, one of them with everything about it, acts, back-tests.
 
 use davy_domain::release::{Act, Stage};
-use davy_domain::{BackTestId, Condition, DeviceId, ReleaseId, Timestamp, UserId};
+use davy_domain::{AlarmId, BackTestId, Condition, DeviceId, ReleaseId, Timestamp, UserId};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -84,6 +84,10 @@ pub struct RuleDetail {
     pub differences: Vec<RuleDifference>,
     /// Its back-tests, newest first.
     pub back_tests: Vec<BackTestItem>,
+    /// When the bytes of its component were deleted; absent when they are there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<i64>))]
+    pub component_deleted_at: Option<Timestamp>,
     /// What it would take the place of; absent when nothing is in force, or when it is this one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub in_force: Option<RuleInForce>,
@@ -101,7 +105,7 @@ pub struct RuleInForce {
 }
 
 /// What admission said.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct RuleChecks {
     /// Whether it was let in.
@@ -118,6 +122,21 @@ pub struct RuleChecks {
     /// What to do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub remedy: Option<String>,
+    /// The stable code of the reason, such as `too-many`: with `params` it can be told in any language.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
+    /// The code of a second reason, told with the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub also: Option<String>,
+    /// The stable code of the place, such as `byte`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place_code: Option<String>,
+    /// The stable code of what to do, such as `rebuild`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remedy_code: Option<String>,
+    /// The values of these codes by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub params: BTreeMap<String, String>,
     /// How long it took, milliseconds.
     pub took_ms: u64,
     /// What was checked, stage by stage.
@@ -226,7 +245,7 @@ pub struct RuleCompared {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct RuleDifference {
-    /// `alarm` or `close`.
+    /// `alarm` or `close`; of a notification policy `message` or `first-told` (the first person who hears of an alarm).
     pub kind: String,
     /// Of which device: the one that measured, or the valve.
     #[cfg_attr(feature = "openapi", schema(value_type = String))]
@@ -246,6 +265,16 @@ pub struct RuleDifference {
     /// When the version did; absent when it did not.
     #[cfg_attr(feature = "openapi", schema(value_type = Option<i64>))]
     pub version_at: Option<Timestamp>,
+    /// About which alarm somebody is told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
+    pub alarm: Option<AlarmId>,
+    /// The role that a message is for, such as `control-room`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<String>,
+    /// The channel of a message, such as `sms`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub channel: Option<String>,
 }
 
 /// What a person asks to be done with a version.
@@ -330,6 +359,20 @@ pub struct AlarmFinding {
     pub finding: String,
 }
 
+/// What somebody has said that an alarm really was.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct AlarmFound {
+    /// `leak`, `false-alarm` or `test`.
+    pub finding: String,
+    /// The person's name, to the company and its regulator; absent for somebody from outside of the company.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+    /// When it was said.
+    #[cfg_attr(feature = "openapi", schema(value_type = i64))]
+    pub at: Timestamp,
+}
+
 /// Keys whose signatures a company accepts. With at least one, a component without a signature by one of them is refused.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -346,4 +389,8 @@ pub struct RuleSignerItem {
     pub public_key: String,
     /// Whose it is, 1 to 100 characters.
     pub name: String,
+    /// Since when its signatures are accepted, milliseconds; of no meaning when a key is sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<i64>))]
+    pub added_at: Option<Timestamp>,
 }

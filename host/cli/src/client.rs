@@ -4,7 +4,7 @@
 //! process of the machine could read them.
 
 use anyhow::{Context, Result, bail};
-use davy_api::{Problem, SignIn, SignedIn};
+use davy_api::{FactorCode, Problem, SignIn, SignedIn};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::io::{BufRead, IsTerminal, Write};
@@ -12,6 +12,8 @@ use std::time::Duration;
 
 /// The variable that the password is taken from when nobody can be asked.
 pub(crate) const PASSWORD: &str = "DAVY_PASSWORD";
+/// The variable that the code of a second factor is taken from.
+const CODE: &str = "DAVY_CODE";
 /// The largest answer that is read: the largest component that the platform admits is smaller.
 const LARGEST_ANSWER: u64 = 64 << 20;
 /// What a server answers to somebody whom it does not know (any more), and about what it does not have: nothing was decided.
@@ -75,16 +77,14 @@ impl Client {
         let request = agent.post(&url).header("content-type", "application/json");
         let response =
             request.send(serde_json::to_vec(&credentials)?).with_context(|| format!("cannot reach {url}"))?;
-        let cookies: Vec<&str> = response
-            .headers()
-            .get_all("set-cookie")
-            .iter()
-            .filter_map(|cookie| cookie.to_str().ok()?.split(';').next())
-            .collect();
-        let cookie = cookies.join("; ");
-        let answer: SignedIn = json(&url, response)?;
-        if cookie.is_empty() {
-            bail!("{url} gave no session: is this a davy server?");
+        let (mut cookie, mut answer) = entered(&url, response)?;
+        if answer.second_factor_needed {
+            let url = format!("{server}/api/v1/session/second-factor");
+            let code = FactorCode { code: asked(CODE, "a code", "Code of your authenticator, or recovery code")? };
+            let request = agent.post(&url).header("content-type", "application/json").header("cookie", &cookie);
+            let request = request.header("x-csrf-token", &answer.csrf);
+            let response = request.send(serde_json::to_vec(&code)?).with_context(|| format!("cannot reach {url}"))?;
+            (cookie, answer) = entered(&url, response)?;
         }
         Ok((Self { agent, session: Session { server, cookie, csrf: answer.csrf } }, answer.person.name))
     }
@@ -123,8 +123,24 @@ impl Client {
         body(&url, self.ask(&url)?)
     }
 
+    /// The same with a query.
+    pub(crate) fn bytes_of(&self, path: &str, query: &[(&str, String)]) -> Result<Vec<u8>> {
+        let url = format!("{}{path}", self.session.server);
+        let request = self.agent.get(&url).header("cookie", &self.session.cookie);
+        let request = query.iter().fold(request, |request, (name, value)| request.query(*name, value));
+        body(&url, request.call().with_context(|| format!("cannot reach {url}"))?)
+    }
+
     fn ask(&self, url: &str) -> Result<ureq::http::Response<ureq::Body>> {
         self.agent.get(url).header("cookie", &self.session.cookie).call().with_context(|| format!("cannot reach {url}"))
+    }
+
+    /// Deletes what a path names.
+    pub(crate) fn delete(&self, path: &str) -> Result<()> {
+        let url = format!("{}{path}", self.session.server);
+        let request = self.agent.delete(&url).header("cookie", &self.session.cookie);
+        let request = request.header("x-csrf-token", &self.session.csrf);
+        body(&url, request.call().with_context(|| format!("cannot reach {url}"))?).map(drop)
     }
 
     /// Signs out.
@@ -175,26 +191,46 @@ fn json<T: DeserializeOwned>(url: &str, response: ureq::http::Response<ureq::Bod
     serde_json::from_slice(&bytes).with_context(|| format!("{url} answered what this davyctl does not understand"))
 }
 
-/// From the environment, else from the person at the terminal, who does not see it, else a line of the standard input.
+/// The session that an answer gives, and what it says.
+fn entered(url: &str, response: ureq::http::Response<ureq::Body>) -> Result<(String, SignedIn)> {
+    let cookies: Vec<&str> = response
+        .headers()
+        .get_all("set-cookie")
+        .iter()
+        .filter_map(|cookie| cookie.to_str().ok()?.split(';').next())
+        .collect();
+    let cookie = cookies.join("; ");
+    let answer: SignedIn = json(url, response)?;
+    if cookie.is_empty() {
+        bail!("{url} gave no session: is this a davy server?");
+    }
+    Ok((cookie, answer))
+}
+
 fn password(email: &str) -> Result<String> {
-    if let Ok(password) = std::env::var(PASSWORD) {
-        return Ok(password);
+    asked(PASSWORD, "a password", &format!("Password of {email}"))
+}
+
+/// From the environment, else from the person at the terminal, who does not see it, else a line of the standard input.
+fn asked(variable: &str, what: &str, prompt: &str) -> Result<String> {
+    if let Ok(secret) = std::env::var(variable) {
+        return Ok(secret);
     }
     let hidden = if std::io::stdin().is_terminal() {
-        eprint!("Password of {email}: ");
-        std::io::stderr().flush().context("cannot ask for the password")?;
+        eprint!("{prompt}: ");
+        std::io::stderr().flush().with_context(|| format!("cannot ask for {what}"))?;
         Some(Hidden::begin()?)
     } else {
         None
     };
     let mut line = String::new();
-    std::io::stdin().lock().read_line(&mut line).context("cannot read the password")?;
+    std::io::stdin().lock().read_line(&mut line).with_context(|| format!("cannot read {what}"))?;
     drop(hidden);
-    let password = line.trim_end_matches(['\r', '\n']);
-    if password.is_empty() {
-        bail!("expected a password: at the prompt, as a line of the standard input, or in {PASSWORD}");
+    let secret = line.trim_end_matches(['\r', '\n']);
+    if secret.is_empty() {
+        bail!("expected {what}: at the prompt, as a line of the standard input, or in {variable}");
     }
-    Ok(password.to_owned())
+    Ok(secret.to_owned())
 }
 
 /// While it lives, the terminal does not show what is typed.

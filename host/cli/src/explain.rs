@@ -1,7 +1,9 @@
 //! `davyctl explain`: makes a stored decision again and says where it comes out otherwise.
 
 mod stored;
+mod told;
 
+use crate::colour::{Colour, paint};
 use crate::exit::Answer;
 use crate::rule::{engine, read};
 use anyhow::{Context, Result, bail};
@@ -127,9 +129,9 @@ fn print(record: &DecisionRecord, replay: &Replay) {
     }
     println!("  fuel      {} then, {} now", record.fuel, replay.evaluation.fuel);
     if replay.differences.is_empty() {
-        println!("  identical: made again, the decision is the same to the byte");
+        println!("  {}: made again, the decision is the same to the byte", paint("identical", Colour::Good));
     } else {
-        println!("  DIFFERENT: made again, the decision is another one");
+        println!("  {}: made again, the decision is another one", paint("DIFFERENT", Colour::Bad));
         for difference in &replay.differences {
             println!("    {}\n      stored  {}\n      now     {}", difference.part, difference.stored, difference.now);
         }

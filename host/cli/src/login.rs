@@ -15,7 +15,7 @@ pub(crate) struct Arguments {
     /// The server, such as `https://gas.example`
     #[arg(long, value_name = "URL", env = "DAVY_SERVER")]
     server: String,
-    /// Who signs in; the password is asked for, or taken from DAVY_PASSWORD
+    /// Who signs in; the password is asked for, or taken from DAVY_PASSWORD, and the code of a second factor from DAVY_CODE
     #[arg(long, value_name = "ADDRESS", env = "DAVY_EMAIL")]
     email: String,
     /// Print JSON for programs instead of text for people

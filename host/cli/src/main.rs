@@ -1,11 +1,14 @@
 //! `davyctl`: the command line of rule authors and administrators.
 //!
 //! It runs the same engine as the server, so what it accepts the server accepts. It must never do by itself what needs a
-//! person's sign-in: it has no way around the API.
+//! person's sign-in: it has no way around the API. A database it only reads, for whoever may open it anyway, to verify its ledger.
 
 mod client;
+mod colour;
 mod exit;
 mod explain;
+mod labels;
+mod ledger;
 mod login;
 mod remote;
 mod replay;
@@ -19,7 +22,8 @@ use std::process::ExitCode;
 
 const EXIT_CODES: &str = "Exit codes:
   0  done; the answer is yes
-  1  done; the answer is no: refused (by the server too), altered, a fixture failed, a decision differs
+  1  done; the answer is no: refused (by the server too), altered, a fixture failed, a decision differs, a
+     ledger is not as it was written
   2  the command line is wrong
   3  could not be done: a file cannot be read, a crate does not compile";
 
@@ -43,6 +47,11 @@ enum Command {
     /// A bundle (`davy-bundle/1`) is written by `davyctl explain ALARM --server URL --export FILE`. It holds the components,
     /// whose digests are verified first.
     Replay(replay::Arguments),
+    /// Verify what was done, take it along, and keep what was signed for it
+    #[command(subcommand, arg_required_else_help = true)]
+    Ledger(ledger::Command),
+    /// Write sheets of labels for devices, to print and cut
+    Labels(labels::Arguments),
     /// Sign in at a server, for the commands that need one
     Login(login::Arguments),
     /// Sign out, and forget the session
@@ -70,6 +79,8 @@ fn main() -> ExitCode {
         Command::Rule(command) => rule::run(command),
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Replay(arguments) => replay::run(&arguments),
+        Command::Ledger(command) => ledger::run(command),
+        Command::Labels(arguments) => labels::run(&arguments),
         Command::Login(arguments) => login::login(&arguments),
         Command::Logout => login::logout(),
         Command::Completions { shell } => {

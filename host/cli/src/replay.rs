@@ -2,17 +2,19 @@
 //!
 //! It must never ask a server, nor believe a bundle whose parts do not fit together.
 
+use crate::colour::{Colour, paint};
 use crate::exit::Answer;
 use crate::rule::{engine, read};
 use anyhow::{Context, Result};
-use davy_rules::bundle::{Bundle, BundleError, Replayed};
+use davy_rules::bundle::{Bundle, BundleError, Replayed, ReplayedNotification, ReplayedRule};
+use davy_rules::explain::Difference;
 use davy_rules::{Engine, EngineConfig};
 use serde_json::json;
 use std::path::PathBuf;
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// The bundle (JSON, format davy-bundle/1)
+    /// The bundle (JSON, format davy-bundle/1 or davy-bundle/2)
     bundle: PathBuf,
     /// Run the components in an interpreter instead of as this machine's code: a second witness, slower
     #[arg(long)]
@@ -25,18 +27,20 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments) -> Result<Answer> {
     let file = arguments.bundle.display();
     let made_again = open(arguments)?;
-    let (bundle, replayed) = match made_again {
+    let MadeAgain { bundle, replayed, told } = match made_again {
         Ok(made_again) => made_again,
         Err(refused) => {
             if arguments.json {
                 println!("{:#}", json!({"bundle": file.to_string(), "equal": false, "refused": words(&refused)}));
             } else {
-                println!("{file}: REFUSED\n  {}", words(&refused));
+                println!("{file}: {}\n  {}", paint("REFUSED", Colour::Bad), words(&refused));
             }
             return Ok(Answer::No);
         }
     };
-    let equal = replayed.iter().all(|decision| decision.differences.is_empty());
+    let of_alarms = replayed.iter().filter(|decision| decision.rule.is_some()).map(|decision| &decision.differences);
+    let differences: Vec<_> = of_alarms.chain(told.iter().map(|decision| &decision.differences)).collect();
+    let equal = differences.iter().all(|differences| differences.is_empty());
     if arguments.json {
         println!(
             "{:#}",
@@ -46,24 +50,41 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Answer> {
                 "engine": if arguments.interpreter { "interpreter" } else { "native" },
                 "equal": equal,
                 "decisions": replayed,
+                "notifications": told,
             })
         );
     } else {
-        println!("{file}: {} decision(s) about {}", replayed.len(), bundle.about);
+        let on_whom = if told.is_empty() { String::new() } else { format!(", {} on whom to tell,", told.len()) };
+        println!("{file}: {} decision(s){on_whom} about {}", replayed.len(), bundle.about);
         replayed.iter().for_each(tell);
-        let asked = replayed.iter().filter(|decision| decision.rule.is_some()).count();
+        for decision in &told {
+            let what = format!("{}  on whom to tell  {} ms", decision.number, decision.at_ms);
+            tell_rule(&what, &decision.rule, &decision.differences);
+        }
+        let asked = differences.len();
         if equal {
-            println!("equal: made again, {asked} decision(s) are the same to the byte and to the unit of fuel");
+            println!(
+                "{}: made again, {asked} decision(s) are the same to the byte and to the unit of fuel",
+                paint("equal", Colour::Good)
+            );
         } else {
-            let different = replayed.iter().filter(|decision| !decision.differences.is_empty()).count();
-            println!("DIFFERENT: made again, {different} of {asked} decision(s) come out otherwise");
+            let different = differences.iter().filter(|differences| !differences.is_empty()).count();
+            let word = paint("DIFFERENT", Colour::Bad);
+            println!("{word}: made again, {different} of {asked} decision(s) come out otherwise");
         }
     }
     Ok(equal.into())
 }
 
+/// A bundle whose decisions were made again.
+struct MadeAgain {
+    bundle: Bundle,
+    replayed: Vec<Replayed>,
+    told: Vec<ReplayedNotification>,
+}
+
 /// The outer error: it could not be tried. The inner one: the bundle is refused.
-fn open(arguments: &Arguments) -> Result<Result<(Bundle, Vec<Replayed>), BundleError>> {
+fn open(arguments: &Arguments) -> Result<Result<MadeAgain, BundleError>> {
     let bundle = match Bundle::open(&read(&arguments.bundle)?) {
         Ok(bundle) => bundle,
         Err(BundleError::Altered(faults)) => return Ok(Err(BundleError::Altered(faults))),
@@ -74,7 +95,8 @@ fn open(arguments: &Arguments) -> Result<Result<(Bundle, Vec<Replayed>), BundleE
     } else {
         engine()?
     };
-    Ok(bundle.replay(&engine).map(|replayed| (bundle, replayed)))
+    let again = bundle.replay(&engine).and_then(|replayed| Ok((replayed, bundle.replay_notifications(&engine)?)));
+    Ok(again.map(|(replayed, told)| MadeAgain { bundle, replayed, told }))
 }
 
 /// An error with its causes.
@@ -94,8 +116,13 @@ fn tell(decision: &Replayed) {
         println!("  {number}  {device}  {at_ms} ms  the statutory floor decided alone");
         return;
     };
-    let word = if differences.is_empty() { "equal" } else { "DIFFERENT" };
-    println!("  {number}  {device}  {at_ms} ms  {} {}  fuel {}  {word}", rule.name, rule.version, rule.fuel);
+    tell_rule(&format!("{number}  {device}  {at_ms} ms"), rule, differences);
+}
+
+fn tell_rule(what: &str, rule: &ReplayedRule, differences: &[Difference]) {
+    let equal = differences.is_empty();
+    let word = if equal { paint("equal", Colour::Good) } else { paint("DIFFERENT", Colour::Bad) };
+    println!("  {what}  {} {}  fuel {}  {word}", rule.name, rule.version, rule.fuel);
     for difference in differences {
         println!("    {}\n      recorded  {}\n      got       {}", difference.part, difference.stored, difference.now);
     }

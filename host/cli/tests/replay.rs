@@ -2,8 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test says what it found by panicking")]
 
-use davy_domain::policy::{PolicyEvent, Trigger};
-use davy_domain::{ConditionSet, DeviceId, DeviceKind, Quantity, Reading, Timestamp, ValveState};
+use davy_domain::policy::PolicyEvent;
+use davy_domain::{DeviceId, DeviceKind, Quantity, Reading, Timestamp};
 use davy_rules::bundle::{Bundle, BundledDecision};
 use davy_rules::explain::DecisionRecord;
 use davy_rules::{Engine, EngineConfig, package};
@@ -22,16 +22,8 @@ fn bundle() -> Bundle {
     let mut state = Vec::new();
     for (number, gas) in (1..).zip([0.4, 12.5, 61.7, 0.1]) {
         let now = Timestamp::from_millis(1_800_000_000_000 + number * 15_000);
-        let event = PolicyEvent {
-            trigger: Trigger::Readings,
-            now,
-            device_kind: DeviceKind::Detector,
-            valve: ValveState::Open,
-            active: ConditionSet::EMPTY,
-            installed_at: None,
-            readings: vec![Reading::new(Quantity::Gas, gas, now).unwrap()],
-            extensions: Vec::new(),
-        };
+        let event =
+            PolicyEvent::measured(DeviceKind::Detector, now, vec![Reading::new(Quantity::Gas, gas, now).unwrap()]);
         let evaluation = rule.evaluate(&settings, &state, &event);
         let record = DecisionRecord::new(rule.digest(), 2, &settings, &state, &event, &evaluation);
         let record = Some(record.with_component(&component));

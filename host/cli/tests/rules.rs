@@ -2,8 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test says what it found by panicking")]
 
-use davy_domain::policy::{PolicyEvent, Trigger};
-use davy_domain::{ConditionSet, DeviceKind, Quantity, Reading, Timestamp, ValveState};
+use davy_domain::policy::PolicyEvent;
+use davy_domain::{DeviceKind, Quantity, Reading, Timestamp};
 use davy_rules::explain::DecisionRecord;
 use davy_rules::{Engine, EngineConfig, package};
 use std::path::{Path, PathBuf};
@@ -194,16 +194,7 @@ fn a_stored_decision_is_explained_and_an_altered_one_is_found_out() {
     let rule = engine.load(&engine.admit(&component).unwrap());
     let settings = rule.encode_settings("{}").unwrap();
     let now = Timestamp::from_millis(1_800_000_000_000);
-    let event = PolicyEvent {
-        trigger: Trigger::Readings,
-        now,
-        device_kind: DeviceKind::Detector,
-        valve: ValveState::Open,
-        active: ConditionSet::EMPTY,
-        installed_at: None,
-        readings: vec![Reading::new(Quantity::Gas, 42.5, now).unwrap()],
-        extensions: Vec::new(),
-    };
+    let event = PolicyEvent::measured(DeviceKind::Detector, now, vec![Reading::new(Quantity::Gas, 42.5, now).unwrap()]);
     let evaluation = rule.evaluate(&settings, &[], &event);
     let record = DecisionRecord::new(rule.digest(), 4, &settings, &[], &event, &evaluation).with_component(&component);
     let text = serde_json::to_string(&record).unwrap();
@@ -219,4 +210,17 @@ fn a_stored_decision_is_explained_and_an_altered_one_is_found_out() {
     std::fs::write(folder.path().join("altered.json"), altered).unwrap();
     let explained = said(&davyctl(folder.path(), &["explain", "--file", "altered.json"]), 1);
     assert!(explained.contains("DIFFERENT") && explained.contains("close-valve"), "{explained}");
+}
+
+#[test]
+fn a_component_that_is_refused_has_no_profile_and_the_answer_is_no() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("bad.wasm"), b"not a component").unwrap();
+    let told = said(&davyctl(folder.path(), &["rule", "profile", "bad.wasm"]), 1);
+    for words in ["bad.wasm: refused", "stage   structure", "to do "] {
+        assert!(told.contains(words), "expected {words:?} in\n{told}");
+    }
+    let told = said(&davyctl(folder.path(), &["rule", "profile", "bad.wasm", "--json"]), 1);
+    assert!(told.contains("\"admitted\": false"), "{told}");
+    assert!(!told.contains('\u{1b}'), "no colour where programs read: {told:?}");
 }

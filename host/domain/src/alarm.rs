@@ -56,6 +56,8 @@ coded! {
         Rule = 2, "rule";
         /// The platform itself (silence, rule fault, unverified close).
         Platform = 3, "platform";
+        /// The driver of the device's model, which cannot read or write its messages.
+        Driver = 4, "driver";
     }
 }
 

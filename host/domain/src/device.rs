@@ -28,6 +28,23 @@ macro_rules! coded {
             }
         }
 
+        impl<C> minicbor::Encode<C> for $enum {
+            fn encode<W: minicbor::encode::Write>(
+                &self,
+                e: &mut minicbor::Encoder<W>,
+                _: &mut C,
+            ) -> Result<(), minicbor::encode::Error<W::Error>> {
+                e.u16(self.code())?.ok()
+            }
+        }
+
+        impl<'b, C> minicbor::Decode<'b, C> for $enum {
+            fn decode(d: &mut minicbor::Decoder<'b>, _: &mut C) -> Result<Self, minicbor::decode::Error> {
+                let code = d.u16()?;
+                Self::from_code(code).ok_or_else(|| minicbor::decode::Error::message("a code that this version does not know"))
+            }
+        }
+
         impl core::fmt::Display for $enum {
             fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result { f.write_str(self.name()) }
         }

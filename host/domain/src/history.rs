@@ -37,6 +37,8 @@ pub struct Arrival {
 pub enum Said {
     /// Readings, of itself and of those it speaks for.
     Uplink(Vec<Part>),
+    /// Readings that could be read only long after they had arrived.
+    Late(Vec<Part>),
     /// What became of an order. Which order, only its counter tells.
     Outcome(OutcomeReport),
 }
@@ -45,7 +47,7 @@ impl Arrival {
     /// How many readings are in it.
     pub fn readings(&self) -> usize {
         match &self.said {
-            Said::Uplink(parts) => parts.iter().map(|part| part.readings.len()).sum(),
+            Said::Uplink(parts) | Said::Late(parts) => parts.iter().map(|part| part.readings.len()).sum(),
             Said::Outcome(_) => 0,
         }
     }

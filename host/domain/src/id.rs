@@ -84,6 +84,22 @@ macro_rules! ids {
             }
         }
 
+        impl<C> minicbor::Encode<C> for $name {
+            fn encode<W: minicbor::encode::Write>(
+                &self,
+                e: &mut minicbor::Encoder<W>,
+                _: &mut C,
+            ) -> Result<(), minicbor::encode::Error<W::Error>> {
+                e.i64(self.0)?.ok()
+            }
+        }
+
+        impl<'b, C> minicbor::Decode<'b, C> for $name {
+            fn decode(d: &mut minicbor::Decoder<'b>, _: &mut C) -> Result<Self, minicbor::decode::Error> {
+                d.i64().map(Self)
+            }
+        }
+
         impl<'de> Deserialize<'de> for $name {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
                 let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
@@ -112,10 +128,22 @@ ids! {
     ReleaseId, "rel", "a version of a rule";
     /// A version folded over the company's history (回测).
     BackTestId, "bkt", "a back-test";
+    /// A file of devices that a company adds (设备导入).
+    ImportId, "imp", "an import";
+    /// A message that no driver could read yet (待解析报文).
+    QuarantineId, "qrt", "a message that was set aside";
     /// A person who can sign in.
     UserId, "usr", "a user";
     /// A signed-in session.
     SessionId, "ses", "a session";
+    /// A residential community of a gas company (小区).
+    CommunityId, "com", "a community";
+    /// An API token of a machine (访问令牌).
+    TokenId, "tok", "a token";
+    /// An invitation to a household (住户邀请).
+    InvitationId, "inv", "an invitation";
+    /// A dangerous act that waits for a second person (审批).
+    RequestId, "req", "a request for approval";
 }
 
 /// Mints ids without asking a database: 41 bits of milliseconds since 2025, 6 bits of lane, 16 bits of counter.

@@ -45,6 +45,22 @@ pub struct PolicyEvent {
     pub extensions: Vec<(String, String)>,
 }
 
+impl PolicyEvent {
+    /// New readings of a device whose valve is open and that has no alarm; what else is known of it is added by struct update.
+    pub const fn measured(device_kind: DeviceKind, now: Timestamp, readings: Vec<Reading>) -> Self {
+        Self {
+            trigger: Trigger::Readings,
+            now,
+            device_kind,
+            valve: ValveState::Open,
+            active: ConditionSet::EMPTY,
+            installed_at: None,
+            readings,
+            extensions: Vec::new(),
+        }
+    }
+}
+
 /// An alarm that the policy wants raised. Raising an active one again has no effect but may lift its priority.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Raise {
@@ -198,6 +214,21 @@ pub enum PolicyFault {
         /// Its words, cut to 500 characters.
         message: String,
     },
+}
+
+impl PolicyFault {
+    /// The stable word for its kind, as in the API.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Trap { .. } => "trap",
+            Self::OutOfFuel { .. } => "out-of-fuel",
+            Self::Deadline => "deadline",
+            Self::Suspended => "suspended",
+            Self::Limit { .. } => "limit",
+            Self::Nonsense { .. } => "nonsense",
+            Self::Reported { .. } => "reported",
+        }
+    }
 }
 
 /// What the call cost and what came of it.

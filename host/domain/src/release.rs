@@ -4,6 +4,12 @@
 //! platform's, where it only reports what it found), and what is in force was wanted by two people. Taking a version back is one act
 //! of one person: safety does not wait for a second.
 
+pub mod bounds;
+mod breach;
+pub mod driver;
+
+pub use breach::Breach;
+
 use crate::device::coded;
 use crate::id::{ReleaseId, UserId};
 use crate::time::{Span, Timestamp};
@@ -114,8 +120,11 @@ pub enum Act {
     Restore,
     /// Its faults, its fuel or its alarms left their bounds.
     BreakOff {
-        /// Which bound, with what was expected and what came.
+        /// Which bound, with what was expected and what came, in English.
         reason: String,
+        /// The same in figures; absent in what was stored before there were any.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        breach: Option<Breach>,
     },
 }
 
@@ -217,6 +226,14 @@ pub enum Refused {
         /// How many.
         missed: u32,
     },
+    /// The contract of the version does not know this step.
+    #[error("a device driver does not {act}: {hint}")]
+    OtherWorld {
+        /// The act's name.
+        act: &'static str,
+        /// What to do instead.
+        hint: &'static str,
+    },
     /// Not a share.
     #[error("expected a share of 1 to {WHOLE} thousandths, got {got}")]
     Share {
@@ -234,6 +251,7 @@ impl Refused {
             Self::SecondPerson => "second-person",
             Self::NotProposed => "not-proposed",
             Self::MissedLeaks { .. } => "missed-leaks",
+            Self::OtherWorld { .. } => "other-world",
             Self::Share { .. } => "share",
         }
     }

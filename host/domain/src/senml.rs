@@ -174,6 +174,11 @@ pub fn decode_into(payload: &[u8], received_at: Timestamp, uplink: &mut Uplink) 
     }
 }
 
+/// Whether a device may be right about when it measured what arrived at `received_at`.
+pub(crate) fn believed(at: Timestamp, received_at: Timestamp) -> bool {
+    at.since(received_at) <= CLOCK_AHEAD && received_at.since(at) <= CLOCK_BEHIND
+}
+
 /// What a record inherits from those before it (RFC 8428 §4.1).
 #[derive(Default)]
 struct Base<'b> {
@@ -370,9 +375,7 @@ impl<'b> Pack<'_, 'b> {
         } else {
             Some(Timestamp::from_millis(millis.round() as i64))
         };
-        let believed =
-            |at: &Timestamp| at.since(self.received_at) <= CLOCK_AHEAD && self.received_at.since(*at) <= CLOCK_BEHIND;
-        at.filter(believed).unwrap_or_else(|| {
+        at.filter(|at| believed(*at, self.received_at)).unwrap_or_else(|| {
             self.uplink.clock_suspect = true;
             self.received_at
         })

@@ -9,6 +9,7 @@ use crate::admission::{Admitted, Refusal, Stage};
 use crate::engine::Engine;
 use crate::fixtures::Sandbox;
 use crate::world::World;
+use davy_domain::refusal::{Advice, Place, Reason};
 use davy_rules_sdk::fixtures::{self, Fixed, Fixture};
 use davy_rules_sdk::harness::Evaluator;
 use serde::{Deserialize, Serialize};
@@ -188,7 +189,9 @@ where
         if let Some(mismatch) = report.mismatches.first() {
             let remedy = "Mend the rule or the fixture, try it with `davyctl rule test`, and build it again";
             let reason = format!("its own case `{}` comes out otherwise: {mismatch}", report.name);
-            return Err(Refusal::new(Stage::Cases, reason, remedy).at(format!("case `{}`", report.name)));
+            let refusal = Refusal::new(Stage::Cases, (Reason::CaseDiffers, reason), (Advice::MendCase, remedy));
+            let refusal = refusal.at(Place::Case, format!("case `{}`", report.name));
+            return Err(refusal.with("case", report.name).with("detail", mismatch));
         }
         passed.push(Passed {
             name: report.name,
@@ -202,11 +205,20 @@ where
 
 /// A refusal for cases that cannot be run at all.
 pub(crate) fn refuse(error: &CasesError) -> Refusal {
-    Refusal::new(
-        Stage::Cases,
-        error.to_string(),
-        "Build the rule with `davyctl rule build`, which packs the crate's `fixtures/*.json`",
-    )
+    let remedy = "Build the rule with `davyctl rule build`, which packs the crate's `fixtures/*.json`";
+    let refuse = |code| Refusal::new(Stage::Cases, (code, error.to_string()), (Advice::PackCases, remedy));
+    match error {
+        CasesError::Fixture { name, problem } => {
+            refuse(Reason::CaseUnusable).with("case", name).with("detail", problem)
+        }
+        CasesError::TooMuch { cases, bytes } => refuse(Reason::CasesTooMuch)
+            .with("most", MAX_CASES)
+            .with("most_bytes", MAX_BYTES)
+            .with("cases", cases)
+            .with("bytes", bytes),
+        CasesError::Section(detail) => refuse(Reason::CasesUnreadable).with("detail", detail),
+        CasesError::File { source, .. } => refuse(Reason::CasesUnreadable).with("detail", source),
+    }
 }
 
 #[cfg(test)]

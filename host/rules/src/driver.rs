@@ -3,6 +3,10 @@
 //! A message is taken as a whole or not at all: one reading outside of its quantity's range, and the raw bytes are better kept for
 //! a better driver.
 
+mod bound;
+
+pub use bound::{BoundDriver, Message};
+
 use crate::bindings::driver::exports::davy::rules::driver as wit;
 use crate::limits::{at_most, known, nonsense};
 use crate::rule::{Evaluated, Rule};

@@ -44,6 +44,16 @@ impl WorldKind {
         }
     }
 
+    /// The same without package and version, as the API names it.
+    pub const fn short_name(self) -> &'static str {
+        match self {
+            Self::AlarmPolicy => "alarm-policy",
+            Self::BillingPolicy => "billing-policy",
+            Self::NotificationPolicy => "notification-policy",
+            Self::DeviceDriver => "device-driver",
+        }
+    }
+
     /// The interface that a component of it exports, with its version.
     pub const fn interface(self) -> &'static str {
         match self {

@@ -3,34 +3,50 @@
 //! Every read of the store goes through the viewer's scope, and every change asks the table of roles again, so no caller
 //! can forget either. Nothing here knows about HTTP.
 
+mod access;
 mod alarms;
+mod approvals;
+pub mod companies;
 mod decisions;
+mod device_keys;
 mod devices;
+mod households;
+pub mod imports;
+pub mod labels;
 mod landscape;
+mod ledger;
 mod orders;
 mod overview;
+mod people;
+mod personal;
 mod reach;
 mod relay;
 pub mod rules;
 mod series;
 mod tiles;
+mod usage;
 
+pub use access::Object;
+pub use households::Code;
 pub use landscape::{Card, Landscape, Place, Site, SiteKind};
 pub use reach::Reach;
 pub use relay::{Next, Relay, Relayed, Stream};
 pub use rules::{Room, RuleDesk};
 
+use crate::accounts::Accounts;
 use crate::clock::SharedClock;
 use crate::operate::{OperateError, SharedOperate};
+use crate::roles::{Deed, codes, require};
+use crate::shares::Shares;
 use davy_api::{
-    AlarmDecisions, AlarmPage, AlarmQuery, BackTestItem, Backend, CloseReceipt, DeviceDetail, DevicePage, DeviceQuery,
-    Overview, Person, PremisesDetail, Problem, Reply, Role, RuleDetail, RuleVersions, Series, SeriesQuery, ValvesOf,
-    Viewer,
+    Account, AlarmDecisions, AlarmLedger, AlarmPage, AlarmQuery, BackTestItem, Backend, CloseReceipt, Contacts,
+    DataActs, DeviceDetail, DeviceImports, DeviceKey, DevicePage, DeviceQuery, Household, LedgerCheckpoints,
+    LedgerPage, LedgerQuery, Overview, OwnData, People, Person, PremisesDetail, Problem, Quarantine, Reply, Requests,
+    RuleBounds, RuleDetail, RuleSigners, RuleVersions, Series, SeriesQuery, Tenants, Tokens, Usage, ValvesOf, Viewer,
 };
-use davy_domain::{AlarmId, BackTestId, DeviceId, PremisesId, ReleaseId, Span, Timestamp};
-use davy_store::{DivisionCode, ScopedStore, Store, StoreError};
+use davy_domain::{AlarmId, BackTestId, DeviceId, PersonScope, PremisesId, ReleaseId, Span, Timestamp};
+use davy_store::{DivisionCode, Store, StoreError};
 use std::collections::BTreeMap;
-use std::ops::Deref;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 /// The operations, over the store and the running shards.
@@ -44,6 +60,10 @@ pub struct Service {
     states: Mutex<tiles::States>,
     overviews: Mutex<BTreeMap<reach::Key, (Timestamp, Overview)>>,
     rules: RuleDesk,
+    imports: Option<imports::ImportDesk>,
+    accounts: Arc<Accounts>,
+    shares: Arc<Shares>,
+    deletion_wait: Span,
 }
 
 /// How long the figures of an overview are kept before they are counted anew.
@@ -62,7 +82,9 @@ impl Service {
         clock: SharedClock,
         tile_age: Span,
         rules: RuleDesk,
+        accounts: Arc<Accounts>,
     ) -> Result<Self, StoreError> {
+        let now = clock.now();
         let landscape = RwLock::new(Arc::new(Landscape::load(&store).await?));
         Ok(Self {
             store,
@@ -74,6 +96,10 @@ impl Service {
             states: Mutex::default(),
             overviews: Mutex::default(),
             rules,
+            imports: None,
+            accounts,
+            shares: Arc::new(Shares::new(0, 1, now)),
+            deletion_wait: Span::from_hours(30 * 24),
         })
     }
 
@@ -92,57 +118,41 @@ impl Service {
         Ok(())
     }
 
-    /// What the viewer may read of the store.
-    fn scope(&self, viewer: &Viewer) -> Result<ScopedStore, Problem> {
-        match (viewer.role, viewer.tenant, viewer.premises, division(viewer)) {
-            (Role::Operator, Some(tenant), ..) => Ok(self.store.tenant(tenant).deref().clone()),
-            (Role::Resident, Some(_), Some(premises), _) => Ok(self.store.resident(premises).deref().clone()),
-            (Role::Regulator, .., Some(code)) => Ok(self.store.regulator(code).deref().clone()),
-            _ => Err(unscoped(viewer)),
-        }
-    }
-
     /// What the viewer may see of the landscape and of live events.
     ///
     /// # Errors
-    /// A [`Problem`] for a viewer whose role lacks its scope.
+    /// A [`Problem`] for a viewer who may not see alarms.
     pub fn reach(&self, viewer: &Viewer) -> Result<Reach, Problem> {
-        match (viewer.role, viewer.tenant, viewer.premises, division(viewer)) {
-            (Role::Operator, Some(tenant), ..) => Ok(Reach::Tenant(tenant)),
-            (Role::Resident, Some(_), Some(premises), _) => Ok(Reach::Premises(premises)),
-            (Role::Regulator, .., Some(code)) => Ok(self.landscape().divisions_below(code)),
-            _ => Err(unscoped(viewer)),
+        require(viewer, Deed::SeeAlarms)?;
+        match viewer.scope {
+            PersonScope::Tenant { tenant } => Ok(Reach::Tenant(tenant)),
+            PersonScope::Community { community, .. } => Ok(self.landscape().community(community)),
+            PersonScope::Premises { premises, .. } => Ok(Reach::Premises(premises)),
+            PersonScope::Jurisdiction { division } => Ok(self.landscape().divisions_below(DivisionCode(division))),
+            PersonScope::Platform => Err(Problem::forbidden(Deed::SeeAlarms.words())),
         }
     }
 
     /// The person, for themself.
-    ///
-    /// # Errors
-    /// A [`Problem`] for a viewer whose role lacks its scope.
     pub fn person(&self, viewer: &Viewer) -> Person {
         let landscape = self.landscape();
         Person {
             id: viewer.user,
             name: viewer.name.clone(),
-            role: viewer.role,
-            tenant_name: viewer.tenant.map(|tenant| landscape.tenant_name(tenant).to_string()),
-            division_name: division(viewer).and_then(|code| Some(landscape.division(code)?.name_zh.clone())),
-            premises: viewer.premises,
+            scope: viewer.scope.kind(),
+            roles: viewer.roles,
+            may: codes(viewer),
+            tenant_name: viewer.tenant().map(|tenant| landscape.tenant_name(tenant).to_string()),
+            division_name: (viewer.scope.division())
+                .and_then(|code| Some(landscape.division(DivisionCode(code))?.name_zh.clone())),
+            community_name: viewer.scope.community().map(|community| landscape.community_name(community).to_string()),
+            premises: viewer.scope.premises(),
         }
     }
 
     fn now(&self) -> Timestamp {
         self.clock.now()
     }
-}
-
-fn division(viewer: &Viewer) -> Option<DivisionCode> {
-    viewer.division.as_deref()?.parse().ok().map(DivisionCode)
-}
-
-fn unscoped(viewer: &Viewer) -> Problem {
-    tracing::error!(user.id = %viewer.user, role = ?viewer.role, "a user's role lacks its scope");
-    Problem::forbidden("see anything: your account lacks its company, premises or division")
 }
 
 /// A store error as a problem; logged here, once.
@@ -167,6 +177,7 @@ pub fn operated(error: OperateError) -> Problem {
             Problem::unavailable("The change could not be stored, so it was not made; try again in a few seconds.")
         }
         error @ (OperateError::Unknown { .. }
+        | OperateError::NotLearnt { .. }
         | OperateError::NotReady
         | OperateError::Overloaded
         | OperateError::Stopping) => Problem::unavailable(error.to_string()),
@@ -176,6 +187,18 @@ pub fn operated(error: OperateError) -> Problem {
 impl Backend for Service {
     fn me<'a>(&'a self, viewer: &'a Viewer) -> Reply<'a, Person> {
         Box::pin(async move { Ok(self.person(viewer)) })
+    }
+    fn account<'a>(&'a self, viewer: &'a Viewer) -> Reply<'a, Account> {
+        Box::pin(self.accounts.account(viewer))
+    }
+    fn own_data<'a>(&'a self, viewer: &'a Viewer) -> Reply<'a, OwnData> {
+        Box::pin(self.own_data_of(viewer))
+    }
+    fn data_acts<'a>(&'a self, viewer: &'a Viewer) -> Reply<'a, DataActs> {
+        Box::pin(self.data_acts_of(viewer))
+    }
+    fn contacts<'a>(&'a self, viewer: &'a Viewer, device: DeviceId) -> Reply<'a, Contacts> {
+        Box::pin(self.contacts_at(viewer, device))
     }
     fn overview<'a>(&'a self, viewer: &'a Viewer) -> Reply<'a, Overview> {
         Box::pin(self.overview_of(viewer))
@@ -207,14 +230,56 @@ impl Backend for Service {
     fn decisions<'a>(&'a self, viewer: &'a Viewer, alarm: AlarmId) -> Reply<'a, AlarmDecisions> {
         Box::pin(self.decisions_of(viewer, alarm))
     }
+    fn alarm_ledger<'a>(&'a self, viewer: &'a Viewer, alarm: AlarmId) -> Reply<'a, AlarmLedger> {
+        Box::pin(self.ledger_of_alarm(viewer, alarm))
+    }
+    fn ledger<'a>(&'a self, viewer: &'a Viewer, query: LedgerQuery) -> Reply<'a, LedgerPage> {
+        Box::pin(self.ledger_page(viewer, query))
+    }
+    fn ledger_checkpoints<'a>(&'a self, viewer: &'a Viewer) -> Reply<'a, LedgerCheckpoints> {
+        Box::pin(self.checkpoints_for(viewer))
+    }
     fn rules<'a>(&'a self, viewer: &'a Viewer) -> Reply<'a, RuleVersions> {
         Box::pin(self.rule_versions(viewer))
     }
     fn rule<'a>(&'a self, viewer: &'a Viewer, rule: ReleaseId) -> Reply<'a, RuleDetail> {
         Box::pin(self.rule_detail(viewer, rule))
     }
+    fn rule_bounds<'a>(&'a self, viewer: &'a Viewer) -> Reply<'a, RuleBounds> {
+        Box::pin(self.bounds_of(viewer))
+    }
+    fn quarantine<'a>(&'a self, viewer: &'a Viewer) -> Reply<'a, Quarantine> {
+        Box::pin(self.quarantine_of(viewer))
+    }
     fn back_test<'a>(&'a self, viewer: &'a Viewer, test: BackTestId) -> Reply<'a, BackTestItem> {
         Box::pin(self.back_test_of(viewer, test))
+    }
+    fn device_imports<'a>(&'a self, viewer: &'a Viewer) -> Reply<'a, DeviceImports> {
+        Box::pin(self.imports_of(viewer))
+    }
+    fn device_key<'a>(&'a self, viewer: &'a Viewer, device: DeviceId) -> Reply<'a, DeviceKey> {
+        Box::pin(self.key_of_device(viewer, device))
+    }
+    fn tenants<'a>(&'a self, viewer: &'a Viewer) -> Reply<'a, Tenants> {
+        Box::pin(self.tenants_of(viewer))
+    }
+    fn usage<'a>(&'a self, viewer: &'a Viewer) -> Reply<'a, Usage> {
+        Box::pin(self.usage_of(viewer))
+    }
+    fn rule_signers<'a>(&'a self, viewer: &'a Viewer) -> Reply<'a, RuleSigners> {
+        Box::pin(self.signers_of(viewer))
+    }
+    fn people<'a>(&'a self, viewer: &'a Viewer) -> Reply<'a, People> {
+        Box::pin(self.people_of(viewer))
+    }
+    fn tokens<'a>(&'a self, viewer: &'a Viewer) -> Reply<'a, Tokens> {
+        Box::pin(self.tokens_of(viewer))
+    }
+    fn household<'a>(&'a self, viewer: &'a Viewer) -> Reply<'a, Household> {
+        Box::pin(self.household_of(viewer))
+    }
+    fn requests<'a>(&'a self, viewer: &'a Viewer) -> Reply<'a, Requests> {
+        Box::pin(self.requests_of(viewer))
     }
     fn tile<'a>(&'a self, viewer: &'a Viewer, z: u8, x: u32, y: u32) -> Reply<'a, Vec<u8>> {
         Box::pin(self.tile_of(viewer, z, x, y))

@@ -5,7 +5,7 @@
 
 mod value;
 
-pub use value::{Bytes, Choice, DatabaseUrl, Length, LogFormat, Optional, Setting};
+pub use value::{Bytes, Choice, DatabaseUrl, Length, LogFormat, Optional, Secret, Setting, TrialBounds};
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -131,10 +131,17 @@ macro_rules! settings {
 settings! {
     /// Address that HTTP listens on.
     "http.listen" http_listen: SocketAddr = "127.0.0.1:8080";
+    /// Certificate chain in PEM, to serve HTTPS on `http.listen`; empty serves HTTP, for loopback and behind a proxy that does TLS. Read
+    /// again when it changes.
+    "http.tls-certificate" http_tls_certificate: Optional<PathBuf> = "";
+    /// The certificate's private key in PEM; not to be read by everybody.
+    "http.tls-key" http_tls_key: Optional<PathBuf> = "";
     /// Whether the session cookie is sent over HTTPS only. May be off only while `http.listen` is a loopback address.
     "http.secure-cookies" http_secure_cookies: bool = "true";
     /// Whether a reverse proxy in front sets `x-forwarded-for`; its last entry is then the client's address.
     "http.behind-proxy" http_behind_proxy: bool = "false";
+    /// The platform's own address as people reach it, such as `https://gas.example`: for links in letters and on labels. Empty writes no links.
+    "http.public-url" http_public_url: Optional<String> = "";
     /// Largest request body.
     "http.body-limit" http_body_limit: Bytes = "64 KiB";
     /// How long a request may take; event streams are exempt.
@@ -145,6 +152,11 @@ settings! {
     "http.rate" http_rate: u32 = "50";
     /// Requests that one client address may send to the API in a burst.
     "http.burst" http_burst: u32 = "200";
+    /// Requests per second that all people and machines of one company may send on average to the API; 0 is no limit. Closing valves and
+    /// dealing with alarms is never turned away.
+    "http.company-rate" http_company_rate: u32 = "500";
+    /// Requests that one company may send to the API in a burst.
+    "http.company-burst" http_company_burst: u32 = "2000";
     /// Open event streams at most, in all.
     "http.event-streams" http_event_streams: usize = "2000";
     /// Open event streams of one person at most, on all their devices and pages together.
@@ -157,12 +169,22 @@ settings! {
     "database.url" database_url: DatabaseUrl = "sqlite:./data/davy.db";
     /// Database connections at most.
     "database.connections" database_connections: u32 = "8";
-    /// File with the key-encryption key (32 bytes, hex); must be readable by its owner only (mode 0600).
+    /// File with the key-encryption keys (32 bytes in hex a line, the one that seals first); must be readable by its owner only (mode 0600).
     "keys.file" keys_file: PathBuf = "./data/davy.key";
+    /// The keys themselves, with commas between them, instead of a file.
+    "keys.text" keys_text: Secret = "";
+    /// A program, with arguments separated by blanks, that prints the keys as they would stand in the file, instead of a file: a key service's
+    /// client. It is started without a shell at each start of the server and when keys have been rotated.
+    "keys.command" keys_command: Optional<String> = "";
+    /// How long that program may take.
+    "keys.command-timeout" keys_command_timeout: Length = "10 s";
     /// Folder with the built web app.
     "site.folder" site_folder: PathBuf = "./target/site";
     /// Shards (threads) that devices are spread over; 0 is one per core.
     "ingest.shards" ingest_shards: usize = "0";
+    /// Datagrams a second that each device may send on average, ten seconds' worth of them at once; what goes beyond is dropped unread.
+    /// Requests that name no known device are limited too, to 1,000 a second from everybody together. 0 is no limit for anybody.
+    "ingest.device-rate" ingest_device_rate: u32 = "200";
     /// How often the journal is compacted into chunks.
     "ingest.compact-every" ingest_compact_every: Length = "1 min";
     /// How long an uplink stays in the journal, as it came, before it may be compacted.
@@ -174,25 +196,46 @@ settings! {
     "rules.most-components" rules_most_components: usize = "500";
     /// Bytes that they may have together.
     "rules.most-component-bytes" rules_most_component_bytes: usize = "536870912";
+    /// Bounds of versions that are being tried, for companies that have set none of their own: `name=value` with blanks between them, by the
+    /// names of the API (`GET /api/v1/rule-bounds`). What is not named has its usual bound (docs/rules.md).
+    "rules.bounds" rules_bounds: TrialBounds = "";
     /// Whether a rule that says what it waits for is left alone until then. Off puts every reading to it: that decides nothing else and
     /// costs a call an uplink; for measuring, and for a rule whose promise is in doubt.
     "rules.wake-conditions" rules_wake_conditions: bool = "true";
     /// Events that a page's event stream may fall behind before it is told to load anew.
     "live.queue" live_queue: usize = "4096";
+    /// How often the ends of the ledger's chains are signed; 0 ms signs none.
+    "ledger.checkpoint-every" ledger_checkpoint_every: Length = "1 h";
+    /// How long an approved deletion of a company waits before it is carried out; until then it can be taken back.
+    "tenants.deletion-wait" tenants_deletion_wait: Length = "30 d";
     /// How long a sign-in lasts.
     "session.lifetime" session_lifetime: Length = "12 h";
-    /// Sign-in attempts for one e-mail from one address within `sign-in.window`.
+    /// After how long a session that nobody uses has ended.
+    "session.idle" session_idle: Length = "2 h";
+    /// Sign-in attempts for one person within `sign-in.window`: from one address, or in one browser that they have signed in with before.
     "sign-in.attempts" sign_in_attempts: u32 = "8";
+    /// Sign-in attempts for one person within `sign-in.person-window` from everywhere together, in browsers that they have never signed in
+    /// with. Browsers that they have are not counted, so nobody can use this up for them.
+    "sign-in.person-attempts" sign_in_person_attempts: u32 = "100";
+    /// The window of the setting above.
+    "sign-in.person-window" sign_in_person_window: Length = "1 d";
+    /// How long the proof of a second factor is good for what a company demands one for.
+    "sign-in.second-factor-fresh" sign_in_second_factor_fresh: Length = "1 h";
     /// Sign-in attempts from one address, whatever the e-mail, within `sign-in.window`.
     "sign-in.address-attempts" sign_in_address_attempts: u32 = "100";
     /// The window of the two settings above.
     "sign-in.window" sign_in_window: Length = "15 min";
+    /// How long a way back in for who has forgotten the password is good.
+    "password.reset-lifetime" password_reset_lifetime: Length = "30 min";
     /// Memory of one password hash (argon2id), KiB.
     "password.memory-kib" password_memory_kib: u32 = "19456";
     /// Passes of one password hash (argon2id).
     "password.passes" password_passes: u32 = "2";
     /// Password hashes computed at the same time; more sign-ins wait.
     "password.at-once" password_at_once: usize = "2";
+    /// File that letters to people (ways back in) are appended to, one JSON object a line, for a mailer of your own: it holds secrets, so only
+    /// its owner can read it. Empty sends none: they wait until they are of no use.
+    "letters.file" letters_file: Optional<PathBuf> = "";
     /// URL of a MapLibre style for the base map; empty draws the built-in district shapes.
     "map.style-url" map_style_url: Optional<String> = "";
     /// How long a map tile is kept before it is made anew.
@@ -300,6 +343,13 @@ impl Settings {
                 _ => format!("the environment variable {name} is not a setting; unset it"),
             });
         }
+        if let Some((_, source @ Source::File(_))) = texts.get("keys.text") {
+            faults.push(format!(
+                "`keys.text` {source}: a key has no place in a settings file; set the environment variable {} or use `keys.file`",
+                variable("keys.text")
+            ));
+            texts.remove("keys.text");
+        }
         let settings = Self::from_texts(texts, &mut faults);
         if let Some(settings) = &settings {
             settings.check(&mut faults);
@@ -327,10 +377,30 @@ impl Settings {
         refuse(self.http_head_timeout.millis() < 100, "`http.head-timeout` must be at least 100 ms");
         refuse(self.http_event_streams_per_user == 0, "`http.event-streams-per-user` must be at least 1");
         refuse(self.http_body_limit.0 < 1024, "`http.body-limit` must be at least 1 KiB");
+        refuse(
+            self.keys_text.text().is_some() && self.keys_command.0.is_some(),
+            "`keys.text` and `keys.command` are both set: leave one of them empty",
+        );
         refuse(self.ingest_shards > 62, "`ingest.shards` must be at most 62: ids tell no more apart");
         refuse(self.live_queue < 16, "`live.queue` must be at least 16");
         refuse(self.database_connections == 0, "`database.connections` must be at least 1");
+        refuse(self.tenants_deletion_wait.millis() < 86_400_000, "`tenants.deletion-wait` must be at least 1 d");
         refuse(self.session_lifetime.millis() < 60_000, "`session.lifetime` must be at least 1 min");
+        refuse(self.session_idle.millis() < 60_000, "`session.idle` must be at least 1 min");
+        refuse(self.sign_in_person_attempts == 0, "`sign-in.person-attempts` must be at least 1");
+        refuse(self.sign_in_person_window.millis() < 1_000, "`sign-in.person-window` must be at least 1 s");
+        refuse(
+            self.sign_in_second_factor_fresh.millis() < 60_000,
+            "`sign-in.second-factor-fresh` must be at least 1 min",
+        );
+        refuse(self.password_reset_lifetime.millis() < 60_000, "`password.reset-lifetime` must be at least 1 min");
+        if let Some(url) = &self.http_public_url.0 {
+            let host = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
+            refuse(
+                host.is_none_or(|host| host.is_empty() || host.contains(['/', '?', '#', '@'])),
+                "`http.public-url` must be http:// or https://, a name and perhaps a port, and nothing after it",
+            );
+        }
         refuse(self.sign_in_attempts == 0, "`sign-in.attempts` must be at least 1");
         refuse(self.sign_in_address_attempts == 0, "`sign-in.address-attempts` must be at least 1");
         refuse(self.sign_in_window.millis() < 1_000, "`sign-in.window` must be at least 1 s");
@@ -346,6 +416,11 @@ impl Settings {
                 "`map.style-url` must start with https://, http:// or /",
             );
         }
+    }
+
+    /// The environment variables of all settings.
+    pub fn variables() -> Vec<String> {
+        Self::NAMES.iter().map(|name| variable(name)).collect()
     }
 
     /// The settings as a TOML file with documentation; what differs from its default is not commented out.

@@ -1,16 +1,21 @@
 //! The `davy` binary: reads the command line, gives the library the real clock and randomness, and turns its end into an
 //! exit code (0 done, 1 failed, 2 wrong usage or settings).
 
+mod key_acts;
+mod tenant_acts;
+
 use anyhow::Context;
 use clap::{Parser, Subcommand};
 use davy_domain::Timestamp;
+use davy_domain::ledger::Actor;
+use davy_domain::proof::SecondFactorPolicy;
 use davy_rules::admission::run_child;
 use davy_rules::{Admission, Engine, EngineConfig, ProcessLimits};
 use davy_server::clock::{Clock, SharedRandom, SystemClock, SystemRandom};
 use davy_server::config::{LogFormat, Settings};
 use davy_server::http::openapi;
 use davy_server::http::passwords::Passwords;
-use davy_server::keys::KeyRing;
+use davy_server::keys::{KeyRing, KeySource};
 use davy_server::provision::{Manifest, Tools, provision, write_credentials};
 use davy_server::serve::{ADMIT_RULE, PROVISIONED, World, open_store, serve};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder};
@@ -50,8 +55,25 @@ enum Command {
         #[arg(long, value_name = "OUT")]
         credentials: Option<PathBuf>,
     },
+    /// Set what a company's staff may not do without a second factor; holds from their next request on.
+    SecondFactor {
+        /// The company's id, `ten_…`, or its name.
+        tenant: String,
+        /// `optional`, `rules` (changing rules) or `commands` (changing rules and commanding valves).
+        policy: String,
+    },
     /// Create the key file of the settings with a new key-encryption key (mode 0600; never over one that is there).
     Keygen,
+    /// The key-encryption keys: list them, add one, seal everything anew under it, drop an old one.
+    Keys {
+        #[command(subcommand)]
+        act: key_acts::KeyAct,
+    },
+    /// Companies: list them, lock them out, take one along as a file, bring one in.
+    Tenant {
+        #[command(subcommand)]
+        act: tenant_acts::TenantAct,
+    },
     /// Print every setting with its documentation, default and present value, as a settings file.
     Config,
     /// Print the OpenAPI document of the REST API.
@@ -91,8 +113,11 @@ fn run(command: Command, settings: Settings) -> anyhow::Result<()> {
         Command::AdmitRule { limits } => anyhow::bail!("no settings are for {ADMIT_RULE} {limits}"),
         Command::Config => print(&settings.document()),
         Command::Openapi => print(&openapi::text()?),
-        Command::Keygen => keygen(&settings.keys_file),
+        Command::Keygen => keygen(&settings),
+        Command::Keys { act } => print(&runtime()?.block_on(key_acts::act(&settings, act))?),
+        Command::Tenant { act } => print(&runtime()?.block_on(tenant_acts::act(&settings, act))?),
         Command::Migrate => runtime()?.block_on(migrate(&settings)),
+        Command::SecondFactor { tenant, policy } => runtime()?.block_on(demand(&settings, &tenant, &policy)),
         Command::Provision { file, credentials } => {
             runtime()?.block_on(enter(&settings, &file, credentials.as_deref()))
         }
@@ -164,7 +189,9 @@ fn stopped() -> anyhow::Result<impl Future<Output = ()>> {
     })
 }
 
-fn keygen(path: &Path) -> anyhow::Result<()> {
+fn keygen(settings: &Settings) -> anyhow::Result<()> {
+    let source = KeySource::of(settings);
+    let path = source.file()?;
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         std::fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
     }
@@ -182,12 +209,30 @@ async fn migrate(settings: &Settings) -> anyhow::Result<()> {
     print(&format!("the {} database has this version's tables\n", store.kind().name()))
 }
 
+async fn demand(settings: &Settings, tenant: &str, policy: &str) -> anyhow::Result<()> {
+    let all = SecondFactorPolicy::ALL.map(SecondFactorPolicy::name).join(", ");
+    let policy = SecondFactorPolicy::named(policy).with_context(|| format!("expected one of {all}, got `{policy}`"))?;
+    let store = open_store(settings).await?;
+    let tenants = store.tenants().await?;
+    let mut named = tenants.iter().filter(|known| known.name == tenant || known.id.to_string() == tenant);
+    let found = match (named.next(), named.next()) {
+        (Some(found), None) => found,
+        (Some(_), Some(_)) => anyhow::bail!("several companies are called `{tenant}`: give the id, `ten_…`"),
+        (None, _) => anyhow::bail!("no company is called `{tenant}` or has that id"),
+    };
+    let rows = store.tenant(found.id);
+    rows.set_second_factor_policy(policy, Actor::CommandLine, SystemClock.now()).await?;
+    let told = format!("{} ({}) demands a second factor: {}\n", found.name, found.id, policy.name());
+    store.close().await;
+    print(&told)
+}
+
 async fn enter(settings: &Settings, file: &Path, credentials: Option<&Path>) -> anyhow::Result<()> {
     if let Some(path) = credentials.filter(|path| path.exists()) {
         anyhow::bail!("{} is there already: move it away or choose another `--credentials`", path.display());
     }
     let manifest = Manifest::open(file)?;
-    let keys = KeyRing::open(&settings.keys_file)?;
+    let keys = KeyRing::read(KeySource::of(settings))?;
     let random: SharedRandom = Arc::new(SystemRandom);
     let (memory, passes) = (settings.password_memory_kib, settings.password_passes);
     let passwords = Passwords::new(memory, passes, settings.password_at_once, Arc::clone(&random))?;

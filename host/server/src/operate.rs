@@ -5,7 +5,10 @@
 use davy_domain::alarm::{Alarm, AlarmEvent};
 use davy_domain::command::{Cause, Command};
 use davy_domain::interlock::RejectReason;
-use davy_domain::{AlarmId, ConditionSet, DeviceId, InterlockId, Quantity, Reading, Timestamp, ValveState};
+use davy_domain::{
+    AlarmId, ConditionSet, DeviceId, InterlockId, Quantity, QuarantineId, Reading, TenantId, Timestamp, ValveState,
+};
+use davy_store::DeviceCredentials;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -41,6 +44,12 @@ pub enum OperateError {
     /// The server is shutting down.
     #[error("the server is shutting down: try again in a minute")]
     Stopping,
+    /// Devices that were provisioned could not be taken in; after a restart they are, or the start says what stands against it.
+    #[error("the new devices are stored and could not be taken in: {reason}. Restart the server")]
+    NotLearnt {
+        /// What stands against it.
+        reason: String,
+    },
     /// The change could not be made durable, so it counts as not made.
     #[error("the change could not be stored: {reason}")]
     NotStored {
@@ -62,6 +71,42 @@ pub struct DeviceView {
     pub active: ConditionSet,
 }
 
+/// A message that was set aside, to be read again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SetAside {
+    /// Its number.
+    pub id: QuarantineId,
+    /// Who sent it.
+    pub device: DeviceId,
+    /// When it arrived.
+    pub received_at: Timestamp,
+    /// The content-format that it came with.
+    pub format: u16,
+    /// The message, byte for byte.
+    pub raw: Vec<u8>,
+}
+
+/// What came of reading a message again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Again {
+    /// It was read, and its readings count.
+    Read {
+        /// How many.
+        readings: usize,
+    },
+    /// The driver that is in force cannot read it either.
+    Unread {
+        /// SHA-256 of the driver's component.
+        driver: [u8; 32],
+        /// The version of its settings.
+        settings_version: u32,
+        /// Why.
+        reason: String,
+    },
+    /// No driver of the device's model is in force.
+    NoDriver,
+}
+
 /// Live operations on the shards.
 pub trait Operate: Send + Sync + 'static {
     /// Orders the device's own valve to close. Gives the close that is under way when there is one, a new one otherwise,
@@ -71,11 +116,21 @@ pub trait Operate: Send + Sync + 'static {
     /// A person acknowledges or resets an alarm. `fresh_low_readings` of a reset is filled in by the shard, which knows.
     fn person(&self, interlock: InterlockId, alarm: AlarmId, event: AlarmEvent) -> Answer<'_, Alarm>;
 
+    /// Reads a message that was set aside with the driver that is in force.
+    fn read_again(&self, interlock: InterlockId, message: SetAside) -> Answer<'_, Again>;
+
     /// The device as it is now; none when no shard has it.
     fn device_view(&self, device: DeviceId) -> Option<DeviceView>;
 
     /// Readings held in memory with `from <= at < to`, in the order of time.
     fn recent(&self, device: DeviceId, quantity: Quantity, from: Timestamp, to: Timestamp) -> Vec<Reading>;
+
+    /// Takes in the devices with higher ids than `after` that were provisioned while the server runs: from then on they can speak. Returns
+    /// how many there were.
+    fn learn(&self, after: Option<DeviceId>) -> Answer<'_, usize>;
+
+    /// From when it is answered, the device speaks under this key alone, with whether it sleeps, or not at all. The key must be stored already.
+    fn rekey(&self, tenant: TenantId, device: DeviceId, key: Option<(DeviceCredentials, bool)>) -> Answer<'_, ()>;
 
     /// Whether every shard has rebuilt its state and takes uplinks.
     fn ready(&self) -> bool;

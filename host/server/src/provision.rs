@@ -3,12 +3,16 @@
 //! All or nothing: everything is read and checked first, with the place of each fault, then entered in one transaction.
 //! Keys are sealed before they reach the store; they leave in the clear only in the credentials that a fleet is given once.
 
+mod existing;
+pub mod import;
 mod manifest;
 mod plan;
 
+pub use existing::Existing;
 pub use manifest::{
     Manifest, ManifestDevice, ManifestKey, ManifestPremises, ManifestRule, ManifestTenant, ManifestUser,
 };
+pub(crate) use plan::name_of;
 pub use plan::{Credential, Secrets};
 
 use crate::clock::SharedRandom;
@@ -121,8 +125,14 @@ pub async fn provision(manifest: &Manifest, folder: &Path, tools: &Tools<'_>) ->
     let hashes = hash_passwords(manifest, tools.passwords)?;
     let ids = IdSource::new(LANE, tools.store.highest_id().await?);
     let secrets = Secrets { keys: tools.keys, random: tools.random, hashes };
-    let mut planned = plan::plan(manifest, secrets, ids, tools.now)?;
+    let mut planned = plan::plan(manifest, secrets, ids, tools.now, Existing::default())?;
     tools.store.provision(&planned.rows).await?;
+    for tenant in &manifest.tenants {
+        if let (Some(policy), Some(id)) = (tenant.second_factor, planned.tenants.get(tenant.key.as_str())) {
+            let rows = tools.store.tenant(*id);
+            rows.set_second_factor_policy(policy, davy_domain::ledger::Actor::CommandLine, tools.now).await?;
+        }
+    }
     for rule in rules {
         let Some(tenant) = planned.tenants.get(rule.tenant.as_str()) else { continue };
         let rows = tools.store.tenant(*tenant);
@@ -153,6 +163,7 @@ pub async fn provision(manifest: &Manifest, folder: &Path, tools: &Tools<'_>) ->
             name: &rule.name,
             version: &rule.version,
             world: crate::rules::running::WORLD,
+            scope: "",
             about: &rule.about,
         };
         rows.put_checks(id, &rule.checks, Some(&about)).await?;

@@ -9,6 +9,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
@@ -82,7 +83,7 @@ fn a_city_is_entered_served_and_stopped() {
         "tenants": [{"key": "a", "name": "示例燃气"}],
         "premises": [{"key": "one", "tenant": "a", "address": "样板街1号", "lon": 120.1, "lat": 30.2}],
         "devices": [{"serial": "V1", "tenant": "a", "kind": "valve", "model": "QF", "premises": "one"}],
-        "users": [{"email": "op@gas.example", "name": "值班员", "role": "operator", "tenant": "a", "password": "correct horse"}],
+        "users": [{"email": "op@gas.example", "name": "值班员", "roles": ["dispatcher"], "tenant": "a", "password": "correct horse"}],
     });
     std::fs::write(path.join("city.json"), manifest.to_string()).unwrap();
     let entered = run(path, &["provision", "city.json", "--credentials", "fleet.json"]);
@@ -118,4 +119,67 @@ fn a_city_is_entered_served_and_stopped() {
     assert!(ended.success(), "{log}");
     assert!(log.contains("stopped"), "{log}");
     assert!(!log.contains(fleet[0]["master_secret"].as_str().unwrap()));
+}
+
+#[test]
+fn a_company_is_taken_along_as_a_file_and_brought_into_an_empty_place() {
+    let (old, new) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let manifest = serde_json::json!({
+        "tenants": [{"key": "a", "name": "示例燃气"}, {"key": "b", "name": "别家燃气"}],
+        "premises": [{"key": "one", "tenant": "a", "address": "样板街1号", "lon": 120.1, "lat": 30.2}],
+        "devices": [{"serial": "V1", "tenant": "a", "kind": "valve", "model": "QF", "premises": "one"}],
+        "users": [{"email": "op@gas.example", "name": "值班员", "roles": ["dispatcher"], "tenant": "a", "password": "correct horse"}],
+    });
+    std::fs::write(old.path().join("city.json"), manifest.to_string()).unwrap();
+    assert!(run(old.path(), &["keygen"]).status.success());
+    let entered = run(old.path(), &["provision", "city.json"]);
+    assert!(entered.status.success(), "{}", text(&entered.stderr));
+    let listed = text(&run(old.path(), &["tenant", "list"]).stdout);
+    let of =
+        |name: &str| listed.lines().find(|line| line.ends_with(name)).unwrap().split(' ').next().unwrap().to_owned();
+    let (company, other) = (of("示例燃气"), of("别家燃气"));
+    let suspended = run(old.path(), &["tenant", "suspend", &company]);
+    assert!(text(&suspended.stdout).contains("devices stay protected"), "{}", text(&suspended.stderr));
+    assert!(text(&run(old.path(), &["tenant", "list"]).stdout).contains("suspended"));
+
+    let archive = new.path().join("a.jsonl");
+    let file = archive.to_str().unwrap();
+    let written = run(old.path(), &["tenant", "export", &company, "--to", file]);
+    assert!(written.status.success(), "{}", text(&written.stderr));
+    assert_eq!(
+        run(old.path(), &["tenant", "export", &company, "--to", file]).status.code(),
+        Some(1),
+        "never over a file"
+    );
+    assert_eq!(std::fs::metadata(&archive).unwrap().permissions().mode() & 0o777, 0o600);
+    let whole = std::fs::read_to_string(&archive).unwrap();
+    assert!(
+        whole.contains("样板街1号")
+            && !whole.contains("别家燃气")
+            && !whole.contains(&other)
+            && !whole.contains("argon2")
+    );
+
+    // Cut off, or with a row changed, it brings in nothing.
+    let cut = &whole[..whole.len() - 40];
+    let changed = whole.replace("样板街1号", "样板街2号");
+    for (broken, why) in [(cut, "it was cut off"), (changed.as_str(), "premises is not what the manifest says")] {
+        let path = new.path().join("broken.jsonl");
+        std::fs::write(&path, broken).unwrap();
+        let refused = run(new.path(), &["tenant", "import", path.to_str().unwrap()]);
+        assert_eq!(refused.status.code(), Some(1));
+        assert!(text(&refused.stderr).contains(why), "{}", text(&refused.stderr));
+        assert_eq!(text(&run(new.path(), &["tenant", "list"]).stdout), "");
+    }
+    assert!(text(&run(new.path(), &["tenant", "import", "--check", file]).stdout).contains(&company));
+    let entered = run(new.path(), &["tenant", "import", file]);
+    assert!(entered.status.success(), "{}", text(&entered.stderr));
+    assert!(text(&run(new.path(), &["tenant", "list"]).stdout).contains(&company));
+    // What comes out of the new place is what went in, but for the acts of taking it along.
+    let again = new.path().join("again.jsonl");
+    assert!(run(new.path(), &["tenant", "export", &company, "--to", again.to_str().unwrap()]).status.success());
+    let rows = |text: &str| {
+        text.lines().filter(|line| line.starts_with("{\"table\"")).map(ToOwned::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(rows(&std::fs::read_to_string(&again).unwrap()), rows(&whole));
 }

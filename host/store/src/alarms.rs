@@ -73,12 +73,26 @@ impl TryFrom<AlarmRow> for StoredAlarm {
 }
 
 #[derive(sqlx::FromRow)]
-struct TransitionRow {
+pub(crate) struct TransitionRow {
     at: i64,
     state_before: i64,
     state_after: i64,
     priority: i64,
     event: String,
+}
+
+impl TryFrom<TransitionRow> for AlarmTransition {
+    type Error = StoreError;
+
+    fn try_from(row: TransitionRow) -> Result<Self, StoreError> {
+        Ok(Self {
+            at: Timestamp::from_millis(row.at),
+            before: codes::alarm_state(row.state_before)?,
+            after: codes::alarm_state(row.state_after)?,
+            priority: codes::priority(row.priority)?,
+            event: codes::from_json("alarm event", &row.event)?,
+        })
+    }
 }
 
 impl ScopedStore {
@@ -92,7 +106,7 @@ impl ScopedStore {
             "a",
             " AND a.state <> 0 ORDER BY a.id DESC LIMIT $2"
         );
-        let rows = fetch_all!(self.store.reader(), AlarmRow, sql, self.scope.key(), i64::from(limit))?;
+        let rows = fetch_all!(self.read().await?.on(), AlarmRow, sql, self.scope.key(), i64::from(limit))?;
         rows.into_iter().map(StoredAlarm::try_from).collect()
     }
 
@@ -113,7 +127,7 @@ impl ScopedStore {
                  WHERE ",
                 " AND a.device_id = $2 AND a.id < $3 ORDER BY a.id DESC LIMIT $4"
             );
-            fetch_all!(self.store.reader(), AlarmRow, sql, self.scope.key(), device.raw(), before, limit)?
+            fetch_all!(self.read().await?.on(), AlarmRow, sql, self.scope.key(), device.raw(), before, limit)?
         } else {
             let sql = scoped_rows!(
                 self.scope,
@@ -123,7 +137,7 @@ impl ScopedStore {
                 "a",
                 " AND a.id < $2 ORDER BY a.id DESC LIMIT $3"
             );
-            fetch_all!(self.store.reader(), AlarmRow, sql, self.scope.key(), before, limit)?
+            fetch_all!(self.read().await?.on(), AlarmRow, sql, self.scope.key(), before, limit)?
         };
         rows.into_iter().map(StoredAlarm::try_from).collect()
     }
@@ -136,7 +150,7 @@ impl ScopedStore {
              a.changed_at FROM alarms a JOIN devices d ON d.id = a.device_id WHERE ",
             " AND a.id = $2"
         );
-        let row = fetch_optional!(self.store.reader(), AlarmRow, sql, self.scope.key(), id.raw())?;
+        let row = fetch_optional!(self.read().await?.on(), AlarmRow, sql, self.scope.key(), id.raw())?;
         row.map(StoredAlarm::try_from).transpose()
     }
 
@@ -148,17 +162,7 @@ impl ScopedStore {
              JOIN alarms a ON a.id = l.alarm_id JOIN devices d ON d.id = a.device_id WHERE ",
             " AND l.alarm_id = $2 ORDER BY l.seq"
         );
-        let rows = fetch_all!(self.store.reader(), TransitionRow, sql, self.scope.key(), id.raw())?;
-        rows.into_iter()
-            .map(|row| {
-                Ok(AlarmTransition {
-                    at: Timestamp::from_millis(row.at),
-                    before: codes::alarm_state(row.state_before)?,
-                    after: codes::alarm_state(row.state_after)?,
-                    priority: codes::priority(row.priority)?,
-                    event: codes::from_json("alarm event", &row.event)?,
-                })
-            })
-            .collect()
+        let rows = fetch_all!(self.read().await?.on(), TransitionRow, sql, self.scope.key(), id.raw())?;
+        rows.into_iter().map(AlarmTransition::try_from).collect()
     }
 }

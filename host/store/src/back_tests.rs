@@ -3,6 +3,7 @@
 use crate::connection::{Store, execute, fetch_all, fetch_optional};
 use crate::error::StoreError;
 use crate::scope::TenantStore;
+use davy_domain::ledger::{Act, Actor};
 use davy_domain::{BackTestId, ReleaseId, TenantId, Timestamp, UserId};
 
 /// Where a back-test stands.
@@ -121,8 +122,9 @@ impl Store {
 impl TenantStore {
     /// Stores a back-test that waits for its turn.
     pub async fn create_back_test(&self, test: &BackTest) -> Result<(), StoreError> {
+        let mut tx = self.begin().await?;
         execute!(
-            self.store().writer(),
+            tx.on(),
             "INSERT INTO back_tests (id, tenant_id, release_id, against_id, state, from_at, to_at, permille, started_by, created_at, report) \
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, '')",
             test.id.raw(),
@@ -136,7 +138,27 @@ impl TenantStore {
             test.started_by.raw(),
             test.created_at.as_millis(),
         )?;
-        Ok(())
+        let act = Act::BackTestStarted { test: test.id, release: test.release };
+        self.enter(&mut tx, test.created_at, Actor::Person { by: test.started_by }, &act).await?;
+        tx.commit().await
+    }
+
+    /// Ends a back-test by a person's will. Says whether it had not ended yet.
+    pub async fn cancel_back_test(&self, id: BackTestId, by: UserId, at: Timestamp) -> Result<bool, StoreError> {
+        let mut tx = self.begin().await?;
+        let touched = execute!(
+            tx.on(),
+            "UPDATE back_tests SET state = $3, report = '', finished_at = $4 WHERE tenant_id = $1 AND id = $2 AND finished_at IS NULL",
+            self.id().raw(),
+            id.raw(),
+            BackTestState::Cancelled.name(),
+            at.as_millis(),
+        )?;
+        if touched > 0 {
+            self.enter(&mut tx, at, Actor::Person { by }, &Act::BackTestCancelled { test: id }).await?;
+        }
+        tx.commit().await?;
+        Ok(touched > 0)
     }
 
     /// Stores where a back-test stands; one that has ended stays as it ended. Says whether anything changed.
@@ -147,8 +169,9 @@ impl TenantStore {
         report: &str,
         finished_at: Option<Timestamp>,
     ) -> Result<bool, StoreError> {
+        let mut tx = self.begin().await?;
         let touched = execute!(
-            self.store().writer(),
+            tx.on(),
             "UPDATE back_tests SET state = $3, report = $4, finished_at = $5 WHERE tenant_id = $1 AND id = $2 AND finished_at IS NULL",
             self.id().raw(),
             id.raw(),
@@ -156,13 +179,14 @@ impl TenantStore {
             report,
             finished_at.map(Timestamp::as_millis),
         )?;
+        tx.commit().await?;
         Ok(touched > 0)
     }
 
     /// The back-tests of a version, newest first; without their reports.
     pub async fn back_tests(&self, release: ReleaseId) -> Result<Vec<BackTest>, StoreError> {
         let rows = fetch_all!(
-            self.store().reader(),
+            self.read().await?.on(),
             Row,
             "SELECT id, tenant_id, release_id, against_id, state, from_at, to_at, permille, started_by, created_at, finished_at, \
              CASE WHEN state = 'failed' THEN report ELSE '' END AS report \
@@ -176,7 +200,7 @@ impl TenantStore {
     /// One back-test with its report.
     pub async fn back_test(&self, id: BackTestId) -> Result<Option<BackTest>, StoreError> {
         let row = fetch_optional!(
-            self.store().reader(),
+            self.read().await?.on(),
             Row,
             "SELECT id, tenant_id, release_id, against_id, state, from_at, to_at, permille, started_by, created_at, finished_at, report \
              FROM back_tests WHERE tenant_id = $1 AND id = $2",

@@ -13,6 +13,8 @@ pub enum RowKind {
     Outcome = 2,
     /// The memory of the tenant's rule for the device, as it was after the rows before.
     RuleState = 3,
+    /// What a driver read at last in a message that arrived before: nobody has spoken.
+    Late = 4,
 }
 
 impl RowKind {
@@ -21,6 +23,7 @@ impl RowKind {
             1 => Some(Self::Uplink),
             2 => Some(Self::Outcome),
             3 => Some(Self::RuleState),
+            4 => Some(Self::Late),
             _ => None,
         }
     }
@@ -39,7 +42,8 @@ pub struct JournalRow {
     pub received_at: Timestamp,
     /// The decrypted payload, byte for byte.
     pub payload: Vec<u8>,
-    /// Its CoAP content-format, such as 112 for SenML-CBOR.
+    /// Its CoAP content-format, such as 112 for SenML-CBOR; [`davy_domain::driven::DRIVEN`] when a driver was asked about it, and
+    /// `payload` is a [`davy_domain::driven::Driven`] then.
     pub format: u16,
     /// The rule's memory after this row, when it changed and is not already among the batch's effects.
     pub rule_state: Option<Vec<u8>>,
@@ -48,6 +52,11 @@ pub struct JournalRow {
 }
 
 impl JournalRow {
+    /// The readings in it, as they were understood when it arrived; none when it has none, or nobody could read it.
+    pub fn readings(&self) -> Option<davy_domain::senml::Uplink> {
+        crate::decode::decode(self.kind, self.format, &self.payload, self.received_at)
+    }
+
     /// The memory of a rule for a device, without an uplink that could carry it.
     pub const fn memory(tenant: TenantId, device: DeviceId, at: Timestamp, memory: Vec<u8>) -> Self {
         Self {

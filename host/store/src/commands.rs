@@ -86,7 +86,7 @@ impl ScopedStore {
         );
         let before = before.map_or(i64::MAX, CommandId::raw);
         let limit = i64::from(limit);
-        let rows = fetch_all!(self.store.reader(), CommandRow, sql, self.scope.key(), device.raw(), before, limit)?;
+        let rows = fetch_all!(self.read().await?.on(), CommandRow, sql, self.scope.key(), device.raw(), before, limit)?;
         rows.into_iter().map(StoredCommand::try_from).collect()
     }
 
@@ -100,7 +100,8 @@ impl ScopedStore {
             "c",
             " AND c.state <= 6 AND c.action = $2"
         );
-        let (count,) = fetch_one!(self.store.reader(), (i64,), sql, self.scope.key(), i64::from(Action::Close.code()))?;
+        let (count,) =
+            fetch_one!(self.read().await?.on(), (i64,), sql, self.scope.key(), i64::from(Action::Close.code()))?;
         Ok(count as u64)
     }
 
@@ -112,7 +113,7 @@ impl ScopedStore {
              c.sent_at, c.actuated_at, c.changed_at, c.deadline FROM commands c JOIN devices d ON d.id = c.device_id WHERE ",
             " AND c.id = $2"
         );
-        let row = fetch_optional!(self.store.reader(), CommandRow, sql, self.scope.key(), id.raw())?;
+        let row = fetch_optional!(self.read().await?.on(), CommandRow, sql, self.scope.key(), id.raw())?;
         row.map(StoredCommand::try_from).transpose()
     }
 
@@ -124,7 +125,7 @@ impl ScopedStore {
              JOIN devices d ON d.id = c.device_id WHERE ",
             " AND l.command_id = $2 ORDER BY l.seq"
         );
-        let rows = fetch_all!(self.store.reader(), (i64, Option<i64>, i64), sql, self.scope.key(), id.raw())?;
+        let rows = fetch_all!(self.read().await?.on(), (i64, Option<i64>, i64), sql, self.scope.key(), id.raw())?;
         rows.into_iter()
             .map(|(at, before, after)| {
                 Ok(CommandTransition {

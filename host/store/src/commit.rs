@@ -7,6 +7,8 @@ use crate::codes::{stored_u64, to_json};
 use crate::connection::{On, Store};
 use crate::engine::{self, Column};
 use crate::error::StoreError;
+use crate::ledger::{self, Entered};
+use crate::quarantine;
 use crate::script::{Runner, Script};
 use crate::segment::{RowRef, SegmentWriter};
 use davy_domain::alarm::Alarm;
@@ -22,16 +24,35 @@ impl Store {
     /// [`StoreError::AlarmAlreadyActive`] when a second active alarm of a device and condition would come about; any other
     /// error of the database. Nothing of the batch is stored then.
     pub async fn commit(&self, batch: &Batch) -> Result<CommitReceipt, StoreError> {
+        let mut tries = 1;
+        loop {
+            let done = self.commit_once(batch).await;
+            if done.is_err() {
+                // Whatever went wrong, the database may have gone on, or back to an older state, without this process.
+                self.heads.forget();
+            }
+            match done {
+                // Somebody else has gone on with a chain: again, from where it ends now.
+                Err(StoreError::LedgerTaken) if tries < ledger::TRIES => tries += 1,
+                done => return done,
+            }
+        }
+    }
+
+    async fn commit_once(&self, batch: &Batch) -> Result<CommitReceipt, StoreError> {
         let segments = segments(batch)?;
         let mut script = Script::new(self.kind());
         // Pages are written whole, and each table that changes has some.
         self.log_grew(segments.iter().map(SegmentWriter::size).sum::<usize>() + 4096 + batch.effects.len() * 32_768);
-        if !batch.effects.iter().any(|(.., effects)| writes_rows(effects)) {
+        let quarantine = quarantine::Change::of(batch)?;
+        if quarantine.is_empty() && !batch.effects.iter().any(|(.., effects)| writes_rows(effects)) {
             // One statement is a transaction of its own.
             let last_seq = script.run(Runner::Pool(self.committing()), segments).await?;
             return Ok(CommitReceipt { last_seq });
         }
+        quarantine.add(&mut script)?;
         let decisions = batch.effects.iter().map(|(.., effects)| effects.decisions.len()).sum();
+        let entered = self.enter_batch(&batch.effects).await?;
         let last_seq = match self.committing() {
             On::Postgres(pool) => {
                 let ids = self.decision_numbers(decisions).await?;
@@ -40,24 +61,25 @@ impl Store {
                     let mut first = Script::new(self.kind());
                     add_alarms(&mut first, &ended)?;
                     first.run(Runner::Connection(tx.on()), Vec::new()).await?;
-                    add_effects(&mut script, &batch.effects, &ids)?;
+                    add_effects(&mut script, &batch.effects, &entered, &ids)?;
                     let last_seq = script.run(Runner::Connection(tx.on()), segments).await?;
                     tx.commit().await?;
                     last_seq
                 } else {
-                    add_effects(&mut script, &batch.effects, &ids)?;
+                    add_effects(&mut script, &batch.effects, &entered, &ids)?;
                     script.run(Runner::Pool(On::Postgres(pool)), segments).await?
                 }
             }
             On::Sqlite(_) => {
                 let mut tx = self.begin_commit().await?;
                 let ids = engine::next_decisions(tx.on(), decisions).await?;
-                add_effects(&mut script, &batch.effects, &ids)?;
+                add_effects(&mut script, &batch.effects, &entered, &ids)?;
                 let last_seq = script.run(Runner::Connection(tx.on()), segments).await?;
                 tx.commit().await?;
                 last_seq
             }
         };
+        entered.stored(&self.heads);
         Ok(CommitReceipt { last_seq })
     }
 }
@@ -117,15 +139,22 @@ fn segments(batch: &Batch) -> Result<Vec<SegmentWriter>, StoreError> {
 
 type Owned<'a, T> = (TenantId, InterlockId, &'a T);
 
-fn add_effects(script: &mut Script, all: &[(TenantId, InterlockId, Effects)], ids: &[i64]) -> Result<(), StoreError> {
+fn add_effects(
+    script: &mut Script,
+    all: &[(TenantId, InterlockId, Effects)],
+    entered: &Entered,
+    ids: &[i64],
+) -> Result<(), StoreError> {
+    // First, so that who was not the fastest finds out before anything else is written.
+    entered.add_to(script)?;
     // An alarm may change more than once in a batch: its row gets the last state, its log every one. Ended occurrences come
     // first, because the next one of the same condition may begin in the same batch.
     let (active, ended): (Vec<_>, Vec<_>) =
         last_alarms(all).into_iter().partition(|(.., alarm)| alarm.state.is_active());
     add_alarms(script, &ended)?;
     add_alarms(script, &active)?;
-    add_alarm_log(script, all)?;
-    add_commands(script, all)?;
+    add_alarm_log(script, all, &entered.alarms)?;
+    add_commands(script, all, &entered.commands)?;
     add_timers(script, all)?;
     add_notices(script, all)?;
     add_decisions(script, all, ids)
@@ -169,8 +198,13 @@ fn add_alarms(script: &mut Script, some: &[Owned<'_, Alarm>]) -> Result<(), Stor
     script.add(&engine::UPSERT_ALARMS, &columns)
 }
 
-fn add_alarm_log(script: &mut Script, all: &[(TenantId, InterlockId, Effects)]) -> Result<(), StoreError> {
-    let mut log = (Vec::new(), Vec::new(), Vec::new(), Vec::new(), Vec::new(), Vec::new(), Vec::new());
+/// `entered` are the changes' events as JSON, and their entries in the ledger.
+fn add_alarm_log(
+    script: &mut Script,
+    all: &[(TenantId, InterlockId, Effects)],
+    entered: &[(String, i64)],
+) -> Result<(), StoreError> {
+    let mut log = (Vec::new(), Vec::new(), Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for (tenant, _, effects) in all {
         for change in &effects.alarms {
             let alarm = &change.alarm;
@@ -180,9 +214,9 @@ fn add_alarm_log(script: &mut Script, all: &[(TenantId, InterlockId, Effects)]) 
             log.3.push(i64::from(change.before.code()));
             log.4.push(i64::from(alarm.state.code()));
             log.5.push(i64::from(alarm.priority.code()));
-            log.6.push(to_json("alarm event", &change.event)?);
         }
     }
+    let (events, entries): (Vec<String>, Vec<i64>) = entered.iter().cloned().unzip();
     let columns = [
         Column::Int(&log.0),
         Column::Int(&log.1),
@@ -190,12 +224,18 @@ fn add_alarm_log(script: &mut Script, all: &[(TenantId, InterlockId, Effects)]) 
         Column::Int(&log.3),
         Column::Int(&log.4),
         Column::Int(&log.5),
-        Column::Text(&log.6),
+        Column::Text(&events),
+        Column::Int(&entries),
     ];
     script.add(&engine::INSERT_ALARM_LOG, &columns)
 }
 
-fn add_commands(script: &mut Script, all: &[(TenantId, InterlockId, Effects)]) -> Result<(), StoreError> {
+/// `entered` are the changes' entries in the ledger.
+fn add_commands(
+    script: &mut Script,
+    all: &[(TenantId, InterlockId, Effects)],
+    entered: &[Option<i64>],
+) -> Result<(), StoreError> {
     let mut log = (Vec::new(), Vec::new(), Vec::new(), Vec::new(), Vec::new());
     let mut last: BTreeMap<i64, Owned<'_, Command>> = BTreeMap::new();
     for (tenant, interlock, effects) in all {
@@ -235,8 +275,14 @@ fn add_commands(script: &mut Script, all: &[(TenantId, InterlockId, Effects)]) -
         Column::Int(&ints(&some, |c| c.2.deadline.as_millis())),
     ];
     script.add(&engine::UPSERT_COMMANDS, &columns)?;
-    let columns =
-        [Column::Int(&log.0), Column::Int(&log.1), Column::Int(&log.2), Column::MaybeInt(&log.3), Column::Int(&log.4)];
+    let columns = [
+        Column::Int(&log.0),
+        Column::Int(&log.1),
+        Column::Int(&log.2),
+        Column::MaybeInt(&log.3),
+        Column::Int(&log.4),
+        Column::MaybeInt(entered),
+    ];
     script.add(&engine::INSERT_COMMAND_LOG, &columns)
 }
 

@@ -332,7 +332,7 @@ pub(crate) fn new_chunk(tenant: i64, device: i64, level: i64, seqs: (i64, i64), 
 
 /// What a row says of each device, the sender first. The payload is kept where the readings do not say all of it.
 pub(crate) fn entries_of(row: &RowRef<'_>, uplink: Option<Uplink>, children: &Children) -> Vec<(DeviceId, Entry)> {
-    let mut keep = uplink.as_ref().is_none_or(|uplink| !is_complete(uplink));
+    let mut keep = uplink.as_ref().is_none_or(|uplink| !is_complete(row.format, uplink));
     let own =
         Entry { received_at: row.received_at, sequence: row.sequence, via: None, readings: Vec::new(), raw: None };
     let mut entries = vec![(row.device, own)];

@@ -68,6 +68,8 @@ pub struct Store {
     pub(crate) pools: Arc<Pools>,
     /// Numbers of decisions that PostgreSQL's sequence has given out and nobody has used yet.
     spare_numbers: Arc<Mutex<Vec<i64>>>,
+    /// Where the ledger's chains ended when this process last looked.
+    pub(crate) heads: Arc<crate::ledger::Heads>,
 }
 
 #[derive(Debug)]
@@ -187,7 +189,7 @@ impl Store {
         if matches!(*pools, Pools::Sqlite { .. }) {
             tokio::spawn(engine::checkpoint(Arc::downgrade(&pools)));
         }
-        Ok(Self { pools, spare_numbers: Arc::default() })
+        Ok(Self { pools, spare_numbers: Arc::default(), heads: Arc::default() })
     }
 
     async fn open_sqlite(url: &str, options: &StoreOptions) -> Result<Pools, sqlx::Error> {
@@ -220,7 +222,7 @@ impl Store {
             Pools::Sqlite { writer, .. } => engine::SQLITE_MIGRATIONS.run(writer).await?,
             Pools::Postgres { pool, .. } => engine::POSTGRES_MIGRATIONS.run(pool).await?,
         }
-        Ok(())
+        self.begin_ledger().await
     }
 
     /// Which engine this is.

@@ -117,7 +117,7 @@ impl ScopedStore {
              FROM decision_alarms l JOIN decisions e ON e.id = l.decision_id JOIN devices d ON d.id = e.device_id WHERE ",
             " AND l.alarm_id = $2 ORDER BY e.id"
         );
-        let rows = fetch_all!(self.store.reader(), DecisionRow, sql, self.scope.key(), alarm.raw())?;
+        let rows = fetch_all!(self.read().await?.on(), DecisionRow, sql, self.scope.key(), alarm.raw())?;
         rows.into_iter().map(StoredDecision::try_from).collect()
     }
 
@@ -136,7 +136,8 @@ impl ScopedStore {
         );
         let before = before.unwrap_or(i64::MAX);
         let limit = i64::from(limit);
-        let rows = fetch_all!(self.store.reader(), DecisionRow, sql, self.scope.key(), device.raw(), before, limit)?;
+        let rows =
+            fetch_all!(self.read().await?.on(), DecisionRow, sql, self.scope.key(), device.raw(), before, limit)?;
         rows.into_iter().map(StoredDecision::try_from).collect()
     }
 }

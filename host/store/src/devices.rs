@@ -66,7 +66,7 @@ pub struct DeviceCredentials {
 #[derive(sqlx::FromRow)]
 pub(crate) struct DeviceRow {
     pub(crate) id: i64,
-    tenant_id: i64,
+    pub(crate) tenant_id: i64,
     interlock_id: i64,
     premises_id: Option<i64>,
     division_code: Option<i64>,

@@ -73,6 +73,45 @@ pub(crate) async fn checkpoint(pools: Weak<Pools>) {
     }
 }
 
+/// Every table's columns: table, column, type, place in the primary key, whether it must be there, whether the database numbers it.
+pub(crate) const SQLITE_COLUMNS: &str = "SELECT m.name, c.name, UPPER(c.type), c.pk, c.\"notnull\", 0 FROM sqlite_schema m \
+     JOIN pragma_table_info(m.name) c WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite_%' ORDER BY m.name, c.cid";
+pub(crate) const POSTGRES_COLUMNS: &str = "SELECT c.relname::TEXT, a.attname::TEXT, UPPER(format_type(a.atttypid, NULL))::TEXT, \
+     COALESCE(array_position(k.conkey, a.attnum), 0)::BIGINT, a.attnotnull::INT::BIGINT, (a.attidentity <> '')::INT::BIGINT \
+     FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped \
+     LEFT JOIN pg_constraint k ON k.conrelid = c.oid AND k.contype = 'p' \
+     WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relnamespace = current_schema()::regnamespace ORDER BY 1, a.attnum";
+/// What refers to what: table, column, the other table.
+pub(crate) const SQLITE_REFERENCES: &str = "SELECT m.name, f.\"from\", f.\"table\" FROM sqlite_schema m \
+     JOIN pragma_foreign_key_list(m.name) f WHERE m.type = 'table'";
+pub(crate) const POSTGRES_REFERENCES: &str = "SELECT c.relname::TEXT, a.attname::TEXT, f.relname::TEXT FROM pg_constraint k \
+     JOIN pg_class c ON c.oid = k.conrelid JOIN pg_class f ON f.oid = k.confrelid \
+     JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = ANY (k.conkey) \
+     WHERE k.contype = 'f' AND k.connamespace = current_schema()::regnamespace";
+
+/// Lets PostgreSQL number on from what is in the table; never back, since numbers of rows that are gone must not come again.
+pub(crate) fn number_on(table: &str, column: &str) -> String {
+    let sequence = format!("pg_get_serial_sequence('{table}', '{column}')");
+    format!(
+        "SELECT setval({sequence}, GREATEST((SELECT MAX({column}) FROM {table}), pg_sequence_last_value({sequence}::regclass), 1))"
+    )
+}
+
+/// Whether SQLite writes over what is deleted. PostgreSQL gives the space of rows back with the next VACUUM.
+pub(crate) async fn overwrite_deleted(
+    on: On<&sqlx::SqlitePool, &sqlx::PgPool>,
+    whether: bool,
+) -> Result<(), StoreError> {
+    if let On::Sqlite(writer) = on {
+        let sql = if whether { "PRAGMA secure_delete = ON" } else { "PRAGMA secure_delete = OFF" };
+        sqlx::query(sql).fetch_all(writer).await?;
+        if !whether {
+            sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").fetch_all(writer).await?;
+        }
+    }
+    Ok(())
+}
+
 pub(crate) fn postgres_options(connect: PgConnectOptions) -> PgConnectOptions {
     connect.application_name("davy").statement_cache_capacity(256).options([("synchronous_commit", "on")])
 }
@@ -268,17 +307,25 @@ bulk!(
 bulk!(
     INSERT_USERS,
     (
-        id 0 int, email 1 text, name 2 text, phone 3 text, password_hash 4 text, locale 5 text, role 6 text, tenant_id 7 int,
-        division_code 8 int, premises_id 9 int,
+        id 0 int, email 1 text, name 2 text, phone 3 text, password_hash 4 text, locale 5 text, scope 6 text, roles 7 text,
+        tenant_id 8 int, division_code 9 int, community_id 10 int, premises_id 11 int,
     ),
-    "INSERT INTO users (id, email, name, phone, password_hash, locale, role, tenant_id, division_code, premises_id) \
-     SELECT id, email, name, phone, password_hash, locale, role, tenant_id, division_code, premises_id FROM batch"
+    "INSERT INTO users (id, email, name, phone, password_hash, locale, scope, roles, tenant_id, division_code, community_id, premises_id) \
+     SELECT id, email, name, phone, password_hash, locale, scope, roles, tenant_id, division_code, community_id, premises_id FROM batch"
 );
 
 bulk!(
     LINKS_OF,
-    (id 0 int),
-    "SELECT l.source_id, l.valve_id FROM batch b JOIN device_links l ON l.source_id = b.id ORDER BY l.source_id, l.valve_id"
+    (id 0 int, tenant_id 1 int),
+    "SELECT l.source_id, l.valve_id FROM batch b JOIN device_links l ON l.source_id = b.id AND l.tenant_id = b.tenant_id \
+     ORDER BY l.source_id, l.valve_id"
+);
+
+bulk!(
+    LABELS_OF_SERIALS,
+    (serial 0 text, tenant_id 1 int),
+    "SELECT d.id, d.serial, d.model FROM batch b JOIN devices d ON d.tenant_id = b.tenant_id AND d.serial = b.serial \
+     GROUP BY d.id, d.serial, d.model ORDER BY d.id"
 );
 
 bulk!(
@@ -296,9 +343,22 @@ bulk!(
 
 bulk!(
     INSERT_ALARM_LOG,
-    (tenant_id 0 int, alarm_id 1 int, at 2 int, state_before 3 int, state_after 4 int, priority 5 int, event 6 text),
-    "INSERT INTO alarm_log (tenant_id, alarm_id, at, state_before, state_after, priority, event) \
-     SELECT tenant_id, alarm_id, at, state_before, state_after, priority, event FROM batch"
+    (
+        tenant_id 0 int, alarm_id 1 int, at 2 int, state_before 3 int, state_after 4 int, priority 5 int, event 6 text,
+        ledger_seq 7 int,
+    ),
+    "INSERT INTO alarm_log (tenant_id, alarm_id, at, state_before, state_after, priority, event, ledger_seq) \
+     SELECT tenant_id, alarm_id, at, state_before, state_after, priority, event, ledger_seq FROM batch"
+);
+
+bulk!(
+    INSERT_LEDGER,
+    (
+        tenant_id 0 int, seq 1 int, at 2 int, kind 3 int, by_user 4 int, object 5 int, device_id 6 int, body 7 bytes,
+        previous 8 bytes, hash 9 bytes,
+    ),
+    "INSERT INTO ledger (tenant_id, seq, at, kind, by_user, object, device_id, body, previous, hash) \
+     SELECT tenant_id, seq, at, kind, by_user, object, device_id, body, previous, hash FROM batch"
 );
 
 bulk!(
@@ -316,9 +376,9 @@ bulk!(
 
 bulk!(
     INSERT_COMMAND_LOG,
-    (tenant_id 0 int, command_id 1 int, at 2 int, state_before 3 int, state_after 4 int),
-    "INSERT INTO command_log (tenant_id, command_id, at, state_before, state_after) \
-     SELECT tenant_id, command_id, at, state_before, state_after FROM batch"
+    (tenant_id 0 int, command_id 1 int, at 2 int, state_before 3 int, state_after 4 int, ledger_seq 5 int),
+    "INSERT INTO command_log (tenant_id, command_id, at, state_before, state_after, ledger_seq) \
+     SELECT tenant_id, command_id, at, state_before, state_after, ledger_seq FROM batch"
 );
 
 bulk!(
@@ -333,6 +393,23 @@ bulk!(
     DELETE_TIMERS,
     (device_id 0 int, name 1 int),
     "DELETE FROM timers WHERE (device_id, name) IN (SELECT device_id, name FROM batch)"
+);
+
+bulk!(
+    INSERT_QUARANTINE,
+    (
+        id 0 int, tenant_id 1 int, device_id 2 int, received_at 3 int, format 4 int, payload 5 bytes, driver 6 bytes,
+        settings_version 7 int, reason 8 text,
+    ),
+    "INSERT INTO quarantine (id, tenant_id, device_id, received_at, format, payload, driver, settings_version, reason, tries) \
+     SELECT id, tenant_id, device_id, received_at, format, payload, driver, settings_version, reason, 1 FROM batch"
+);
+
+bulk!(
+    READ_QUARANTINE,
+    (id 0 int, decoded_at 1 int),
+    "UPDATE quarantine SET decoded_at = (SELECT b.decoded_at FROM batch b WHERE b.id = quarantine.id) \
+     WHERE decoded_at IS NULL AND id IN (SELECT id FROM batch)"
 );
 
 bulk!(
@@ -371,8 +448,9 @@ bulk!(
 
 bulk!(
     WORDS_OF,
-    (id 0 int),
-    "SELECT w.alarm_id, w.text_zh, w.text_en, w.notes FROM batch b JOIN alarm_words w ON w.alarm_id = b.id \
+    (id 0 int, tenant_id 1 int),
+    "SELECT w.alarm_id, w.text_zh, w.text_en, w.notes FROM batch b \
+     JOIN alarm_words w ON w.alarm_id = b.id AND w.tenant_id = b.tenant_id \
      ORDER BY w.alarm_id, w.decision_id"
 );
 
@@ -399,19 +477,24 @@ bulk!(
 
 bulk!(
     CHUNK_EXTENT,
-    (device_id 0 int, since 1 int, until 2 int),
+    (device_id 0 int, tenant_id 1 int, since 2 int, until 3 int),
     "SELECT COALESCE(MIN(c.from_at), 0), COALESCE(MAX(c.to_at), 0), CAST(COALESCE(SUM(c.uplinks), 0) AS BIGINT) \
-     FROM batch b JOIN chunks c ON c.device_id = b.device_id AND c.to_at >= b.since AND c.from_at < b.until"
+     FROM batch b JOIN chunks c ON c.device_id = b.device_id AND c.tenant_id = b.tenant_id \
+     AND c.to_at >= b.since AND c.from_at < b.until"
 );
 
 bulk!(
     CHUNKS_WITHIN,
-    (device_id 0 int, since 1 int, until 2 int),
-    "SELECT c.id, c.device_id FROM batch b JOIN chunks c ON c.device_id = b.device_id AND c.to_at >= b.since \
-     AND c.from_at < b.until ORDER BY c.device_id, c.first_seq"
+    (device_id 0 int, tenant_id 1 int, since 2 int, until 3 int),
+    "SELECT c.id, c.device_id FROM batch b JOIN chunks c ON c.device_id = b.device_id AND c.tenant_id = b.tenant_id \
+     AND c.to_at >= b.since AND c.from_at < b.until ORDER BY c.device_id, c.first_seq"
 );
 
-bulk!(CHUNK_BODIES, (id 0 int), "SELECT c.id, c.body FROM batch b JOIN chunks c ON c.id = b.id");
+bulk!(
+    CHUNK_BODIES,
+    (id 0 int, tenant_id 1 int),
+    "SELECT c.id, c.body FROM batch b JOIN chunks c ON c.id = b.id AND c.tenant_id = b.tenant_id"
+);
 
 bulk!(DELETE_JOURNAL, (seq 0 int), "DELETE FROM journal WHERE seq IN (SELECT seq FROM batch)");
 

@@ -71,13 +71,22 @@ pub enum StoreError {
         /// Its id.
         what: String,
     },
+    /// Somebody else has gone on with a chain of the ledger in the meantime.
+    #[error("somebody else has appended to the same chain of the ledger; nothing was stored, and it can be repeated")]
+    LedgerTaken,
     /// Another process is doing the same maintenance.
     #[error("another process compacts the same journal rows; this run stored nothing and can be repeated")]
     Contended,
+    /// The file that a company's rows go into, or come from, broke.
+    #[error("the archive could not be read or written: {0}; nothing was stored")]
+    Archive(#[source] std::io::Error),
     /// Anything else that the database refused or that broke on the way.
     #[error("the database failed: {0}")]
     Database(#[source] sqlx::Error),
 }
+
+/// The key of the ledger's entries.
+const LEDGER_PLACE: &str = "ledger_place";
 
 impl StoreError {
     pub(crate) fn corrupt(what: impl Into<String>, why: impl Into<String>) -> Self {
@@ -90,7 +99,7 @@ impl StoreError {
     /// database: to repeat a call in vain costs time, to drop what it was to store would cost the record of a leak.
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::Contended | Self::NoAnswer { .. } | Self::Connect { .. } => true,
+            Self::Contended | Self::LedgerTaken | Self::NoAnswer { .. } | Self::Connect { .. } => true,
             Self::Database(error) => !is_about_the_values(error),
             Self::UnknownEngine { .. }
             | Self::Migrate(_)
@@ -99,6 +108,7 @@ impl StoreError {
             | Self::MissingReference { .. }
             | Self::Corrupt { .. }
             | Self::Invalid { .. }
+            | Self::Archive(_)
             | Self::Changed { .. } => false,
         }
     }
@@ -136,6 +146,10 @@ fn is_final_code(code: &str) -> bool {
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
         if let sqlx::Error::Database(database) = &error {
+            // SQLite's trigger says it with the name that PostgreSQL's key has.
+            if database.constraint() == Some(LEDGER_PLACE) || database.message().starts_with(LEDGER_PLACE) {
+                return Self::LedgerTaken;
+            }
             if database.is_unique_violation() {
                 let what = database.constraint().unwrap_or_else(|| database.message()).to_owned();
                 return if what == "alarms_one_active" || what.ends_with("alarms.device_id, alarms.condition") {

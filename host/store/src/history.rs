@@ -10,7 +10,8 @@
 use crate::batch::RowKind;
 use crate::chunk::{self, Entry};
 use crate::compact::blocking;
-use crate::connection::{Store, Tx, fetch_all};
+use crate::connection::{Tx, fetch_all};
+use crate::decode::{self, SENML_CBOR};
 use crate::devices::DeviceRow;
 use crate::engine::{self, Column};
 use crate::error::StoreError;
@@ -18,8 +19,10 @@ use crate::recover::PageSize;
 use crate::scope::TenantStore;
 use crate::segment;
 use davy_domain::device::DeviceConfig;
+use davy_domain::driven::{DRIVEN, Driven, Report};
 use davy_domain::history::{Arrival, Said, Subject};
 use davy_domain::senml::{self, Part};
+use davy_domain::wire::OutcomeReport;
 use davy_domain::{DeviceId, InterlockId, Span, TenantId, Timestamp, wire};
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -35,7 +38,7 @@ const SAMPLE: usize = 64;
 /// The history of one company's interlocks within a span of time.
 #[derive(Debug)]
 pub struct StoredHistory {
-    store: Store,
+    store: TenantStore,
     from: Timestamp,
     to: Timestamp,
     subjects: Vec<Subject>,
@@ -70,7 +73,7 @@ impl TenantStore {
     /// # Errors
     /// [`StoreError`] when the database fails or holds what cannot be.
     pub async fn history(&self, from: Timestamp, to: Timestamp, per_mille: u16) -> Result<StoredHistory, StoreError> {
-        let mut tx = self.store().snapshot().await?;
+        let mut tx = self.snapshot().await?;
         let subjects = subjects(&mut tx, self.id(), per_mille).await?;
         let of_device: HashMap<DeviceId, InterlockId> = subjects
             .iter()
@@ -78,7 +81,7 @@ impl TenantStore {
             .collect();
         let tail = tail(&mut tx, self.id(), (from, to), &of_device).await?;
         drop(tx);
-        let mut history = StoredHistory { store: self.store().clone(), from, to, subjects, tail, arrivals: 0 };
+        let mut history = StoredHistory { store: self.clone(), from, to, subjects, tail, arrivals: 0 };
         history.arrivals = history.estimate().await?;
         Ok(history)
     }
@@ -113,7 +116,7 @@ impl StoredHistory {
         let some = &self.subjects[..self.subjects.len().min(SAMPLE)];
         let devices: Vec<i64> =
             some.iter().flat_map(|subject| &subject.devices).map(|device| device.id.raw()).collect();
-        let (_, _, chunked) = extent(&mut self.store.snapshot().await?, &devices, self.from, self.to).await?;
+        let (_, _, chunked) = extent(&self.store, &devices, self.from, self.to).await?;
         let scaled = chunked.cast_unsigned() * self.subjects.len() as u64 / some.len().max(1) as u64;
         Ok(scaled + self.tail.values().map(|rows| rows.len() as u64).sum::<u64>())
     }
@@ -167,7 +170,7 @@ impl HistoryPages<'_> {
 
     async fn first_window(&self, devices: &[i64]) -> Result<(Timestamp, Span, Timestamp), StoreError> {
         let StoredHistory { store, from, to, .. } = self.history;
-        let (first, last, count) = extent(&mut store.snapshot().await?, devices, *from, *to).await?;
+        let (first, last, count) = extent(store, devices, *from, *to).await?;
         let times = || self.tail.iter().map(|row| row.at.as_millis());
         let (mut begin, mut end) = (times().min().unwrap_or(i64::MAX), times().max().unwrap_or(i64::MIN));
         if count > 0 {
@@ -191,13 +194,16 @@ impl HistoryPages<'_> {
         let mut tx = self.history.store.snapshot().await?;
         let columns = [
             Column::Int(devices),
+            Column::Int(&vec![self.history.store.id().raw(); devices.len()]),
             Column::Int(&vec![begin.as_millis(); devices.len()]),
             Column::Int(&vec![until.as_millis(); devices.len()]),
         ];
         let heads: Vec<(i64, i64)> = engine::CHUNKS_WITHIN.fetch(tx.on(), &columns).await?;
         let mut known = std::mem::take(&mut self.ahead);
         let missing: Vec<i64> = heads.iter().map(|(id, _)| *id).filter(|id| !known.contains_key(id)).collect();
-        let bodies: Vec<(i64, Vec<u8>)> = engine::CHUNK_BODIES.fetch(tx.on(), &[Column::Int(&missing)]).await?;
+        let bodies: Vec<(i64, Vec<u8>)> = engine::CHUNK_BODIES
+            .fetch(tx.on(), &[Column::Int(&missing), Column::Int(&vec![self.history.store.id().raw(); missing.len()])])
+            .await?;
         drop(tx);
         let (entries, ahead) = blocking(move || {
             let bodies: HashMap<i64, Vec<u8>> = bodies.into_iter().collect();
@@ -250,14 +256,14 @@ impl HistoryPages<'_> {
                 continue;
             }
             let at = entry.received_at;
-            let said = if let Some((raw, payload)) = entry.raw {
-                said(RowKind::from_code(raw.kind), raw.format, &payload, at)
+            if let Some((raw, payload)) = entry.raw {
+                let said = said(RowKind::from_code(raw.kind), raw.format, &payload, at);
+                page.extend(said.into_iter().map(|said| Arrival { at, device, said }));
             } else {
                 open.insert(key, page.len());
                 let own = (!entry.readings.is_empty()).then_some(Part { child: None, readings: entry.readings });
-                Some(Said::Uplink(own.into_iter().collect()))
-            };
-            page.extend(said.map(|said| Arrival { at, device, said }));
+                page.push(Arrival { at, device, said: Said::Uplink(own.into_iter().collect()) });
+            }
         }
         let serials: HashMap<DeviceId, &str> =
             subject.devices.iter().map(|device| (device.id, device.serial.as_str())).collect();
@@ -270,39 +276,57 @@ impl HistoryPages<'_> {
         }
         for row in self.tail.iter().filter(|row| row.at >= begin && row.at < until) {
             let said = said(Some(row.kind), row.format, &row.payload, row.at);
-            page.extend(said.map(|said| Arrival { at: row.at, device: row.device, said }));
+            page.extend(said.into_iter().map(|said| Arrival { at: row.at, device: row.device, said }));
         }
         page.sort_by_key(|arrival| arrival.at);
         page
     }
 }
 
-/// What a payload said; none when it was of no use to anybody.
-fn said(kind: Option<RowKind>, format: u16, payload: &[u8], at: Timestamp) -> Option<Said> {
-    match kind? {
-        RowKind::Uplink if format == crate::decode::SENML_CBOR => {
-            Some(Said::Uplink(senml::decode(payload, at).ok()?.parts))
+/// What a payload said, in order; nothing when it was of no use to anybody.
+fn said(kind: Option<RowKind>, format: u16, payload: &[u8], at: Timestamp) -> Vec<Said> {
+    let one = |said: Option<Said>| said.into_iter().collect();
+    match (kind, format) {
+        (None | Some(RowKind::RuleState), _) => Vec::new(),
+        (Some(RowKind::Uplink), SENML_CBOR) => {
+            one(senml::decode(payload, at).ok().map(|uplink| Said::Uplink(uplink.parts)))
         }
+        (Some(RowKind::Uplink), DRIVEN) => driven(payload),
         // A device that speaks another language was heard all the same.
-        RowKind::Uplink => Some(Said::Uplink(Vec::new())),
-        RowKind::Outcome => wire::decode_outcome(payload).ok().map(Said::Outcome),
-        RowKind::RuleState => None,
+        (Some(RowKind::Uplink), _) => vec![Said::Uplink(Vec::new())],
+        (Some(kind @ RowKind::Late), _) => {
+            one(decode::decode(kind, format, payload, at).map(|uplink| Said::Late(uplink.parts)))
+        }
+        (Some(RowKind::Outcome), _) => one(wire::decode_outcome(payload).ok().map(Said::Outcome)),
     }
 }
 
+/// What a driver read, as it was acted on: the reports first, then the readings.
+fn driven(payload: &[u8]) -> Vec<Said> {
+    let Ok(Driven { result: Ok(read), .. }) = Driven::decode(payload) else { return vec![Said::Uplink(Vec::new())] };
+    let outcome = |Report { counter, outcome, at, .. }| Said::Outcome(OutcomeReport { counter, outcome, at });
+    read.reports.into_iter().map(outcome).chain([Said::Uplink(read.parts)]).collect()
+}
+
 /// First and last time that chunks of these devices hold, and how many uplinks; of those that overlap the span.
-async fn extent(tx: &mut Tx, devices: &[i64], from: Timestamp, to: Timestamp) -> Result<(i64, i64, i64), StoreError> {
+async fn extent(
+    store: &TenantStore,
+    devices: &[i64],
+    from: Timestamp,
+    to: Timestamp,
+) -> Result<(i64, i64, i64), StoreError> {
     let columns = [
         Column::Int(devices),
+        Column::Int(&vec![store.id().raw(); devices.len()]),
         Column::Int(&vec![from.as_millis(); devices.len()]),
         Column::Int(&vec![to.as_millis(); devices.len()]),
     ];
-    let rows: Vec<(i64, i64, i64)> = engine::CHUNK_EXTENT.fetch(tx.on(), &columns).await?;
+    let rows: Vec<(i64, i64, i64)> = engine::CHUNK_EXTENT.fetch(store.read().await?.on(), &columns).await?;
     Ok(rows.first().copied().unwrap_or_default())
 }
 
 /// Whether an interlock is among so many of a thousand.
-fn is_chosen(interlock: InterlockId, per_mille: u16) -> bool {
+pub(crate) fn is_chosen(interlock: InterlockId, per_mille: u16) -> bool {
     let mixed = interlock.raw().cast_unsigned().wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32;
     mixed % 1_000 < u64::from(per_mille)
 }

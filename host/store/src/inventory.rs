@@ -1,7 +1,8 @@
 //! Scoped reads of devices, premises and map points.
 
-use crate::connection::{Store, fetch_all, fetch_one, fetch_optional};
+use crate::connection::{fetch_all, fetch_one, fetch_optional};
 use crate::devices::{Device, DeviceRow};
+use crate::engine::{Column, LINKS_OF};
 use crate::error::StoreError;
 use crate::places::{Premises, PremisesRow};
 use crate::scope::{ScopedStore, scoped, scoped_premises, scoped_rows};
@@ -157,7 +158,7 @@ impl ScopedStore {
              OR lower(p.community) LIKE $6 ESCAPE '!') ORDER BY d.id LIMIT $7"
         );
         let rows = fetch_all!(
-            self.store.reader(),
+            self.read().await?.on(),
             SummaryRow,
             sql,
             self.scope.key(),
@@ -174,20 +175,35 @@ impl ScopedStore {
     /// A device, if it is in the scope.
     pub async fn device(&self, id: DeviceId) -> Result<Option<DeviceSummary>, StoreError> {
         let sql = summaries!(self.scope, " AND d.id = $2");
-        let row = fetch_optional!(self.store.reader(), SummaryRow, sql, self.scope.key(), id.raw())?;
+        let row = fetch_optional!(self.read().await?.on(), SummaryRow, sql, self.scope.key(), id.raw())?;
         Ok(self.summaries(row.into_iter().collect()).await?.pop())
+    }
+
+    /// Whether a device is in the scope.
+    pub async fn has_device(&self, id: DeviceId) -> Result<bool, StoreError> {
+        let sql = scoped!(self.scope, "SELECT d.id FROM devices d WHERE ", " AND d.id = $2");
+        let row = fetch_optional!(self.read().await?.on(), (i64,), sql, self.scope.key(), id.raw())?;
+        Ok(row.is_some())
+    }
+
+    /// Whether a premises is in the scope.
+    pub async fn has_premises(&self, id: PremisesId) -> Result<bool, StoreError> {
+        let sql = scoped_premises!(self.scope, "SELECT p.id FROM premises p WHERE ", " AND p.id = $2");
+        let row = fetch_optional!(self.read().await?.on(), (i64,), sql, self.scope.key(), id.raw())?;
+        Ok(row.is_some())
     }
 
     /// The other devices of an interlock, as far as they are in the scope.
     pub async fn interlock_devices(&self, interlock: InterlockId) -> Result<Vec<DeviceSummary>, StoreError> {
         let sql = summaries!(self.scope, " AND d.interlock_id = $2 ORDER BY d.id");
-        let rows = fetch_all!(self.store.reader(), SummaryRow, sql, self.scope.key(), interlock.raw())?;
+        let rows = fetch_all!(self.read().await?.on(), SummaryRow, sql, self.scope.key(), interlock.raw())?;
         self.summaries(rows).await
     }
 
     async fn summaries(&self, rows: Vec<SummaryRow>) -> Result<Vec<DeviceSummary>, StoreError> {
         let ids: Vec<i64> = rows.iter().map(|row| row.device.id).collect();
-        let mut links = self.store.links_of(&ids).await?;
+        let tenants: Vec<i64> = rows.iter().map(|row| row.device.tenant_id).collect();
+        let mut links = self.links_of(&ids, &tenants).await?;
         rows.into_iter()
             .map(|row| {
                 let links = links.remove(&row.device.id).unwrap_or_default();
@@ -206,14 +222,14 @@ impl ScopedStore {
     pub async fn premises(&self, after: Option<PremisesId>, limit: u32) -> Result<Vec<Premises>, StoreError> {
         let sql = premises!(self.scope, " AND p.id > $2 ORDER BY p.id LIMIT $3");
         let after = after.map_or(i64::MIN, PremisesId::raw);
-        let rows = fetch_all!(self.store.reader(), PremisesRow, sql, self.scope.key(), after, i64::from(limit))?;
+        let rows = fetch_all!(self.read().await?.on(), PremisesRow, sql, self.scope.key(), after, i64::from(limit))?;
         Ok(rows.into_iter().map(Premises::from).collect())
     }
 
     /// One place, if it is in the scope.
     pub async fn premises_by_id(&self, id: PremisesId) -> Result<Option<Premises>, StoreError> {
         let sql = premises!(self.scope, " AND p.id = $2");
-        let row = fetch_optional!(self.store.reader(), PremisesRow, sql, self.scope.key(), id.raw())?;
+        let row = fetch_optional!(self.read().await?.on(), PremisesRow, sql, self.scope.key(), id.raw())?;
         Ok(row.map(Premises::from))
     }
 
@@ -227,7 +243,7 @@ impl ScopedStore {
             " AND d.lon >= $2 AND d.lat >= $3 AND d.lon <= $4 AND d.lat <= $5 ORDER BY d.id"
         );
         let rows = fetch_all!(
-            self.store.reader(),
+            self.read().await?.on(),
             PointRow,
             sql,
             self.scope.key(),
@@ -253,26 +269,26 @@ impl ScopedStore {
     /// How many devices, premises and active alarms there are.
     pub async fn totals(&self) -> Result<Totals, StoreError> {
         let key = self.scope.key();
+        let mut read = self.snapshot().await?;
         let sql = scoped!(self.scope, "SELECT COUNT(*) FROM devices d WHERE ", "");
-        let (devices,) = fetch_one!(self.store.reader(), (i64,), sql, key)?;
+        let (devices,) = fetch_one!(read.on(), (i64,), sql, key)?;
         let sql = scoped_premises!(self.scope, "SELECT COUNT(*) FROM premises p WHERE ", "");
-        let (premises,) = fetch_one!(self.store.reader(), (i64,), sql, key)?;
+        let (premises,) = fetch_one!(read.on(), (i64,), sql, key)?;
         let sql = scoped_rows!(self.scope, "COUNT(*)", "alarms", "a", " AND a.state <> 0");
-        let (active_alarms,) = fetch_one!(self.store.reader(), (i64,), sql, key)?;
+        let (active_alarms,) = fetch_one!(read.on(), (i64,), sql, key)?;
         Ok(Totals { devices: devices as u64, premises: premises as u64, active_alarms: active_alarms as u64 })
     }
 }
 
-impl Store {
-    /// The linked valves of each of these devices.
-    pub(crate) async fn links_of(&self, devices: &[i64]) -> Result<HashMap<i64, Vec<DeviceId>>, StoreError> {
+impl ScopedStore {
+    /// The linked valves of each of these devices, which belong to these companies.
+    async fn links_of(&self, devices: &[i64], tenants: &[i64]) -> Result<HashMap<i64, Vec<DeviceId>>, StoreError> {
         let mut links: HashMap<i64, Vec<DeviceId>> = HashMap::new();
         if devices.is_empty() {
             return Ok(links);
         }
-        let mut tx = self.snapshot().await?;
-        let rows: Vec<(i64, i64)> =
-            crate::engine::LINKS_OF.fetch(tx.on(), &[crate::engine::Column::Int(devices)]).await?;
+        let columns = [Column::Int(devices), Column::Int(tenants)];
+        let rows: Vec<(i64, i64)> = LINKS_OF.fetch(self.read().await?.on(), &columns).await?;
         for (source, valve) in rows {
             links.entry(source).or_default().push(DeviceId::from_raw(valve));
         }

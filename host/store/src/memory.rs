@@ -187,7 +187,10 @@ pub(crate) fn fold_row<M>(
         own.rule_state = Some(row.payload.to_vec());
         return;
     }
-    own.heard_at(row.received_at);
+    let heard = row.kind != RowKind::Late;
+    if heard {
+        own.heard_at(row.received_at);
+    }
     if let Some(sequence) = row.sequence {
         own.take_sequence(sequence);
     }
@@ -197,7 +200,9 @@ pub(crate) fn fold_row<M>(
     for part in uplink.into_iter().flat_map(|uplink| &uplink.parts) {
         let Some(device) = device_of(row.device, part.child.as_deref(), children) else { continue };
         let snapshot = snapshot_of(memory, device);
-        snapshot.heard_at(row.received_at);
+        if heard {
+            snapshot.heard_at(row.received_at);
+        }
         for reading in &part.readings {
             snapshot.take_reading(*reading, row.received_at);
         }

@@ -1,9 +1,9 @@
-//! The outbox: notices that were committed with what they tell of, until a channel has sent them.
+//! The outbox: notices that were committed with what they tell of, until it is decided whom they concern (`notifications.rs`).
 
 use crate::codes::from_json;
-use crate::connection::{Store, execute, fetch_all};
+use crate::connection::{execute, fetch_all};
 use crate::error::StoreError;
-use crate::scope::{ScopedStore, scoped_rows};
+use crate::scope::{ScopedStore, TenantStore, scoped_rows};
 use davy_domain::interlock::Notice;
 use davy_domain::{NoticeId, TenantId, Timestamp};
 
@@ -14,10 +14,21 @@ pub struct StoredNotice {
     pub tenant: TenantId,
     /// The notice.
     pub notice: Notice,
-    /// How often sending it has failed.
+    /// How often handling it has failed.
     pub attempts: u32,
-    /// When it was sent; none while it waits.
+    /// When it was handled; none while it waits.
     pub sent_at: Option<Timestamp>,
+}
+
+/// A notice that is to be handled.
+#[derive(Debug)]
+pub struct DueNotice {
+    /// Its id.
+    pub id: NoticeId,
+    /// The notice, if it can be read.
+    pub notice: Result<Notice, StoreError>,
+    /// How often handling it has failed.
+    pub attempts: u32,
 }
 
 #[derive(sqlx::FromRow)]
@@ -41,40 +52,38 @@ impl TryFrom<NoticeRow> for StoredNotice {
     }
 }
 
-impl Store {
-    /// Notices that wait and are due at `now`, oldest first, at most `limit`.
-    pub async fn due_notices(&self, now: Timestamp, limit: u32) -> Result<Vec<StoredNotice>, StoreError> {
+impl TenantStore {
+    /// Notices that wait and are due at `now`, in the order in which they came up, at most `limit`. One that cannot be read stands in
+    /// nobody's way.
+    pub async fn due_notices(&self, now: Timestamp, limit: u32) -> Result<Vec<DueNotice>, StoreError> {
         let rows = fetch_all!(
-            self.reader(),
-            NoticeRow,
-            "SELECT tenant_id, body, attempts, sent_at FROM outbox WHERE sent_at IS NULL AND next_attempt_at <= $1 \
-             ORDER BY next_attempt_at, id LIMIT $2",
+            self.read().await?.on(),
+            (i64, String, i64),
+            "SELECT id, body, attempts FROM outbox WHERE tenant_id = $1 AND sent_at IS NULL AND next_attempt_at <= $2 \
+             ORDER BY id LIMIT $3",
+            self.id().raw(),
             now.as_millis(),
             i64::from(limit),
         )?;
-        rows.into_iter().map(StoredNotice::try_from).collect()
+        let due = |(id, body, attempts): (i64, String, i64)| DueNotice {
+            id: NoticeId::from_raw(id),
+            notice: from_json("notice", &body),
+            attempts: attempts as u32,
+        };
+        Ok(rows.into_iter().map(due).collect())
     }
 
-    /// Notes that a notice was sent; a repeat has no effect.
-    pub async fn notice_sent(&self, id: NoticeId, at: Timestamp) -> Result<(), StoreError> {
-        execute!(
-            self.writer(),
-            "UPDATE outbox SET sent_at = $2 WHERE id = $1 AND sent_at IS NULL",
-            id.raw(),
-            at.as_millis()
-        )?;
-        Ok(())
-    }
-
-    /// Notes that sending a notice failed, and when to try again.
+    /// Notes that a notice could not be handled, and when to try again.
     pub async fn notice_failed(&self, id: NoticeId, next_attempt_at: Timestamp) -> Result<(), StoreError> {
+        let mut tx = self.begin().await?;
         execute!(
-            self.writer(),
-            "UPDATE outbox SET attempts = attempts + 1, next_attempt_at = $2 WHERE id = $1 AND sent_at IS NULL",
+            tx.on(),
+            "UPDATE outbox SET attempts = attempts + 1, next_attempt_at = $3 WHERE tenant_id = $1 AND id = $2 AND sent_at IS NULL",
+            self.id().raw(),
             id.raw(),
             next_attempt_at.as_millis(),
         )?;
-        Ok(())
+        tx.commit().await
     }
 }
 
@@ -89,7 +98,7 @@ impl ScopedStore {
             " AND o.id < $2 ORDER BY o.id DESC LIMIT $3"
         );
         let before = before.map_or(i64::MAX, NoticeId::raw);
-        let rows = fetch_all!(self.store.reader(), NoticeRow, sql, self.scope.key(), before, i64::from(limit))?;
+        let rows = fetch_all!(self.read().await?.on(), NoticeRow, sql, self.scope.key(), before, i64::from(limit))?;
         rows.into_iter().map(StoredNotice::try_from).collect()
     }
 }

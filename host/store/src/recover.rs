@@ -102,7 +102,9 @@ impl Store {
             "SELECT COALESCE(MAX(id), 0) FROM (SELECT MAX(id) AS id FROM alarms UNION ALL SELECT MAX(id) FROM commands \
              UNION ALL SELECT MAX(id) FROM outbox UNION ALL SELECT MAX(id) FROM devices UNION ALL SELECT MAX(id) FROM premises \
              UNION ALL SELECT MAX(id) FROM users UNION ALL SELECT MAX(id) FROM sessions UNION ALL SELECT MAX(id) FROM tenants \
-             UNION ALL SELECT MAX(id) FROM rule_releases UNION ALL SELECT MAX(id) FROM back_tests) h",
+             UNION ALL SELECT MAX(id) FROM rule_releases UNION ALL SELECT MAX(id) FROM back_tests \
+             UNION ALL SELECT MAX(id) FROM quarantine UNION ALL SELECT MAX(id) FROM api_tokens UNION ALL SELECT MAX(id) FROM invitations \
+             UNION ALL SELECT MAX(id) FROM approvals UNION ALL SELECT MAX(id) FROM personal_data_acts) h",
         )?;
         Ok(highest)
     }

@@ -8,6 +8,7 @@ use crate::connection::{Store, execute, fetch_all, fetch_optional};
 use crate::error::StoreError;
 use crate::rules::digest;
 use crate::scope::TenantStore;
+use davy_domain::ledger::{self, Hash};
 use davy_domain::release::{Act, Actor, Release, Stage};
 use davy_domain::{ReleaseId, TenantId, Timestamp, UserId};
 
@@ -28,6 +29,8 @@ pub struct StoredRelease {
     pub version: String,
     /// The contract that it fulfils, such as `alarm-policy`.
     pub world: String,
+    /// Of a driver its name, because drivers of different names are in force beside each other; empty for every other contract.
+    pub scope: String,
     /// The limits that it was uploaded for.
     pub tier: String,
     /// What admission said, as JSON; empty until then.
@@ -112,6 +115,7 @@ struct ReleaseRow {
     name: String,
     version: String,
     world: String,
+    scope: String,
     tier: String,
 }
 
@@ -132,7 +136,7 @@ struct ActRow {
     stage_after: i64,
 }
 
-fn stage(code: i64) -> Result<Stage, StoreError> {
+pub(crate) fn stage(code: i64) -> Result<Stage, StoreError> {
     u16::try_from(code)
         .ok()
         .and_then(Stage::from_code)
@@ -159,6 +163,7 @@ impl TryFrom<ReleaseRow> for StoredRelease {
             name: row.name,
             version: row.version,
             world: row.world,
+            scope: row.scope,
             tier: row.tier,
             checks: row.checks,
             created_at: Timestamp::from_millis(row.created_at),
@@ -173,7 +178,7 @@ macro_rules! columns {
         concat!(
             $head,
             "v.id, v.tenant_id, v.digest, v.settings_version, v.stage, v.permille, v.proposed_by, v.missed, v.missed_from, v.checks, \
-             v.created_at, v.changed_at, v.activated_at, r.name, r.version, v.world, r.tier",
+             v.created_at, v.changed_at, v.activated_at, r.name, r.version, v.world, v.scope, r.tier",
             $tail
         )
     };
@@ -212,11 +217,18 @@ impl Store {
     }
 }
 
+/// What came with a version, for the ledger.
+#[derive(Default)]
+struct Came {
+    rule: Option<Hash>,
+    settings: Option<Hash>,
+}
+
 impl TenantStore {
     /// The versions, newest first.
     pub async fn releases(&self) -> Result<Vec<StoredRelease>, StoreError> {
         let rows = fetch_all!(
-            self.store().reader(),
+            self.read().await?.on(),
             ReleaseRow,
             columns!(
                 "SELECT ",
@@ -231,7 +243,7 @@ impl TenantStore {
     /// One version.
     pub async fn release(&self, id: ReleaseId) -> Result<Option<StoredRelease>, StoreError> {
         let row = fetch_optional!(
-            self.store().reader(),
+            self.read().await?.on(),
             ReleaseRow,
             columns!(
                 "SELECT ",
@@ -248,18 +260,19 @@ impl TenantStore {
     /// was itself rolled back or broken off does not come back.
     pub async fn release_before(&self, active: &StoredRelease) -> Result<Option<StoredRelease>, StoreError> {
         let row = fetch_optional!(
-            self.store().reader(),
+            self.read().await?.on(),
             ReleaseRow,
             columns!(
                 "SELECT ",
                 " FROM rule_releases v JOIN rules r ON r.tenant_id = v.tenant_id AND r.digest = v.digest \
                  JOIN rule_acts a ON a.release_id = v.id AND a.seq = (SELECT MAX(l.seq) FROM rule_acts l WHERE l.release_id = v.id) \
-                 WHERE v.tenant_id = $1 AND v.id <> $2 AND v.stage = 7 AND v.world = $3 AND a.act LIKE '%\"supersede\"%' \
+                 WHERE v.tenant_id = $1 AND v.id <> $2 AND v.stage = 7 AND v.world = $3 AND v.scope = $4 AND a.act LIKE '%\"supersede\"%' \
                  ORDER BY a.seq DESC LIMIT 1"
             ),
             self.id().raw(),
             active.release.id.raw(),
             active.world.as_str(),
+            active.scope.as_str(),
         )?;
         row.map(StoredRelease::try_from).transpose()
     }
@@ -267,7 +280,7 @@ impl TenantStore {
     /// Stores a version with the act that made it.
     pub async fn create_release(&self, new: &NewRelease<'_>) -> Result<(), StoreError> {
         let release = new.release;
-        let mut tx = self.store().begin().await?;
+        let mut tx = self.begin().await?;
         execute!(
             tx.on(),
             "INSERT INTO rule_releases (id, tenant_id, digest, settings_version, stage, permille, checks, created_at, changed_at, activated_at, world) \
@@ -283,7 +296,18 @@ impl TenantStore {
             (release.stage == Stage::Active).then_some(release.changed_at.as_millis()),
             new.world,
         )?;
-        self.note(&mut tx, release, None, &Act::Upload, new.actor).await?;
+        let settings = fetch_optional!(
+            tx.on(),
+            (String,),
+            "SELECT settings FROM rule_settings WHERE tenant_id = $1 AND version = $2",
+            self.id().raw(),
+            i64::from(new.settings_version),
+        )?;
+        let came = Came {
+            rule: Some(Hash::from_bytes(*new.digest)),
+            settings: settings.map(|(text,)| Hash::of(text.as_bytes())),
+        };
+        self.note(&mut tx, release, None, &Act::Upload, new.actor, came).await?;
         tx.commit().await
     }
 
@@ -292,7 +316,7 @@ impl TenantStore {
     /// # Errors
     /// [`StoreError::Changed`] then.
     pub async fn change_releases(&self, changes: &[ReleaseChange]) -> Result<(), StoreError> {
-        let mut tx = self.store().begin().await?;
+        let mut tx = self.begin().await?;
         for ReleaseChange { before, after, act, actor } in changes {
             let activated =
                 (after.stage == Stage::Active && before.stage != Stage::Active).then_some(after.changed_at.as_millis());
@@ -316,7 +340,7 @@ impl TenantStore {
             if touched != 1 {
                 return Err(StoreError::Changed { what: after.id.to_string() });
             }
-            self.note(&mut tx, after, Some(before.stage), act, *actor).await?;
+            self.note(&mut tx, after, Some(before.stage), act, *actor, Came::default()).await?;
         }
         tx.commit().await
     }
@@ -328,21 +352,34 @@ impl TenantStore {
         before: Option<Stage>,
         act: &Act,
         actor: Actor,
+        came: Came,
     ) -> Result<(), StoreError> {
         let by = match actor {
             Actor::Platform => None,
-            Actor::Person { by } => Some(by.raw()),
+            Actor::Person { by } => Some(by),
         };
+        let step = crate::codes::to_json("act on a version", act)?;
+        let entry = ledger::Act::RuleActed {
+            release: release.id,
+            step: step.clone(),
+            before,
+            after: release.stage,
+            rule: came.rule,
+            settings: came.settings,
+        };
+        let head = self.enter(tx, release.changed_at, ledger::Actor::person_or_platform(by), &entry).await?;
         execute!(
             tx.on(),
-            "INSERT INTO rule_acts (tenant_id, release_id, at, by_user, act, stage_before, stage_after) VALUES ($1, $2, $3, $4, $5, $6, $7)",
+            "INSERT INTO rule_acts (tenant_id, release_id, at, by_user, act, stage_before, stage_after, ledger_seq) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
             self.id().raw(),
             release.id.raw(),
             release.changed_at.as_millis(),
-            by,
-            crate::codes::to_json("act on a version", act)?,
+            by.map(UserId::raw),
+            step,
             before.map(|stage| i64::from(stage.code())),
             i64::from(release.stage.code()),
+            crate::codes::stored_u64("place in the ledger", head.seq)?,
         )?;
         Ok(())
     }
@@ -354,7 +391,7 @@ impl TenantStore {
         checks: &str,
         about: Option<&AboutRule<'_>>,
     ) -> Result<(), StoreError> {
-        let mut tx = self.store().begin().await?;
+        let mut tx = self.begin().await?;
         execute!(
             tx.on(),
             "UPDATE rule_releases SET checks = $3 WHERE tenant_id = $1 AND id = $2",
@@ -374,10 +411,11 @@ impl TenantStore {
             )?;
             execute!(
                 tx.on(),
-                "UPDATE rule_releases SET world = $3 WHERE tenant_id = $1 AND id = $2",
+                "UPDATE rule_releases SET world = $3, scope = $4 WHERE tenant_id = $1 AND id = $2",
                 self.id().raw(),
                 id.raw(),
                 about.world,
+                about.scope,
             )?;
         }
         tx.commit().await
@@ -386,7 +424,7 @@ impl TenantStore {
     /// What a component says of itself, as JSON; empty until its checks have passed.
     pub async fn about_rule(&self, digest: &[u8; 32]) -> Result<Option<String>, StoreError> {
         let row = fetch_optional!(
-            self.store().reader(),
+            self.read().await?.on(),
             (String,),
             "SELECT about FROM rules WHERE tenant_id = $1 AND digest = $2",
             self.id().raw(),
@@ -398,7 +436,7 @@ impl TenantStore {
     /// Everything that was done with a version, first to last.
     pub async fn release_acts(&self, id: ReleaseId) -> Result<Vec<StoredAct>, StoreError> {
         let rows = fetch_all!(
-            self.store().reader(),
+            self.read().await?.on(),
             ActRow,
             "SELECT a.at, a.by_user, u.name, a.act, a.stage_before, a.stage_after FROM rule_acts a LEFT JOIN users u ON u.id = a.by_user \
              WHERE a.tenant_id = $1 AND a.release_id = $2 ORDER BY a.seq",
@@ -431,6 +469,8 @@ pub struct AboutRule<'a> {
     pub version: &'a str,
     /// The contract that it fulfils.
     pub world: &'a str,
+    /// Of a driver its name; empty for every other contract.
+    pub scope: &'a str,
     /// Its description, as JSON.
     pub about: &'a str,
 }

@@ -3,6 +3,7 @@
 use crate::connection::{execute, fetch_all, fetch_one, fetch_optional};
 use crate::error::StoreError;
 use crate::scope::TenantStore;
+use davy_domain::ledger::{Act, Actor, PublicKey};
 use davy_domain::release::Stage;
 use davy_domain::{Timestamp, UserId};
 
@@ -52,12 +53,14 @@ pub struct RuleSigner {
 
 impl TenantStore {
     /// Stores a component under its digest. A repeat brings a signature that was missing, and another tier while the component has
-    /// passed its checks in none: what decided once in a tier stays in it.
+    /// passed its checks in none: what decided once in a tier stays in it. What was deleted is there again.
     pub async fn put_rule(&self, rule: &NewRule<'_>) -> Result<(), StoreError> {
+        let mut tx = self.begin().await?;
         execute!(
-            self.store().writer(),
+            tx.on(),
             "INSERT INTO rules (tenant_id, digest, name, component, tier, signer, signature, uploaded_at) \
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (tenant_id, digest) DO UPDATE SET \
+             component = CASE WHEN rules.deleted_at IS NULL THEN rules.component ELSE excluded.component END, deleted_at = NULL, \
              signer = COALESCE(rules.signer, excluded.signer), signature = COALESCE(rules.signature, excluded.signature), \
              tier = CASE WHEN EXISTS (SELECT 1 FROM rule_releases v WHERE v.tenant_id = rules.tenant_id \
              AND v.digest = rules.digest AND v.stage NOT IN ($9, $10)) THEN rules.tier ELSE excluded.tier END",
@@ -72,15 +75,15 @@ impl TenantStore {
             i64::from(Stage::Uploaded.code()),
             i64::from(Stage::Refused.code()),
         )?;
-        Ok(())
+        tx.commit().await
     }
 
     /// How many components a company has stored, and how many bytes they have together.
     pub async fn stored_components(&self) -> Result<(u64, u64), StoreError> {
         let row = fetch_optional!(
-            self.store().reader(),
+            self.read().await?.on(),
             (i64, i64),
-            "SELECT COUNT(*), CAST(COALESCE(SUM(LENGTH(component)), 0) AS BIGINT) FROM rules WHERE tenant_id = $1",
+            "SELECT COUNT(*), CAST(COALESCE(SUM(LENGTH(component)), 0) AS BIGINT) FROM rules WHERE tenant_id = $1 AND deleted_at IS NULL",
             self.id().raw(),
         )?;
         Ok(row.map_or((0, 0), |(count, bytes)| (count.unsigned_abs(), bytes.unsigned_abs())))
@@ -89,7 +92,7 @@ impl TenantStore {
     /// The keys whose signatures the company accepts; with at least one, no component is taken without a signature.
     pub async fn rule_signers(&self) -> Result<Vec<RuleSigner>, StoreError> {
         let rows = fetch_all!(
-            self.store().reader(),
+            self.read().await?.on(),
             (Vec<u8>, String, i64),
             "SELECT public_key, name, added_at FROM rule_signers WHERE tenant_id = $1 ORDER BY added_at, public_key",
             self.id().raw(),
@@ -109,8 +112,9 @@ impl TenantStore {
         by: UserId,
         at: Timestamp,
     ) -> Result<(), StoreError> {
+        let mut tx = self.begin().await?;
         execute!(
-            self.store().writer(),
+            tx.on(),
             "INSERT INTO rule_signers (tenant_id, public_key, name, added_by, added_at) VALUES ($1, $2, $3, $4, $5) \
              ON CONFLICT (tenant_id, public_key) DO UPDATE SET name = excluded.name",
             self.id().raw(),
@@ -119,24 +123,37 @@ impl TenantStore {
             by.raw(),
             at.as_millis(),
         )?;
-        Ok(())
+        let act = Act::SignerAccepted { key: PublicKey::from_bytes(*public_key) };
+        self.enter(&mut tx, at, Actor::Person { by }, &act).await?;
+        tx.commit().await
     }
 
     /// No longer accepts a key; says whether it was accepted.
-    pub async fn remove_rule_signer(&self, public_key: &[u8; 32]) -> Result<bool, StoreError> {
+    pub async fn remove_rule_signer(
+        &self,
+        public_key: &[u8; 32],
+        by: UserId,
+        at: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let mut tx = self.begin().await?;
         let removed = execute!(
-            self.store().writer(),
+            tx.on(),
             "DELETE FROM rule_signers WHERE tenant_id = $1 AND public_key = $2",
             self.id().raw(),
             &public_key[..],
         )?;
+        if removed > 0 {
+            let act = Act::SignerRemoved { key: PublicKey::from_bytes(*public_key) };
+            self.enter(&mut tx, at, Actor::Person { by }, &act).await?;
+        }
+        tx.commit().await?;
         Ok(removed > 0)
     }
 
     /// The uploaded rules, newest first.
     pub async fn rules(&self) -> Result<Vec<StoredRule>, StoreError> {
         let rows = fetch_all!(
-            self.store().reader(),
+            self.read().await?.on(),
             (Vec<u8>, String, i64),
             "SELECT digest, name, uploaded_at FROM rules WHERE tenant_id = $1 ORDER BY uploaded_at DESC, digest",
             self.id().raw(),
@@ -151,9 +168,9 @@ impl TenantStore {
     /// The bytes of a component.
     pub async fn rule_component(&self, digest: &[u8; 32]) -> Result<Option<Vec<u8>>, StoreError> {
         let row = fetch_optional!(
-            self.store().reader(),
+            self.read().await?.on(),
             (Vec<u8>,),
-            "SELECT component FROM rules WHERE tenant_id = $1 AND digest = $2",
+            "SELECT component FROM rules WHERE tenant_id = $1 AND digest = $2 AND deleted_at IS NULL",
             self.id().raw(),
             &digest[..],
         )?;
@@ -163,7 +180,7 @@ impl TenantStore {
     /// The tier that a component was uploaded for.
     pub async fn rule_tier(&self, digest: &[u8; 32]) -> Result<Option<String>, StoreError> {
         let row = fetch_optional!(
-            self.store().reader(),
+            self.read().await?.on(),
             (String,),
             "SELECT tier FROM rules WHERE tenant_id = $1 AND digest = $2",
             self.id().raw(),
@@ -174,8 +191,9 @@ impl TenantStore {
 
     /// Stores settings (JSON text) as the next version and says which one that is.
     pub async fn put_settings(&self, settings: &str, created_at: Timestamp) -> Result<u32, StoreError> {
+        let mut tx = self.begin().await?;
         let (version,) = fetch_one!(
-            self.store().writer(),
+            tx.on(),
             (i64,),
             "INSERT INTO rule_settings (tenant_id, version, settings, created_at) \
              SELECT $1, COALESCE(MAX(version), 0) + 1, $2, $3 FROM rule_settings WHERE tenant_id = $1 RETURNING version",
@@ -183,13 +201,14 @@ impl TenantStore {
             settings,
             created_at.as_millis(),
         )?;
+        tx.commit().await?;
         Ok(version as u32)
     }
 
     /// The settings of a version.
     pub async fn settings(&self, version: u32) -> Result<Option<String>, StoreError> {
         let row = fetch_optional!(
-            self.store().reader(),
+            self.read().await?.on(),
             (String,),
             "SELECT settings FROM rule_settings WHERE tenant_id = $1 AND version = $2",
             self.id().raw(),

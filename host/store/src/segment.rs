@@ -102,7 +102,7 @@ pub(crate) fn for_each<'a>(body: &'a [u8], mut visit: impl FnMut(RowRef<'a>)) ->
     while !cursor.is_empty() {
         let head = cursor.byte()?;
         let kind =
-            RowKind::from_code(head & 0x0F).ok_or_else(|| format!("expected row kind 1 to 3, got {}", head & 0x0F))?;
+            RowKind::from_code(head & 0x0F).ok_or_else(|| format!("expected row kind 1 to 4, got {}", head & 0x0F))?;
         let device = DeviceId::from_raw(i64::from_le_bytes(cursor.array()?));
         before = before.wrapping_add(cursor.signed()?);
         let format = u16::try_from(cursor.unsigned()?).map_err(|_| "content-format above 65535".to_owned())?;
@@ -135,7 +135,7 @@ mod tests {
             prop::collection::vec(any::<u8>(), 0..60),
             any::<u16>(),
             prop::option::of(prop::collection::vec(any::<u8>(), 0..20)),
-            1_u8..4,
+            1_u8..5,
         )
             .prop_map(|(device, sequence, at, payload, format, rule_state, kind)| JournalRow {
                 tenant: TenantId::from_raw(7),

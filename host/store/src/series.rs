@@ -12,7 +12,7 @@ use crate::devices::Device;
 use crate::error::StoreError;
 use crate::memory::Children;
 use crate::recover::PageSize;
-use crate::scope::ScopedStore;
+use crate::scope::{ScopedStore, TenantStore};
 use crate::segment;
 use davy_domain::{DeviceId, Quantity, Reading, Timestamp};
 
@@ -33,6 +33,25 @@ pub struct StoredUplink {
 }
 
 impl ScopedStore {
+    /// The readings of a quantity with `from <= at < to`, in order of measurement, out of chunks and of `recent`, what the caller still
+    /// holds of the quantity in memory, without a look at the journal: for pages. Whoever asks must have taken `recent` before the call, and keep readings until they are in chunks.
+    pub async fn series_with(
+        &self,
+        device: DeviceId,
+        quantity: Quantity,
+        (from, to): (Timestamp, Timestamp),
+        recent: Vec<Reading>,
+    ) -> Result<Vec<Reading>, StoreError> {
+        let Some(summary) = self.device(device).await? else { return Ok(Vec::new()) };
+        let mut tx = self.snapshot().await?;
+        let mut readings = compacted(&mut tx, &summary.device, quantity, from, to).await?;
+        readings.extend(recent);
+        readings.retain(|reading| reading.quantity == quantity && reading.at >= from && reading.at < to);
+        Ok(in_order(readings))
+    }
+}
+
+impl TenantStore {
     /// The readings of a quantity with `from <= at < to`, in order of measurement; of equal times in order of arrival. A
     /// reading that a device sent twice (same time, same value) is there once. Empty when the device is not in the scope.
     pub async fn series(
@@ -43,31 +62,12 @@ impl ScopedStore {
         to: Timestamp,
     ) -> Result<Vec<Reading>, StoreError> {
         let Some(summary) = self.device(device).await? else { return Ok(Vec::new()) };
-        let mut tx = self.store.snapshot().await?;
-        let mut readings = compacted(&mut tx, device, quantity, from, to).await?;
+        let mut tx = self.snapshot().await?;
+        let mut readings = compacted(&mut tx, &summary.device, quantity, from, to).await?;
         for entry in tail(&mut tx, &summary.device).await? {
             readings.extend(entry.readings.into_iter().filter(|reading| reading.quantity == quantity));
         }
         readings.retain(|reading| reading.at >= from && reading.at < to);
-        Ok(in_order(readings))
-    }
-
-    /// The same out of chunks and of `recent`, what the caller still holds of the quantity in memory, without a look at the journal:
-    /// for pages. Whoever asks must have taken `recent` before the call, and keep readings until they are in chunks.
-    pub async fn series_with(
-        &self,
-        device: DeviceId,
-        quantity: Quantity,
-        (from, to): (Timestamp, Timestamp),
-        recent: Vec<Reading>,
-    ) -> Result<Vec<Reading>, StoreError> {
-        if self.device(device).await?.is_none() {
-            return Ok(Vec::new());
-        }
-        let mut tx = self.store.snapshot().await?;
-        let mut readings = compacted(&mut tx, device, quantity, from, to).await?;
-        readings.extend(recent);
-        readings.retain(|reading| reading.quantity == quantity && reading.at >= from && reading.at < to);
         Ok(in_order(readings))
     }
 
@@ -80,9 +80,9 @@ impl ScopedStore {
         to: Timestamp,
     ) -> Result<Vec<StoredUplink>, StoreError> {
         let Some(summary) = self.device(device).await? else { return Ok(Vec::new()) };
-        let mut tx = self.store.snapshot().await?;
+        let mut tx = self.snapshot().await?;
         let mut entries = Vec::new();
-        for (id, body) in chunks(&mut tx, device, from, to).await? {
+        for (id, body) in chunks(&mut tx, &summary.device, from, to).await? {
             entries.extend(chunk::decode(&body).map_err(|why| StoreError::corrupt(format!("chunk {id}"), why))?);
         }
         entries.extend(tail(&mut tx, &summary.device).await?);
@@ -114,24 +114,25 @@ impl ScopedStore {
 /// The device's chunks that may hold something of a span, oldest first: number and content.
 async fn chunks(
     tx: &mut Tx,
-    device: DeviceId,
+    device: &Device,
     from: Timestamp,
     to: Timestamp,
 ) -> Result<Vec<(i64, Vec<u8>)>, StoreError> {
     fetch_all!(
         tx.on(),
         (i64, Vec<u8>),
-        "SELECT id, body FROM chunks WHERE device_id = $1 AND to_at >= $2 AND from_at < $3 ORDER BY first_seq",
-        device.raw(),
+        "SELECT id, body FROM chunks WHERE device_id = $1 AND to_at >= $2 AND from_at < $3 AND tenant_id = $4 ORDER BY first_seq",
+        device.id.raw(),
         from.as_millis(),
         to.as_millis(),
+        device.tenant.raw(),
     )
 }
 
 /// The readings of a quantity in those chunks.
 async fn compacted(
     tx: &mut Tx,
-    device: DeviceId,
+    device: &Device,
     quantity: Quantity,
     from: Timestamp,
     to: Timestamp,
@@ -154,8 +155,9 @@ async fn tail(tx: &mut Tx, device: &Device) -> Result<Vec<chunk::Entry>, StoreEr
         let rows = fetch_all!(
             tx.on(),
             (String, i64),
-            "SELECT serial, id FROM devices WHERE parent_id = $1 ORDER BY id",
+            "SELECT serial, id FROM devices WHERE parent_id = $1 AND tenant_id = $2 ORDER BY id",
             device.id.raw(),
+            device.tenant.raw(),
         )?;
         for (serial, id) in rows {
             children.entry(device.id).or_default().insert(serial, DeviceId::from_raw(id));

@@ -26,9 +26,9 @@ impl ScopedStore {
             return Ok(words);
         }
         let ids: Vec<i64> = alarms.iter().map(|stored| stored.alarm.id.raw()).collect();
-        let mut tx = self.store.snapshot().await?;
+        let tenants: Vec<i64> = alarms.iter().map(|stored| stored.tenant.raw()).collect();
         let rows: Vec<(i64, Option<String>, Option<String>, String)> =
-            WORDS_OF.fetch(tx.on(), &[Column::Int(&ids)]).await?;
+            WORDS_OF.fetch(self.read().await?.on(), &[Column::Int(&ids), Column::Int(&tenants)]).await?;
         // Oldest first: what was said later takes the place of what was said before.
         for (alarm, zh, en, notes) in rows {
             let said = words.entry(AlarmId::from_raw(alarm)).or_default();

@@ -4,8 +4,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "what is asked for here is known to be valid")]
 
-use davy_domain::policy::{PolicyEvent, Trigger};
-use davy_domain::{ConditionSet, DeviceKind, Quantity, Reading, Timestamp, ValveState};
+use davy_domain::policy::PolicyEvent;
+use davy_domain::{DeviceKind, Quantity, Reading, Timestamp};
 use davy_rules::{Engine, EngineConfig};
 use davy_rules_sdk::contract::{self, DeviceContext};
 use davy_rules_sdk::policy::{Rule, run};
@@ -36,16 +36,9 @@ const VALUES: [(Quantity, f64); 4] =
 /// One event of the quiet path.
 pub(crate) fn quiet() -> PolicyEvent {
     let now = Timestamp::from_millis(NOW);
-    PolicyEvent {
-        trigger: Trigger::Readings,
-        now,
-        device_kind: DeviceKind::Detector,
-        valve: ValveState::Open,
-        active: ConditionSet::EMPTY,
-        installed_at: Some(Timestamp::from_millis(NOW - 86_400_000)),
-        readings: VALUES.iter().map(|(quantity, value)| Reading::new(*quantity, *value, now).unwrap()).collect(),
-        extensions: Vec::new(),
-    }
+    let readings = VALUES.iter().map(|(quantity, value)| Reading::new(*quantity, *value, now).unwrap());
+    let installed_at = Some(Timestamp::from_millis(NOW - 86_400_000));
+    PolicyEvent { installed_at, ..PolicyEvent::measured(DeviceKind::Detector, now, readings.collect()) }
 }
 
 fn nanoseconds(mut call: impl FnMut()) -> f64 {

@@ -5,6 +5,7 @@ use clap::{Parser, Subcommand};
 use davy_bench::audit::{self, AtPremises, Stored};
 use davy_bench::lean::{self, Append, Counters, Identity, Peer};
 use davy_bench::ledger::Ledger;
+use davy_bench::requests::Measurement;
 use davy_rules::Tier;
 use std::io::Read;
 use std::net::{SocketAddr, UdpSocket};
@@ -100,6 +101,47 @@ enum Commands {
         #[arg(long, default_value_t = 2)]
         threads: usize,
     },
+    /// Prints how long a file of devices takes to be entered, as JSON
+    Import {
+        /// The server
+        server: SocketAddr,
+        /// Who adds devices there
+        email: String,
+        /// Their password
+        password: String,
+        /// Devices in the file
+        #[arg(long, default_value_t = 10_000)]
+        devices: u32,
+    },
+    /// Prints what the ledger costs, as JSON: an act, its share of the group commit, the verification of a long chain
+    Chain {
+        /// An empty folder for SQLite's files
+        folder: PathBuf,
+        /// An empty PostgreSQL database instead
+        #[arg(long, value_name = "URL")]
+        postgres: Option<String>,
+        /// Entries that are verified
+        #[arg(long, default_value_t = 1_000_000)]
+        entries: u64,
+    },
+    /// Prints what a request costs a signed-in person beside one that asks nobody, and sign-ins a second, as JSON
+    Requests {
+        /// `http://HOST:PORT`
+        #[arg(long)]
+        server: String,
+        /// Somebody who can sign in with a password alone
+        #[arg(long)]
+        email: String,
+        /// Their password
+        #[arg(long)]
+        password: String,
+        /// Requests of each kind
+        #[arg(long, default_value_t = 5_000)]
+        requests: usize,
+        /// Sign-ins
+        #[arg(long, default_value_t = 100)]
+        sign_ins: usize,
+    },
     /// Receives, decrypts, appends, commits and acknowledges, and nothing else, until standard input ends
     Ceiling {
         /// Where the rows go: `sqlite:PATH` or `postgres://…`
@@ -125,6 +167,11 @@ fn main() -> Result<()> {
             println!("{}", serde_json::to_string_pretty(&all)?);
             Ok(())
         }
+        Commands::Requests { server, email, password, requests, sign_ins } => {
+            let measured = Measurement { server, email, password, requests, sign_ins }.run()?;
+            println!("{}", serde_json::to_string_pretty(&measured)?);
+            Ok(())
+        }
         Commands::Compact { database } => audit::compact(&database),
         Commands::Hostile { component } => {
             let bytes = davy_tests::hostile::component(davy_tests::hostile::LOOPS)?;
@@ -143,6 +190,10 @@ fn main() -> Result<()> {
             println!("{}", davy_bench::tenants::measure(&read(&component)?, &folder, tenants, rounds)?);
             Ok(())
         }
+        Commands::Import { server, email, password, devices } => {
+            println!("{}", davy_bench::import::measure(server, &email, &password, devices)?);
+            Ok(())
+        }
         Commands::Admission { component, davyctl, tier, rounds } => {
             println!("{}", davy_bench::admission::measure(&read(&component)?, davyctl, tier, rounds)?);
             Ok(())
@@ -150,6 +201,10 @@ fn main() -> Result<()> {
         Commands::Backtest { component, households, days, threads } => {
             let bytes = read(&component)?;
             println!("{:#}", davy_bench::backtest::measure(&bytes, households, days, threads)?);
+            Ok(())
+        }
+        Commands::Chain { folder, postgres, entries } => {
+            println!("{:#}", davy_bench::chain::measure(&folder, postgres.as_deref(), entries)?);
             Ok(())
         }
         Commands::Ceiling { database, listen, credentials, committers } => {

@@ -14,6 +14,19 @@ const WELLS: &[u64] = &[120_101, 120_103, 120_104, 120_102, 120_105];
 
 const COMPANIES: [(&str, &str, &str); 2] =
     [("lz", "示例绿洲燃气公司", "lvzhou"), ("mx", "示例明霞燃气公司", "mingxia")];
+/// Who works for each company. Two engineers: what one proposes, only another can approve.
+const STAFF: [(&str, &str, &str); 10] = [
+    ("admin", "administrator", "企业管理员"),
+    ("safety", "safety-officer", "安全员"),
+    ("dispatcher", "dispatcher", "调度员"),
+    ("dispatcher2", "dispatcher", "夜班调度员"),
+    ("technician", "technician", "维修员"),
+    ("inspector", "inspector", "安检员"),
+    ("clerk", "billing-clerk", "收费员"),
+    ("engineer", "rule-engineer", "规则工程师"),
+    ("engineer2", "rule-engineer", "规则复核工程师"),
+    ("auditor", "auditor", "审计员"),
+];
 const STREETS: &[&str] = &["示例一路", "示例二路", "样板街", "演示道", "虚构巷", "测试大街", "范例里", "假想胡同"];
 const COMMUNITIES: &[&str] =
     &["示例花园", "样板苑", "演示家园", "虚构公寓", "测试新村", "范例小区", "假想里", "模拟庭院", "试验佳苑", "无名居"];
@@ -73,13 +86,13 @@ impl Plan {
 /// A person with the password that was made up for them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SignIn {
-    /// `regulator`, `operator` or `resident`.
+    /// What they are, such as `dispatcher`.
     pub role: &'static str,
     /// E-mail address.
     pub email: String,
     /// Password.
     pub password: String,
-    /// The company's key, for an operator or a resident.
+    /// The company's key, for its people, a property manager and a resident.
     pub tenant: Option<&'static str>,
     /// The premises' key, for a resident.
     pub premises: Option<String>,
@@ -120,9 +133,18 @@ impl City {
             for number in 0..plan.households {
                 city.household(plan, &mut chance, key, &own, number);
             }
-            // Two of each company: what one proposes, only the other can approve.
-            for (user, name) in [("operator", "值班员"), ("operator2", "安全工程师")] {
-                city.person("operator", key, None, &format!("{user}@{domain}.example"), name, &mut password);
+            for (user, role, name) in STAFF {
+                city.person(role, key, None, &format!("{user}@{domain}.example"), name, &mut password);
+            }
+            if plan.households > 0 {
+                city.person(
+                    "property-manager",
+                    key,
+                    None,
+                    &format!("property@{domain}.example"),
+                    "物业经理",
+                    &mut password,
+                );
             }
             for number in 0..plan.residents.min(plan.households) {
                 let premises = format!("{key}-{number:04}");
@@ -141,6 +163,7 @@ impl City {
             city.gateway(plan, &mut chance, COMPANIES[company].0, &own, number);
         }
         city.person("regulator", "", None, "regulator@city.example", "监管员", &mut password);
+        city.person("platform-administrator", "", None, "platform@city.example", "平台管理员", &mut password);
         Ok(city)
     }
 
@@ -254,10 +277,15 @@ impl City {
             tenant: (!tenant.is_empty()).then_some(tenant),
             premises,
         };
-        let division = (role == "regulator").then_some(MUNICIPALITY);
+        let mut division = (role == "regulator").then(|| json!(MUNICIPALITY));
+        // The community of the company's first home.
+        let home = self.premises.iter().find(|premises| premises["tenant"] == tenant);
+        let home = home.filter(|_| role == "property-manager");
+        let community = home.map(|premises| premises["community"].clone());
+        division = division.or_else(|| home.map(|premises| premises["division"].clone()));
         self.users.push(json!({
-            "email": email, "name": name, "password": sign_in.password, "locale": "zh-CN", "role": role,
-            "tenant": sign_in.tenant, "division": division, "premises": sign_in.premises,
+            "email": email, "name": name, "password": sign_in.password, "locale": "zh-CN", "roles": [role],
+            "tenant": sign_in.tenant, "division": division, "community": community, "premises": sign_in.premises,
         }));
         self.sign_ins.push(sign_in);
     }
@@ -295,10 +323,12 @@ mod tests {
         assert_eq!((kinds("meter"), kinds("well-monitor"), kinds("gateway")), (400, 5, 2));
         assert!(kinds("detector") >= 400 && kinds("valve") >= 400);
         let roles: HashSet<_> = city.sign_ins.iter().map(|s| s.role).collect();
-        assert_eq!(roles.len(), 3);
+        assert_eq!(roles.len(), 12, "{roles:?}");
         for tenant in ["lz", "mx"] {
-            let operators = city.sign_ins.iter().filter(|s| s.role == "operator" && s.tenant == Some(tenant));
-            assert_eq!(operators.count(), 2, "one proposes a rule, the other approves it");
+            for role in ["rule-engineer", "dispatcher"] {
+                let pair = city.sign_ins.iter().filter(|s| s.role == role && s.tenant == Some(tenant));
+                assert_eq!(pair.count(), 2, "one {role} proposes, the other approves");
+            }
         }
     }
 

@@ -3,8 +3,8 @@
 use crate::Side;
 use crate::packs::{DAVYS, Decided, Pack};
 use anyhow::{Context, Result};
-use davy_domain::policy::{PolicyEvent, Trigger};
-use davy_domain::{ConditionSet, DeviceKind, Quantity, Reading, Timestamp, ValveState};
+use davy_domain::policy::PolicyEvent;
+use davy_domain::{DeviceKind, Quantity, Reading, Timestamp};
 use davy_rules::{AlarmRule, Engine, EngineConfig, SettingsBytes, package};
 use std::path::Path;
 
@@ -31,16 +31,11 @@ impl Side for Davy {
             let quantity = Quantity::from_code(reading.quantity).context("a quantity of the contract")?;
             Ok(Reading::new(quantity, reading.value, Timestamp::from_millis(reading.at_ms))?)
         });
-        let event = PolicyEvent {
-            trigger: Trigger::Readings,
-            now: Timestamp::from_millis(pack[0].at_ms),
-            device_kind: DeviceKind::Detector,
-            valve: ValveState::Open,
-            active: ConditionSet::EMPTY,
-            installed_at: None,
-            readings: readings.collect::<Result<_>>()?,
-            extensions: Vec::new(),
-        };
+        let event = PolicyEvent::measured(
+            DeviceKind::Detector,
+            Timestamp::from_millis(pack[0].at_ms),
+            readings.collect::<Result<_>>()?,
+        );
         let outcome = self.rule.evaluate(&self.settings, state, &event).result?;
         *state = outcome.state;
         Ok(Decided {

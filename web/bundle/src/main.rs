@@ -1,4 +1,4 @@
-//! `davy-web-bundle WASM ASSETS SITE`: binds the WebAssembly, adds the assets, names the version by its content,
+//! `davy-web-bundle WASM SITE ASSETS…`: binds the WebAssembly, adds the assets, names the version by its content,
 //! compresses every file with Brotli and gzip, and then, last of all, points `SITE/current` at it.
 //!
 //! Works offline and without Node. Never changes a version that is already there.
@@ -15,8 +15,8 @@ use wasm_bindgen_cli_support::Bindgen;
 
 fn main() -> Result<()> {
     let arguments: Vec<PathBuf> = std::env::args_os().skip(1).map(PathBuf::from).collect();
-    let [wasm, assets, site] = arguments.as_slice() else {
-        bail!("expected three paths, WASM ASSETS SITE, got {}", arguments.len());
+    let [wasm, site, assets @ ..] = arguments.as_slice() else {
+        bail!("expected the paths WASM SITE ASSETS…, got {}", arguments.len());
     };
     let staging = site.join("staging");
     if staging.exists() {
@@ -26,7 +26,9 @@ fn main() -> Result<()> {
 
     println!("web: binding {}", wasm.display());
     bind(wasm, &staging)?;
-    copy_all(assets, &staging)?;
+    for folder in assets {
+        copy_all(folder, &staging)?;
+    }
 
     let files = files_below(&staging)?;
     let version = version_of(&staging, &files)?;

@@ -1,11 +1,12 @@
 //! The pages over a made-up city, for working on them without the platform: `cargo run -p davy-web --example preview`.
 //!
 //! Listens on 127.0.0.1:8787 (another port as the first argument); the second argument is the site folder. Sign in as
-//! `regulator`, `operator` or `resident` (anything after an `@`, any password). Nothing here guards anything.
+//! `regulator`, `dispatcher` or `resident` (anything after an `@`, any password). Nothing here guards anything.
 
 #![allow(clippy::expect_used, reason = "a development tool over data that it made up itself")]
 
 mod city;
+mod ledger;
 mod rules;
 mod series;
 mod tiles;

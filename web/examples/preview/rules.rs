@@ -1,8 +1,9 @@
 //! Made-up versions of a rule, one in each stage, with everything that a page can show of them.
 
 use davy_api::{
-    AlarmDecisions, AlarmItem, AskedRule, BackTestItem, DecisionItem, FloorFinding, RuleAct, RuleChecks, RuleCompared,
-    RuleDetail, RuleDifference, RuleHealth, RuleInForce, RuleSpread, RuleVersion, RuleVersions,
+    AlarmDecisions, AlarmFound, AlarmItem, AskedRule, BackTestItem, DecisionItem, FloorFinding, RuleAct, RuleChecks,
+    RuleCompared, RuleDetail, RuleDifference, RuleHealth, RuleInForce, RuleSignerItem, RuleSigners, RuleSpread,
+    RuleVersion, RuleVersions,
 };
 use davy_domain::release::{Act, Stage};
 use davy_domain::{BackTestId, Condition, DeviceId, Quantity, ReleaseId, Span, Timestamp, UserId};
@@ -128,31 +129,43 @@ fn acts(index: usize, now: Timestamp) -> Vec<RuleAct> {
     done
 }
 
+/// Keys whose signatures are accepted.
+pub fn signers() -> RuleSigners {
+    let signer = |name: &str, public_key: &str, at: i64| RuleSignerItem {
+        name: name.to_owned(),
+        public_key: public_key.to_owned(),
+        added_at: Some(Timestamp::from_millis(at)),
+    };
+    RuleSigners {
+        items: vec![
+            signer("规则组", "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a", 1_790_000_000_000),
+            signer("海河软件", "3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c", 1_793_000_000_000),
+        ],
+    }
+}
+
 fn checks(stage: Stage) -> Option<RuleChecks> {
-    let stages = ["size", "validate", "world", "compile", "describe", "schema", "settings"];
+    let stages = ["size", "structure", "validation", "world", "compile", "describe", "schema", "cases", "conformance"];
     let stages = |most: usize| stages.iter().take(most).map(|it| (*it).to_owned()).collect();
     match stage {
         Stage::Uploaded => None,
         Stage::Refused => Some(RuleChecks {
             passed: false,
             stage: Some("world".to_owned()),
-            reason: Some(
-                "expected no imports beside `davy:rules/types@1.0.0`, got `wasi:clocks/wall-clock@0.2.3`".to_owned(),
-            ),
-            place: Some("import 3 of the component".to_owned()),
-            remedy: Some("Build it without the standard library's clock: the time is in the event".to_owned()),
+            reason: Some("expected no imports, got 1: wasi:clocks/wall-clock@0.2.3#now".to_owned()),
+            place: Some("its imports".to_owned()),
+            remedy: Some("A rule has no clock, randomness, files, network or output".to_owned()),
+            code: Some("imports".to_owned()),
+            place_code: Some("imports".to_owned()),
+            remedy_code: Some("no-wasi".to_owned()),
+            params: [("count", "1"), ("names", "wasi:clocks/wall-clock@0.2.3#now")]
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .into(),
             took_ms: 84,
-            stages: stages(2),
+            stages: stages(3),
+            ..RuleChecks::default()
         }),
-        _ => Some(RuleChecks {
-            passed: true,
-            stage: None,
-            reason: None,
-            place: None,
-            remedy: None,
-            took_ms: 1_312,
-            stages: stages(7),
-        }),
+        _ => Some(RuleChecks { passed: true, took_ms: 1_312, stages: stages(9), ..RuleChecks::default() }),
     }
 }
 
@@ -212,6 +225,9 @@ fn differences(stage: Stage, now: Timestamp) -> Vec<RuleDifference> {
             measured_by: None,
             active_at,
             version_at,
+            alarm: None,
+            role: None,
+            channel: None,
         })
         .collect()
 }
@@ -229,6 +245,7 @@ pub(crate) fn detail(id: ReleaseId, now: Timestamp) -> Option<RuleDetail> {
     };
     let tests = tests.iter().map(|(test, state)| item(BackTestId::from_raw(id.raw() * 10 + test), id, state, now));
     Some(RuleDetail {
+        component_deleted_at: None,
         in_force: (stage != Stage::Active).then(|| RuleInForce {
             version: self::version(VERSIONS.iter().position(|it| it.0 == Stage::Active).unwrap_or(0), now),
             settings: json!({}),
@@ -280,8 +297,45 @@ pub(crate) fn back_test(id: BackTestId, now: Timestamp) -> Option<BackTestItem> 
     let index = (0..VERSIONS.len()).find(|index| at(*index) == rule)?;
     let test = detail(rule, now)?.back_tests.into_iter().find(|test| test.id == id)?;
     let missed = u64::from(VERSIONS[index].4.unwrap_or(0));
-    let report = (test.state == "done").then(|| report(missed, now));
+    let report = (test.state == "done").then(|| match VERSIONS[index].0 {
+        // One of each contract is shown.
+        Stage::BackTested => told(now),
+        Stage::Retired => billed(),
+        _ => report(missed, now),
+    });
     Some(BackTestItem { report, ..test })
+}
+
+/// Of a notification policy.
+fn told(now: Timestamp) -> Value {
+    let (raised, alarm) = (now - Span::from_hours(30), davy_domain::AlarmId::from_raw(8_000_001));
+    let message = |stands: &str, role: u16, channel: u16| json!({"stands": stands, "role": role, "rank": 0, "channel": channel, "active-at": null, "candidate-at": null});
+    json!({
+        "world": "notification-policy", "alarms": 41, "alarms-changed": 12, "blocking": 1, "cut-off": 0,
+        "active": {"messages": 410, "nobody": 0}, "candidate": {"messages": 126, "nobody": 1},
+        "first": {"same": 38, "later": 2, "later-ms": 240_000, "earlier": 0, "added": 0, "lost": 1},
+        "messages": {"same": 120, "added": 6, "lost": 290, "earlier": 0, "later": 2},
+        "groups": [{"role": 5, "channel": 3, "active": 41, "candidate": 12, "added": 0, "lost": 29, "earlier": 0, "later": 2}],
+        "rows": [{"kind": "nobody-reached", "blocking": true, "alarm": alarm.to_string(), "condition": "gas-low", "confirmed": true,
+            "raised-at": raised.as_millis(), "active-at": raised.as_millis(), "candidate-at": null,
+            "messages": [message("lost", 5, 3), message("lost", 1, 2)], "messages-left-out": 3}],
+        "rows-left-out": 0,
+    })
+}
+
+/// Of a billing policy.
+fn billed() -> Value {
+    let side = |fen: i64| json!({"fen": fen, "lines": 812, "notices": {"reminder": 31}, "shut-offs": 0, "calls": {"faults": {}}});
+    let row = |n: i64, fen: i64| {
+        let device = DeviceId::from_raw((7_000_040 + n) * 8).to_string();
+        json!({"device": device, "litres": 41_250, "active-fen": 12_375, "candidate-fen": 12_375 + fen, "difference-fen": fen})
+    };
+    json!({
+        "world": "billing-policy", "accounts": 412, "without-index": 3, "index-breaks": 1, "litres": 17_004_500,
+        "active": side(5_101_350), "candidate": side(5_120_355), "difference-fen": 19_005,
+        "groups": [{"above-fen": 0, "up-to-fen": 0, "accounts": 380, "fen": 0}, {"above-fen": 100, "up-to-fen": 1_000, "accounts": 32, "fen": 19_005}],
+        "rows": [row(1, 825), row(2, -40)], "rows-left-out": 0, "blocking": 0,
+    })
 }
 
 fn report(missed: u64, now: Timestamp) -> Value {
@@ -362,6 +416,24 @@ pub(crate) fn decisions(alarm: &AlarmItem) -> AlarmDecisions {
         "close-valve": true, "timers": [], "wake": null}});
     let failed = json!({"failed": {"out-of-fuel": {"limit": 10_000_000}}});
     AlarmDecisions {
+        found: Some(AlarmFound {
+            finding: "leak".to_owned(),
+            by: Some(NAMES[1].to_owned()),
+            at: first + Span::from_minutes(40),
+        }),
+        notifications: Vec::new(),
+        messages: vec![davy_api::MessageItem {
+            at: first,
+            about: "raised".into(),
+            by: "policy".into(),
+            role: "control-room".into(),
+            rank: 0,
+            channel: "voice".into(),
+            text: Some(("请立即前往处理".into(), "Please go there at once".into())),
+            break_quiet: true,
+            attempt: 1,
+            state: "waiting".into(),
+        }],
         alarm: alarm.id,
         items: vec![
             decision(1, first, "402a666666666666:13.2", Vec::new(), Some(asked(decided))),
@@ -369,4 +441,18 @@ pub(crate) fn decisions(alarm: &AlarmItem) -> AlarmDecisions {
             decision(3, first + Span::from_secs(30), "403f666666666666:31.4", vec![found], None),
         ],
     }
+}
+
+/// The usual bounds of trials, one of them drawn tighter.
+pub fn bounds() -> davy_api::RuleBounds {
+    use davy_domain::release::bounds::Bound;
+    let item = |bound: Bound| davy_api::RuleBound {
+        name: bound.name().to_owned(),
+        value: if bound == Bound::Fuel { 60 } else { bound.usual() },
+        own: bound == Bound::Fuel,
+        default: bound.usual(),
+        least: bound.least(),
+        most: bound.most(),
+    };
+    davy_api::RuleBounds { items: Bound::ALL.into_iter().map(item).collect(), may_set: true }
 }

@@ -8,8 +8,8 @@ use axum::response::sse::{Event, Sse};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Json, Router};
-use davy_api::{AlarmQuery, Backend, DeviceQuery, Problem, Role, SeriesQuery, ValvesOf, Viewer};
-use davy_domain::{AlarmId, BackTestId, DeviceId, PremisesId, Quantity, ReleaseId, Timestamp};
+use davy_api::{AlarmQuery, Backend, DeviceQuery, Problem, SeriesQuery, ValvesOf, Viewer};
+use davy_domain::{AlarmId, BackTestId, DeviceId, PremisesId, Quantity, ReleaseId, Role, Timestamp};
 use davy_web::{LANGUAGE_COOKIE, SignedInContext};
 use futures_util::stream::{self, Stream};
 use std::collections::HashMap;
@@ -113,7 +113,7 @@ pub(crate) async fn who(State(_): Shared, mut request: Request, next: Next) -> R
 fn role(word: &str) -> Option<Role> {
     match word {
         "regulator" => Some(Role::Regulator),
-        "operator" => Some(Role::Operator),
+        "dispatcher" => Some(Role::Dispatcher),
         "resident" => Some(Role::Resident),
         _ => None,
     }

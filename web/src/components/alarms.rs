@@ -6,9 +6,11 @@ use crate::components::icon::LevelIcon;
 use crate::components::notice::Empty;
 use crate::components::when::When;
 use crate::flash::Flash;
+use crate::session::Session;
+use crate::tell::tell;
 use crate::translations::Locale;
 use crate::words::{self, Level, wants_acknowledgement, wants_reset};
-use davy_api::{AlarmItem, RuleWords};
+use davy_api::{AlarmFound, AlarmItem, RuleWords};
 use davy_domain::AlarmId;
 use leptos::prelude::*;
 use leptos_i18n::td_string;
@@ -30,6 +32,8 @@ pub fn AlarmList(
     next: String,
     /// Whether the gas company is worth naming: a regulator sees several.
     show_tenant: bool,
+    /// What the viewer may do about an alarm.
+    hands: Hands,
     /// What an empty list says below its title.
     #[prop(optional, into)]
     empty_hint: String,
@@ -43,7 +47,7 @@ pub fn AlarmList(
         alarms
     });
     let row = move |alarm: AlarmItem| {
-        view! { <AlarmRow locale offset alarm csrf=csrf.clone() next=next.clone() show_tenant done /> }
+        view! { <AlarmRow locale offset alarm csrf=csrf.clone() next=next.clone() show_tenant hands done /> }
     };
     view! {
         <Show when=move || sorted.with(Vec::is_empty)>
@@ -54,6 +58,32 @@ pub fn AlarmList(
         </ol>
     }
     .into_any()
+}
+
+/// What a viewer may do about alarms.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Hands {
+    acknowledge: bool,
+    reset: bool,
+}
+
+impl Hands {
+    /// Of whoever is signed in.
+    pub fn of(session: Option<&Session>) -> Self {
+        let can = |code: &str| session.is_some_and(|it| it.person.can(code));
+        Self { acknowledge: can("alarms:acknowledge"), reset: can("alarms:reset") }
+    }
+
+    /// What the alarm waits for, if this viewer may do it.
+    fn act_on(self, locale: Locale, alarm: &AlarmItem) -> Option<(Act, &'static str)> {
+        if wants_acknowledgement(alarm.state) {
+            self.acknowledge.then(|| (Act::Acknowledge(alarm.id), td_string!(locale, alarms.acknowledge)))
+        } else if wants_reset(alarm.state) {
+            self.reset.then(|| (Act::Reset(alarm.id), td_string!(locale, alarms.reset)))
+        } else {
+            None
+        }
+    }
 }
 
 /// One alarm with what a person can do about it.
@@ -71,20 +101,15 @@ pub fn AlarmRow(
     next: String,
     /// Whether to name the gas company.
     show_tenant: bool,
+    /// What the viewer may do about it.
+    hands: Hands,
     /// Told how a change went.
     done: Callback<Flash>,
 ) -> impl IntoView {
     let level = Level::of(alarm.condition, alarm.priority);
     let fresh = wants_acknowledgement(alarm.state);
     let name = words::condition(locale, alarm.condition);
-    let action = if fresh {
-        Some((Act::Acknowledge(alarm.id), td_string!(locale, alarms.acknowledge)))
-    } else if wants_reset(alarm.state) {
-        Some((Act::Reset(alarm.id), td_string!(locale, alarms.reset)))
-    } else {
-        None
-    };
-    let action = action.map(|(act, label)| {
+    let action = hands.act_on(locale, &alarm).map(|(act, label)| {
         let title = format!("{label}: {name}, {}", alarm.address);
         view! { <ActionButton act csrf next label title class="button small" done /> }
     });
@@ -143,7 +168,10 @@ pub fn AlarmRecord(
     /// What an empty record says.
     #[prop(into)]
     empty: String,
-    /// Given where the viewer may acknowledge and reset: CSRF token, page to come back to, and who is told.
+    /// What the viewer may do about an alarm.
+    #[prop(optional)]
+    hands: Hands,
+    /// Given where an alarm can be handled: CSRF token, page to come back to, and who is told.
     #[prop(optional_no_strip)]
     handle: Option<(String, String, Callback<Flash>)>,
     /// Whether to lead to the decisions behind each alarm.
@@ -161,14 +189,7 @@ pub fn AlarmRecord(
         .map(|alarm| {
             let active = alarm.state != davy_domain::alarm::AlarmState::Normal;
             let level = if active { Level::of(alarm.condition, alarm.priority) } else { Level::Normal };
-            let label = if wants_acknowledgement(alarm.state) {
-                Some((Act::Acknowledge(alarm.id), td_string!(locale, alarms.acknowledge)))
-            } else if wants_reset(alarm.state) {
-                Some((Act::Reset(alarm.id), td_string!(locale, alarms.reset)))
-            } else {
-                None
-            };
-            let action = handle.clone().zip(label).map(|((csrf, next, done), (act, label))| {
+            let action = handle.clone().zip(hands.act_on(locale, &alarm)).map(|((csrf, next, done), (act, label))| {
                 view! { <ActionButton act csrf next label class="button small" done /> }
             });
             view! {
@@ -190,6 +211,7 @@ pub fn AlarmRecord(
                                 })}
                         </p>
                         {alarm.said.map(|said| view! { <Said locale said /> })}
+                        {alarm.found.map(|found| view! { <Found locale offset found /> })}
                         {judge.clone().map(|(csrf, next)| view! { <Finding locale alarm=alarm.id csrf next /> })}
                     </div>
                     {action}
@@ -198,6 +220,35 @@ pub fn AlarmRecord(
         })
         .collect_view();
     view! { <ol class="entries">{rows}</ol> }.into_any()
+}
+
+/// What an alarm really was, in somebody's word.
+#[component]
+pub fn Found(
+    /// The language.
+    locale: Locale,
+    /// The page's time zone, minutes east of UTC.
+    offset: i32,
+    /// What was said.
+    found: AlarmFound,
+) -> impl IntoView {
+    let what = match found.finding.as_str() {
+        "leak" => td_string!(locale, finding.leak).to_owned(),
+        "false-alarm" => td_string!(locale, finding.false_alarm).to_owned(),
+        "test" => td_string!(locale, finding.test).to_owned(),
+        other => other.to_owned(),
+    };
+    let said = match found.by {
+        Some(name) => tell!(locale, finding.said_by, what = what, name = name),
+        None => tell!(locale, finding.said, what = what),
+    };
+    view! {
+        <p class="entry-facts" data-testid="found" data-finding=found.finding>
+            <span>{said}</span>
+            <When locale at=found.at offset />
+        </p>
+    }
+    .into_any()
 }
 
 /// Asks what an alarm really was; a plain form whose buttons are the answers.

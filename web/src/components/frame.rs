@@ -5,7 +5,7 @@ use crate::data::query::percent_encode;
 use crate::session::{Session, page_context};
 use crate::translations::{Locale, use_i18n};
 use crate::words;
-use davy_api::Role;
+use davy_domain::ScopeKind;
 use leptos::prelude::*;
 use leptos_i18n::td_string;
 use leptos_router::hooks::use_location;
@@ -18,10 +18,16 @@ pub fn Frame(
 ) -> impl IntoView {
     let locale = use_i18n().get_locale_untracked();
     let session = page_context().session;
-    let start = match session.as_ref().map(|it| it.person.role) {
-        Some(Role::Resident) => "/home",
-        Some(Role::Operator | Role::Regulator) | None => "/",
-    };
+    let start = session.as_ref().map_or("/", |it| words::start_of(&it.person));
+    let assets = page_context().assets;
+    // A file and no page: the router must not look for it.
+    let licences = (!assets.is_empty()).then(|| {
+        view! {
+            <footer class="bottom">
+                <a href=format!("{assets}/licences.html") rel="external">{td_string!(locale, app.licences)}</a>
+            </footer>
+        }
+    });
     view! {
         <a class="skip" href="#content">{td_string!(locale, app.skip)}</a>
         <header class="top">
@@ -36,23 +42,32 @@ pub fn Frame(
         <main id="content" tabindex="-1">
             {children()}
         </main>
+        {licences}
     }
     .into_any()
 }
 
 #[component]
 fn Navigation(locale: Locale, session: Session) -> impl IntoView {
-    // A resident has one page, and the name above leads to it.
-    if session.person.role == Role::Resident {
-        return ().into_any();
-    }
-    let mut items = vec![("/", td_string!(locale, nav.overview)), ("/devices", td_string!(locale, nav.devices))];
-    if session.person.role == Role::Operator {
-        items.push(("/rules", td_string!(locale, nav.rules)));
-    }
+    // The name above leads a resident home; else there is their household.
+    let all = if session.person.scope == ScopeKind::Premises {
+        &[("household:see", "/household", td_string!(locale, nav.household))][..]
+    } else {
+        &[
+            ("alarms:see", "/", td_string!(locale, nav.overview)),
+            ("devices:see", "/devices", td_string!(locale, nav.devices)),
+            ("rules:see", "/rules", td_string!(locale, nav.rules)),
+            ("approvals:see", "/approvals", td_string!(locale, nav.approvals)),
+            ("ledger:see", "/ledger", td_string!(locale, nav.ledger)),
+            ("people:see", "/people", td_string!(locale, nav.people)),
+            ("tokens:use", "/tokens", td_string!(locale, nav.tokens)),
+            ("usage:see", "/usage", td_string!(locale, nav.usage)),
+            ("tenants:see", "/tenants", td_string!(locale, nav.tenants)),
+        ]
+    };
+    let items = all.iter().filter(|(code, ..)| session.person.can(code)).map(|&(_, href, label)| (href, label));
     let path = use_location().pathname;
     let links = items
-        .into_iter()
         .map(|(href, label)| {
             let here = move || {
                 let path = path.get();
@@ -74,15 +89,16 @@ fn Navigation(locale: Locale, session: Session) -> impl IntoView {
 #[component]
 fn Account(locale: Locale, session: Session) -> impl IntoView {
     let person = session.person;
-    let of = person.tenant_name.or(person.division_name);
+    let of = person.community_name.or(person.tenant_name).or(person.division_name);
     view! {
         <div class="account">
             <p class="account-who">
                 <span class="account-name">{person.name}</span>
                 <span class="account-role">
-                    {words::role(locale, person.role)} {of.map(|of| format!(" · {of}"))}
+                    {words::roles(locale, person.roles)} {of.map(|of| format!(" · {of}"))}
                 </span>
             </p>
+            <a class="quiet" href="/account" data-testid="account">{td_string!(locale, nav.account)}</a>
             <form method="post" action="/sign-out">
                 <input type="hidden" name="csrf" value=session.csrf />
                 <button type="submit" class="quiet" data-testid="sign-out">{td_string!(locale, nav.sign_out)}</button>

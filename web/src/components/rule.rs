@@ -2,14 +2,19 @@
 
 pub mod acts;
 pub mod back_tests;
+pub mod bounds;
 pub mod change;
 pub mod checks;
 pub mod differences;
 pub mod health;
 pub mod history;
+pub mod quarantine;
 pub mod report;
+pub mod report_billed;
+pub mod report_told;
 pub mod settings;
 pub mod stage;
+pub mod table;
 
 use leptos::prelude::*;
 use serde_json::Value;

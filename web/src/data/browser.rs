@@ -29,6 +29,7 @@ async fn read<T: DeserializeOwned>(sent: Result<Response, gloo_net::Error>) -> R
         // The session has ended: only a full load can sign in again.
         let _ = window().location().assign("/sign-in?error=signed-out");
     }
+    let lacks_factor = response.status() == 403;
     let text = response.text().await.map_err(|error| Problem::new("offline", 0, "No connection", error.to_string()))?;
     if response.ok() {
         // An operation without an answer replies 204.
@@ -37,8 +38,17 @@ async fn read<T: DeserializeOwned>(sent: Result<Response, gloo_net::Error>) -> R
             Problem::new("unreadable", response.status(), "Unreadable answer", format!("{}: {error}", response.url()))
         })
     } else {
-        Err(serde_json::from_str(&text).unwrap_or_else(|_| {
+        let problem: Problem = serde_json::from_str(&text).unwrap_or_else(|_| {
             Problem::new("unavailable", response.status(), "Not available right now", response.status_text())
-        }))
+        });
+        if lacks_factor && problem.kind.ends_with("/second-factor") {
+            let location = window().location();
+            let here = location.pathname().unwrap_or_else(|_| "/".to_owned());
+            let mut to = "/sign-in/code?error=second-factor&next=".to_owned();
+            crate::data::query::percent_encode(&here, &mut to);
+            // The code is given on a page of its own; a person then does anew what was refused.
+            let _ = location.assign(&to);
+        }
+        Err(problem)
     }
 }

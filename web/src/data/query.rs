@@ -1,7 +1,7 @@
 //! Query strings and paths of the REST routes. A field that is not asked for is left out.
 
 use core::fmt::{Display, Write};
-use davy_api::{AlarmQuery, DeviceQuery, SeriesQuery, ValvesOf};
+use davy_api::{AlarmQuery, DeviceQuery, LedgerQuery, SeriesQuery, ValvesOf};
 use davy_domain::{Quantity, Timestamp};
 
 /// Collects `name=value` pairs.
@@ -62,6 +62,19 @@ pub fn devices(query: &DeviceQuery) -> String {
     Query::default()
         .with("kind", query.kind)
         .with("q", query.q.as_ref())
+        .with("after", query.after.as_ref())
+        .with("limit", query.limit)
+        .build()
+}
+
+/// For `GET /api/v1/ledger`.
+pub fn ledger(query: &LedgerQuery) -> String {
+    Query::default()
+        .with("kind", query.kind.as_ref())
+        .with("from", query.from.map(Timestamp::as_millis))
+        .with("to", query.to.map(Timestamp::as_millis))
+        .with("by", query.by)
+        .with("about", query.about.as_ref())
         .with("after", query.after.as_ref())
         .with("limit", query.limit)
         .build()

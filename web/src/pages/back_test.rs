@@ -55,12 +55,19 @@ fn Sheet(locale: Locale, page: PageContext, test: BackTestItem) -> impl IntoView
     let csrf = StoredValue::new(page.session.map(|it| it.csrf).unwrap_or_default());
     let (id, rule) = (test.id, test.rule);
     let covered = stretch(locale, offset, &test);
-    let against = if test.against.is_some() {
-        td_string!(locale, back_test.against)
-    } else {
-        td_string!(locale, back_test.against_floor)
-    };
     let test = RwSignal::new(test);
+    let against = move || {
+        test.with(|it| {
+            let world = it.report.as_ref().and_then(|report| report["world"].as_str());
+            match (world, it.against.is_some()) {
+                (Some("billing-policy"), true) => td_string!(locale, billed.against),
+                (Some("billing-policy"), false) => td_string!(locale, billed.alone),
+                (Some("notification-policy"), false) => td_string!(locale, told.against_default),
+                (_, true) => td_string!(locale, back_test.against),
+                (_, false) => td_string!(locale, back_test.against_floor),
+            }
+        })
+    };
     poll(
         move || if test.with_untracked(is_open) { SOON_MS } else { LATER_MS },
         move || {

@@ -2,11 +2,13 @@
 
 use super::devices::ConditionBadge;
 use crate::components::action::{Act, ActionButton};
-use crate::components::alarms::AlarmRecord;
+use crate::components::alarms::{AlarmRecord, Hands};
 use crate::components::badge::{OnlineBadge, ValveBadge};
 use crate::components::chart::Chart;
 use crate::components::commands::CommandList;
 use crate::components::connection::ConnectionBadge;
+use crate::components::contacts::ContactsCard;
+use crate::components::key::KeyCard;
 use crate::components::notice::{FlashBar, Loading, ProblemCard};
 use crate::components::plot::{Mark, MarkKind};
 use crate::components::readings::Readings;
@@ -20,8 +22,8 @@ use crate::session::{PageContext, page_context};
 use crate::tell::tell;
 use crate::translations::{Locale, use_i18n};
 use crate::words;
-use davy_api::{DeviceDetail, LiveEvent, Problem, Role, Series, SeriesQuery, ValvesOf};
-use davy_domain::{DeviceId, DeviceKind, Quantity, Span, Timestamp};
+use davy_api::{DeviceDetail, LiveEvent, Problem, Series, SeriesQuery, ValvesOf};
+use davy_domain::{DeviceId, DeviceKind, Quantity, ScopeKind, Span, Timestamp};
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use leptos_i18n::td_string;
@@ -81,8 +83,12 @@ pub fn DevicePage() -> impl IntoView {
 #[component]
 fn Sheet(locale: Locale, page: PageContext, device: DeviceDetail) -> impl IntoView {
     let offset = page.utc_offset_minutes;
-    let role = page.session.as_ref().map(|it| it.person.role);
-    let resident = role == Some(Role::Resident);
+    let can = |code: &str| page.session.as_ref().is_some_and(|it| it.person.can(code));
+    let (explains, judges, keys) = (can("alarms:explain"), can("alarms:judge"), can("devices:add"));
+    let contacts = can("contacts:see") && device.premises.is_some();
+    let alarm = device.alarms.iter().find(|it| it.state.is_active()).map(|it| it.id);
+    let hands = Hands::of(page.session.as_ref());
+    let resident = page.session.as_ref().is_some_and(|it| it.person.scope == ScopeKind::Premises);
     let csrf = StoredValue::new(page.session.map(|it| it.csrf).unwrap_or_default());
     let query = use_query_map().get_untracked();
     let flash = RwSignal::new(Flash::from_query(query.get_str("done"), query.get_str("error")));
@@ -159,16 +165,17 @@ fn Sheet(locale: Locale, page: PageContext, device: DeviceDetail) -> impl IntoVi
                 <section class="card" aria-labelledby="alarms-title">
                     <h2 id="alarms-title">{td_string!(locale, alarms.past)}</h2>
                     {move || {
-                        let handle = (!resident).then(|| (csrf.get_value(), record.clone(), done));
+                        let handle = Some((csrf.get_value(), record.clone(), done));
                         view! {
                             <AlarmRecord
                                 locale
                                 offset
                                 alarms=device.with(|it| it.alarms.clone())
                                 empty=td_string!(locale, alarms.empty_device)
+                                hands
                                 handle
-                                explain=!resident
-                                judge=(role == Some(Role::Operator)).then(|| (csrf.get_value(), record.clone()))
+                                explain=explains && !resident
+                                judge=judges.then(|| (csrf.get_value(), record.clone()))
                             />
                         }
                     }}
@@ -178,6 +185,8 @@ fn Sheet(locale: Locale, page: PageContext, device: DeviceDetail) -> impl IntoVi
                     {move || view! { <Linked locale device=device.get() /> }}
                 </section>
                 {move || view! { <About locale offset device=device.get() /> }}
+                {contacts.then(|| view! { <ContactsCard locale id alarm csrf=csrf.get_value() /> })}
+                {keys.then(|| view! { <KeyCard locale offset id csrf=csrf.get_value() /> })}
             </div>
         </div>
     }

@@ -30,7 +30,9 @@ fn asked(params: &ParamsMap) -> DeviceQuery {
 #[component]
 pub fn DevicesPage() -> impl IntoView {
     let locale = use_i18n().get_locale_untracked();
-    let offset = page_context().utc_offset_minutes;
+    let page = page_context();
+    let offset = page.utc_offset_minutes;
+    let may_add = page.session.is_some_and(|it| it.person.can("devices:add"));
     let params = use_query_map();
     let query = Memo::new(move |_| asked(&params.get()));
     let devices = Resource::new(move || query.get(), data::devices);
@@ -38,6 +40,15 @@ pub fn DevicesPage() -> impl IntoView {
         <Title text=td_string!(locale, devices.title) />
         <div class="page-head">
             <h1>{td_string!(locale, devices.title)}</h1>
+            {may_add
+                .then(|| {
+                    view! {
+                        <div class="choices">
+                            <a class="button" href="/devices/add">{td_string!(locale, imports.title)}</a>
+                            <a class="button quiet" href="/devices/labels">{td_string!(locale, labels.title)}</a>
+                        </div>
+                    }
+                })}
         </div>
         {move || view! { <Filter locale query=query.get() /> }}
         <Suspense fallback=move || view! { <Loading locale /> }>

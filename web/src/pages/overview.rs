@@ -1,6 +1,6 @@
 //! The overview for regulator and operator: what is wrong now, where, and what waits for a person.
 
-use crate::components::alarms::AlarmList;
+use crate::components::alarms::{AlarmList, Hands};
 use crate::components::connection::ConnectionBadge;
 use crate::components::divisions::Divisions;
 use crate::components::figures::{Figures, Verdict};
@@ -11,7 +11,8 @@ use crate::flash::Flash;
 use crate::live::{Heard, follow, throttle};
 use crate::session::{PageContext, page_context};
 use crate::translations::{Locale, use_i18n};
-use davy_api::{AlarmPage, AlarmQuery, LiveEvent, Overview, Role};
+use davy_api::{AlarmPage, AlarmQuery, LiveEvent, Overview};
+use davy_domain::ScopeKind;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use leptos_i18n::td_string;
@@ -48,7 +49,8 @@ pub fn OverviewPage() -> impl IntoView {
 fn Board(locale: Locale, page: PageContext, overview: Overview, alarms: AlarmPage) -> impl IntoView {
     let offset = page.utc_offset_minutes;
     let csrf = page.session.as_ref().map(|it| it.csrf.clone()).unwrap_or_default();
-    let show_tenant = page.session.as_ref().is_some_and(|it| it.person.role == Role::Regulator);
+    let hands = Hands::of(page.session.as_ref());
+    let show_tenant = page.session.as_ref().is_some_and(|it| it.person.scope == ScopeKind::Jurisdiction);
     let query = use_query_map().get_untracked();
     let flash = RwSignal::new(Flash::from_query(query.get_str("done"), query.get_str("error")));
     let bounds = overview.bounds.clone();
@@ -111,6 +113,7 @@ fn Board(locale: Locale, page: PageContext, overview: Overview, alarms: AlarmPag
                     csrf
                     next="/"
                     show_tenant
+                    hands
                     empty_hint=td_string!(locale, alarms.empty_hint)
                     done
                 />

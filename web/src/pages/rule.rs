@@ -120,6 +120,7 @@ fn Sheet(locale: Locale, page: PageContext, detail: RuleDetail) -> impl IntoView
             (known, it.settings_schema.clone(), it.settings.clone())
         })
     });
+    let billing = Memo::new(move |_| detail.with(|it| it.version.world == "billing-policy"));
     let may_test = Memo::new(move |_| detail.with(|it| it.may.iter().any(|act| act == "back-test")));
     let tests = Memo::new(move |_| detail.with(|it| it.back_tests.clone()));
     let health = Memo::new(move |_| detail.with(|it| it.health.clone()));
@@ -201,6 +202,10 @@ fn Sheet(locale: Locale, page: PageContext, detail: RuleDetail) -> impl IntoView
                 <section class="card" aria-labelledby="tests-title">
                     <h2 id="tests-title">{td_string!(locale, back_test.title)}</h2>
                     <p class="muted small part-lead">{td_string!(locale, back_test.explain)}</p>
+                    {move || {
+                        let said = td_string!(locale, billed.not_in_service);
+                        billing.get().then(|| view! { <p class="small" data-testid="not-in-service">{said}</p> })
+                    }}
                     {move || {
                         may_test
                             .get()

@@ -1,6 +1,8 @@
 //! The company's rules: which version is in force, every version with its stage, and the form that uploads another.
 
 use crate::components::notice::{Empty, FlashBar, Loading, ProblemCard};
+use crate::components::rule::bounds::Bounds;
+use crate::components::rule::quarantine::SetAside;
 use crate::components::rule::stage::StageBadge;
 use crate::components::when::When;
 use crate::data;
@@ -26,6 +28,8 @@ pub fn RulesPage() -> impl IntoView {
     let query = use_query_map().get_untracked();
     let flash = RwSignal::new(Flash::from_query(query.get_str("done"), query.get_str("error")));
     let versions = Resource::new(|| (), |()| data::rules());
+    let quarantine = Resource::new(|| (), |()| data::quarantine());
+    let bounds = Resource::new(|| (), |()| data::rule_bounds());
     view! {
         <Title text=td_string!(locale, rules.title) />
         <div class="page-head">
@@ -33,20 +37,26 @@ pub fn RulesPage() -> impl IntoView {
                 <h1>{td_string!(locale, rules.title)}</h1>
                 <p class="muted">{td_string!(locale, rules.lead)}</p>
             </div>
+            <a class="button" href="/rules/signers" data-testid="signers">{td_string!(locale, signers.link)}</a>
         </div>
         <FlashBar locale flash />
         <Suspense fallback=move || view! { <Loading locale /> }>
             {move || Suspend::new(async move {
+                // Without it the page says everything else all the same.
+                let set_aside = quarantine.await.unwrap_or_default();
+                let bounds = bounds.await.unwrap_or_default();
                 match versions.await {
                     Ok(versions) => {
                         view! {
                             <div class="sheet">
                                 <div class="sheet-main">
                                     <InForce locale offset versions=versions.items.clone() />
+                                    <SetAside locale offset csrf=csrf.get_value() quarantine=set_aside />
                                     <Versions locale offset versions=versions.items />
                                 </div>
                                 <div class="sheet-side">
                                     <Upload locale csrf=csrf.get_value() />
+                                    <Bounds locale csrf=csrf.get_value() bounds />
                                 </div>
                             </div>
                         }

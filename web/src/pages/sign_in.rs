@@ -15,7 +15,7 @@ use leptos_router::hooks::use_query_map;
 pub fn SignInPage() -> impl IntoView {
     let locale = use_i18n().get_locale_untracked();
     let query = use_query_map().get_untracked();
-    let flash = RwSignal::new(Flash::from_query(None, query.get_str("error")));
+    let flash = RwSignal::new(Flash::from_query(query.get_str("done"), query.get_str("error")));
     let next = query.get("next").unwrap_or_else(|| "/".to_owned());
     view! {
         <Title text=td_string!(locale, sign_in.title) />
@@ -28,7 +28,7 @@ pub fn SignInPage() -> impl IntoView {
                 <form method="post" action="/sign-in" class="stack" data-testid="sign-in">
                     <input type="hidden" name="next" value=next />
                     <label for="email">{td_string!(locale, sign_in.email)}</label>
-                    <input id="email" type="email" name="email" autocomplete="username" required=true maxlength="254" />
+                    <input id="email" type="text" name="email" autocomplete="username" required=true maxlength="254" />
                     <label for="password">{td_string!(locale, sign_in.password)}</label>
                     <input
                         id="password"
@@ -40,7 +40,11 @@ pub fn SignInPage() -> impl IntoView {
                     />
                     <button type="submit" class="button primary">{td_string!(locale, sign_in.submit)}</button>
                 </form>
+                <p class="small">
+                    <a href="/sign-in/forgot" data-testid="forgot-password">{td_string!(locale, sign_in.forgot)}</a>
+                </p>
                 <p class="muted small">{td_string!(locale, sign_in.help)}</p>
+                <p class="small"><a href="/join">{td_string!(locale, join.link)}</a></p>
             </section>
             <aside class="emergency">
                 <LevelIcon level=Level::Alarm />

@@ -1,9 +1,12 @@
 //! Why an alarm came about: each stored decision with what was known, which rule was asked, what it answered, and what the
 //! statutory floor found. It shows what is stored and concludes nothing of its own.
 
+use crate::components::alarms::Found;
 use crate::components::icon::LevelIcon;
+use crate::components::ledger::Entries;
 use crate::components::notice::{Empty, Loading, ProblemCard};
 use crate::components::rule::Fold;
+use crate::components::told::Messages;
 use crate::components::when::When;
 use crate::data::{self, Loaded};
 use crate::format;
@@ -53,6 +56,9 @@ fn Sheet(locale: Locale, offset: i32, decisions: AlarmDecisions) -> impl IntoVie
     let device = decisions.items.first().map(|item| item.device);
     let rerun = tell!(locale, why.rerun, alarm = decisions.alarm);
     let none = decisions.items.is_empty();
+    let alarm = decisions.alarm;
+    let messages = decisions.messages;
+    let found = decisions.found;
     let items = decisions
         .items
         .into_iter()
@@ -74,6 +80,14 @@ fn Sheet(locale: Locale, offset: i32, decisions: AlarmDecisions) -> impl IntoVie
                 <p class="muted">{td_string!(locale, why.lead)}</p>
             </div>
         </div>
+        {found
+            .map(|found| {
+                view! {
+                    <section class="card">
+                        <Found locale offset found />
+                    </section>
+                }
+            })}
         {none
             .then(|| {
                 view! {
@@ -83,7 +97,36 @@ fn Sheet(locale: Locale, offset: i32, decisions: AlarmDecisions) -> impl IntoVie
                 }
             })}
         <ol class="decisions">{items}</ol>
+        <Messages locale offset messages />
         {(!none).then(|| view! { <p class="muted small">{rerun}</p> })}
+        <Entered locale offset alarm />
+    }
+    .into_any()
+}
+
+/// Where the ledger has the alarm. Nothing for whoever may not see the ledger.
+#[component]
+fn Entered(locale: Locale, offset: i32, alarm: AlarmId) -> impl IntoView {
+    let ledger = Resource::new(move || alarm, data::alarm_ledger);
+    view! {
+        <Suspense fallback=move || view! { <Loading locale /> }>
+            {move || Suspend::new(async move {
+                let Ok(ledger) = ledger.await else { return ().into_any() };
+                let body = if ledger.items.is_empty() {
+                    view! { <p class="muted">{td_string!(locale, ledger.why_empty)}</p> }.into_any()
+                } else {
+                    view! { <Entries locale offset items=ledger.items /> }.into_any()
+                };
+                view! {
+                    <section class="card" aria-labelledby="ledger-title" data-testid="alarm-ledger">
+                        <h2 id="ledger-title">{td_string!(locale, ledger.why_title)}</h2>
+                        <p class="muted small">{td_string!(locale, ledger.why_lead)}</p>
+                        {body}
+                    </section>
+                }
+                    .into_any()
+            })}
+        </Suspense>
     }
     .into_any()
 }

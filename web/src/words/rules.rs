@@ -4,7 +4,7 @@ use super::Level;
 use crate::format;
 use crate::tell::tell;
 use crate::translations::Locale;
-use davy_domain::release::{Act, Stage};
+use davy_domain::release::{Act, Breach, Stage};
 use leptos_i18n::td_string;
 
 /// The steps that a version goes through, in order.
@@ -52,7 +52,32 @@ pub fn act(locale: Locale, act: &Act) -> String {
         Act::Withdraw => td_string!(locale, act.withdrawn).to_owned(),
         Act::RollBack => td_string!(locale, act.rolled_back).to_owned(),
         Act::Restore => td_string!(locale, act.restored).to_owned(),
-        Act::BreakOff { reason } => tell!(locale, act.broken_off, reason = reason),
+        Act::BreakOff { breach: Some(breach), .. } => {
+            tell!(locale, act.broken_off, reason = self::breach(locale, breach))
+        }
+        Act::BreakOff { reason, breach: None } => tell!(locale, act.broken_off, reason = reason),
+    }
+}
+
+/// Which bound a version left, with its figures.
+fn breach(locale: Locale, breach: &Breach) -> String {
+    let count = |of: &u64| format::count(*of);
+    match breach {
+        Breach::Faults { most, got, of } => {
+            tell!(locale, act.bound_faults, most = most, got = count(got), of = count(of))
+        }
+        Breach::RecentFaults { most, got, of } => {
+            tell!(locale, act.bound_recent_faults, most = most, got = count(got), of = count(of))
+        }
+        Breach::Fuel { most, budget, got } => {
+            tell!(locale, act.bound_fuel, most = most, budget = count(budget), got = count(got))
+        }
+        Breach::Alarms { most, in_force, got } => {
+            tell!(locale, act.bound_alarms, most = most, in_force = count(in_force), got = count(got))
+        }
+        Breach::LostAlarms { most, in_force, got } => {
+            tell!(locale, act.bound_lost_alarms, most = most, in_force = count(in_force), got = count(got))
+        }
     }
 }
 
@@ -88,6 +113,23 @@ pub fn fault(locale: Locale, fault: &str) -> String {
     }
 }
 
+/// A bound of trials; an unknown word of a newer server is shown as it is.
+pub fn bound(locale: Locale, bound: &str) -> String {
+    match bound {
+        "faults-percent" => td_string!(locale, rules.bound_faults),
+        "recent-faults-percent" => td_string!(locale, rules.bound_recent_faults),
+        "faults-from-calls" => td_string!(locale, rules.bound_faults_from),
+        "fuel-percent" => td_string!(locale, rules.bound_fuel),
+        "fuel-from-calls" => td_string!(locale, rules.bound_fuel_from),
+        "alarms-times" => td_string!(locale, rules.bound_alarms),
+        "alarms-from" => td_string!(locale, rules.bound_alarms_from),
+        "lost-alarms-percent" => td_string!(locale, rules.bound_lost),
+        "lost-alarms-from" => td_string!(locale, rules.bound_lost_from),
+        other => other,
+    }
+    .to_owned()
+}
+
 /// How far a back-test is; an unknown word of a newer server is shown as it is.
 pub fn back_test(locale: Locale, state: &str) -> String {
     match state {
@@ -120,6 +162,63 @@ pub fn span(locale: Locale, ms: u64) -> String {
     }
 }
 
+/// Who somebody is to a notification policy, by the code of the contract.
+pub fn role(locale: Locale, code: u64) -> String {
+    let known = match code {
+        1 => td_string!(locale, told.role_owner),
+        2 => td_string!(locale, told.role_safety_officer),
+        3 => td_string!(locale, told.role_technician),
+        4 => td_string!(locale, told.role_property_manager),
+        5 => td_string!(locale, told.role_control_room),
+        6 => td_string!(locale, told.role_duty_manager),
+        7 => td_string!(locale, told.role_regulator),
+        other => return other.to_string(),
+    };
+    known.to_owned()
+}
+
+/// Over what somebody is told, by the code of the contract.
+pub fn channel(locale: Locale, code: u64) -> String {
+    let known = match code {
+        1 => td_string!(locale, told.channel_push),
+        2 => td_string!(locale, told.channel_sms),
+        3 => td_string!(locale, told.channel_voice),
+        4 => td_string!(locale, told.channel_wechat),
+        5 => td_string!(locale, told.channel_sounder),
+        6 => td_string!(locale, told.channel_email),
+        other => return other.to_string(),
+    };
+    known.to_owned()
+}
+
+/// Roles and channels by the names of the API, in the order of their codes from 1.
+const ROLES: &[&str] =
+    &["owner", "safety-officer", "technician", "property-manager", "control-room", "duty-manager", "regulator"];
+const CHANNELS: &[&str] = &["push", "sms", "voice", "wechat", "sounder", "email"];
+
+/// Whom a message is for and over what, by the names of the API.
+pub fn addressee(locale: Locale, to: Option<&str>, over: Option<&str>) -> String {
+    let named = |name: &str, names: &[&str], words: fn(Locale, u64) -> String| {
+        let code = names.iter().position(|known| *known == name).map(|at| at as u64 + 1);
+        code.map_or_else(|| name.to_owned(), |code| words(locale, code))
+    };
+    let to = to.map(|name| named(name, ROLES, role));
+    let over = over.map(|name| named(name, CHANNELS, channel));
+    to.into_iter().chain(over).collect::<Vec<_>>().join(" · ")
+}
+
+/// How a message stands to what is in force.
+pub fn stands(locale: Locale, word: &str) -> String {
+    let known = match word {
+        "lost" => td_string!(locale, told.messages_lost),
+        "added" => td_string!(locale, told.messages_added),
+        "earlier" => td_string!(locale, back_test.earlier),
+        "later" => td_string!(locale, back_test.later),
+        other => return other.to_owned(),
+    };
+    known.to_owned()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -130,6 +229,15 @@ mod tests {
             let words: std::collections::BTreeSet<_> = Stage::ALL.iter().map(|&it| stage(locale, it)).collect();
             assert_eq!(words.len(), Stage::ALL.len());
         }
+    }
+
+    #[test]
+    fn why_a_version_was_taken_back_is_told_in_the_readers_language_where_the_figures_are_stored() {
+        let reason = "faults: expected at most 2 of 100 calls, got 1201 of 10000".to_owned();
+        let breach = Some(Breach::Faults { most: 2, got: 1_201, of: 10_000 });
+        let told = act(Locale::zh_CN, &Act::BreakOff { reason: reason.clone(), breach });
+        assert!(told.contains("1,201") && !told.contains("expected"), "{told}");
+        assert!(act(Locale::zh_CN, &Act::BreakOff { reason, breach: None }).contains("got 1201"));
     }
 
     #[test]

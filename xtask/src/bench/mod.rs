@@ -71,6 +71,12 @@ enum Part {
     Neighbour,
     /// From a kill to ready.
     Restart,
+    /// What the ledger costs.
+    Ledger,
+    /// What authorisation adds to a request, and sign-ins a second.
+    Requests,
+    /// A file of ten thousand devices, until it is entered.
+    Import,
 }
 
 impl Arguments {
@@ -149,15 +155,34 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<ExitCo
         })?;
         measure(
             Part::Neighbour,
-            "leaks of a company beside another one's rule, a good one and one that never ends",
+            "leaks of a company beside another one: a good rule, one that never ends, a device that floods",
             &|| {
-                let good = site("good")?.neighbour(seconds * 2)?;
+                let good = site("good")?.neighbour(seconds * 2, false)?;
+                let flood = site("flood")?.neighbour(seconds * 2, true)?;
                 let never_ends = endless(workspace)?;
-                let endless =
-                    Site::with(workspace, database, "endless", HOUSEHOLDS, &never_ends)?.neighbour(seconds * 2)?;
-                Ok(json!({"leak_to_close_beside_good": good, "leak_to_close_beside_endless": endless}))
+                let endless = Site::with(workspace, database, "endless", HOUSEHOLDS, &never_ends)?
+                    .neighbour(seconds * 2, false)?;
+                Ok(
+                    json!({"leak_to_close_beside_good": good, "leak_to_close_beside_flood": flood, "leak_to_close_beside_endless": endless}),
+                )
             },
         )?;
+        measure(Part::Ledger, "the ledger", &|| {
+            let folder = tempfile::tempdir_in(bench_folder(workspace)?).context("no temporary folder")?;
+            let mut bench = Command::new(bins::program(workspace, Profile::Release, "davy-bench")?);
+            bench.arg("chain").arg(folder.path());
+            if let Database::Postgres(url) = database {
+                bench.args(["--postgres", url]);
+            }
+            let printed = process::output(&mut bench)?;
+            Ok(json!({"ledger": serde_json::from_str::<Value>(&printed).context("`davy-bench chain` prints no JSON")?}))
+        })?;
+        measure(Part::Requests, "requests and sign-ins", &|| {
+            Ok(json!({"requests": Site::new(workspace, database, "requests", FEW_HOUSEHOLDS)?.requests()?}))
+        })?;
+        measure(Part::Import, "a file of ten thousand devices", &|| {
+            Ok(json!({"import": Site::new(workspace, database, "import", FEW_HOUSEHOLDS)?.import()?}))
+        })?;
         measure(Part::Restart, "restart with a long journal", &|| {
             Ok(json!({"restart": site("restart")?.restart(arguments.restart_uplinks)?}))
         })?;

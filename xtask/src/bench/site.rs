@@ -41,6 +41,7 @@ pub(super) struct Site {
     http: SocketAddr,
     coap: SocketAddr,
     committers: usize,
+    households: usize,
     folder: TempDir,
 }
 
@@ -61,6 +62,8 @@ pub(super) const BUSY: u64 = 10_000;
 const FILL_RATE: u64 = 25_000;
 /// Uplinks a second of company A while the leaks of company B, its neighbour, are measured.
 pub(super) const BESIDE: u64 = 500;
+/// Uplinks a second of the one device that floods.
+const FLOOD: u64 = 20_000;
 /// Leaks in one measurement, each at a premises of its own.
 const LEAKS: u64 = 200;
 
@@ -103,7 +106,7 @@ impl Site {
         let committers = if matches!(database, Database::Sqlite) { 1 } else { 2 };
         let http = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
         let coap = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
-        let site = Self { workspace: workspace.clone(), server: None, url, http, coap, committers, folder };
+        let site = Self { workspace: workspace.clone(), server: None, url, http, coap, committers, households, folder };
         site.provision(households, first)?;
         Ok(site)
     }
@@ -138,6 +141,9 @@ impl Site {
         }
         command.env("DAVY_DATABASE_URL", &self.url).env("DAVY_KEYS_FILE", self.path("davy.key"));
         command.env("DAVY_HTTP_LISTEN", self.http.to_string()).env("DAVY_COAP_LISTEN", self.coap.to_string());
+        // One client asks as fast as it can.
+        command.env("DAVY_HTTP_RATE", "0").env("DAVY_HTTP_COMPANY_RATE", "0");
+        command.env("DAVY_SIGN_IN_ATTEMPTS", "1000000").env("DAVY_SIGN_IN_ADDRESS_ATTEMPTS", "1000000");
         command.env("DAVY_HTTP_SECURE_COOKIES", "false").env("DAVY_LOG_FILTER", "warn");
         Ok(command)
     }
@@ -148,6 +154,10 @@ impl Site {
         // What is measured must not depend on when compaction comes by.
         command.arg("serve").env("DAVY_INGEST_COMPACT_EVERY", "24 h");
         command.env("DAVY_RULES_WAKE_CONDITIONS", (wake == Wake::Honoured).to_string());
+        if self.households < HOUSEHOLDS {
+            // So few devices send more each than any device may.
+            command.env("DAVY_INGEST_DEVICE_RATE", "0");
+        }
         let begun = Instant::now();
         let mut server = Running::start(&mut command, &self.path("davy.log"), true)?;
         while !metrics::is_ready(self.http) {
@@ -178,8 +188,12 @@ impl Site {
     }
 
     fn load_command(&self, devices: &str, name: &str) -> Result<Command> {
+        self.fleet_command("load", devices, name)
+    }
+
+    fn fleet_command(&self, what: &str, devices: &str, name: &str) -> Result<Command> {
         let mut command = Command::new(bins::program(&self.workspace, Profile::Release, "davy-fleet")?);
-        command.arg("load").arg("--credentials").arg(self.path(devices));
+        command.arg(what).arg("--credentials").arg(self.path(devices));
         command.arg("--server").arg(self.coap.to_string());
         command.arg("--report").arg(self.path(&format!("{name}.json")));
         Ok(command)
@@ -244,32 +258,49 @@ impl Site {
         )
     }
 
-    /// The leaks of the second company while the first one's devices send and its rule is called for each of their uplinks.
-    pub(super) fn neighbour(&mut self, seconds: u64) -> Result<Value> {
+    /// The leaks of the second company while the first one's devices send and its rule is called for each of their uplinks; with a flood
+    /// one more device of the first sends as fast as it can beside them.
+    pub(super) fn neighbour(&mut self, seconds: u64, flood: bool) -> Result<Value> {
         let text = std::fs::read(self.path("fleet.json")).context("no credentials")?;
         let devices: Vec<Value> = serde_json::from_slice(&text).context("the credentials are no JSON list")?;
         let first = devices[0]["tenant"].clone();
         let (a, b): (Vec<Value>, Vec<Value>) = devices.into_iter().partition(|device| device["tenant"] == first);
-        for (name, list) in [("a.json", a), ("b.json", b)] {
-            std::fs::write(self.path(name), serde_json::to_vec(&list)?)
+        let (wild, a) = a.split_at(1);
+        for (name, list) in [("a.json", a), ("b.json", &b[..]), ("wild.json", wild)] {
+            std::fs::write(self.path(name), serde_json::to_vec(list)?)
                 .with_context(|| format!("cannot write {name}"))?;
         }
         self.start(Wake::Ignored)?;
         let mut beside = self.load_command("a.json", "beside")?;
         beside.args(["--window", "2048", "--seconds", "3600", "--rate", &BESIDE.to_string()]);
         let mut beside = Running::start(&mut beside, &self.workspace.log("bench-beside"), true)?;
+        let wild = if flood {
+            let mut wild = self.fleet_command("flood", "wild.json", "wild")?;
+            wild.args(["--rate", &FLOOD.to_string(), "--seconds", "3600"]);
+            Some(Running::start(&mut wild, &self.workspace.log("bench-flood"), true)?)
+        } else {
+            None
+        };
         let (rate, leaks, seconds) = (QUIET.to_string(), LEAKS.to_string(), seconds.to_string());
         let arguments = ["--rate", &rate, "--probe-leaks", &leaks, "--window", "2048", "--seconds", &seconds];
         let report = self.load_of("b.json", "neighbour", &arguments.map(str::to_owned))?;
         beside.end(Signal::SIGINT);
-        let (faults, calls) = {
+        if let Some(mut wild) = wild {
+            wild.end(Signal::SIGINT);
+        }
+        let (faults, calls, flooded) = {
             let scraped = metrics::scrape(self.http)?;
-            (scraped.counter("davy_rule_faults_total"), scraped.counter("davy_rule_calls_total"))
+            let counter = |name| scraped.counter(name);
+            (
+                counter("davy_rule_faults_total"),
+                counter("davy_rule_calls_total"),
+                counter("davy_datagrams_flooded_total"),
+            )
         };
         Ok(json!({
             "close": report["probe"]["leak_to_close_ms"], "leaks": report["probe"]["leaks_injected"],
             "closed": report["probe"]["leaks_closed"], "beside_per_s": self.report("beside")?["acked_per_s"],
-            "rule_faults": faults.unwrap_or(0.0), "rule_calls": calls,
+            "rule_faults": faults.unwrap_or(0.0), "rule_calls": calls, "kept_out": flooded,
         }))
     }
 
@@ -287,6 +318,29 @@ impl Site {
             "bytes_per_reading": bytes.filter(|(_, readings)| *readings > 0.0).map(|(bytes, readings)| bytes / readings),
             "seconds": seconds,
         }))
+    }
+
+    /// What authorisation adds to a request, and sign-ins a second.
+    pub(super) fn requests(&mut self) -> Result<Value> {
+        self.start(Wake::Honoured)?;
+        let manifest: Value = serde_json::from_slice(&std::fs::read(self.path("city.json"))?)?;
+        let user = &manifest["users"][0];
+        let (Some(email), Some(password)) = (user["email"].as_str(), user["password"].as_str()) else {
+            bail!("the city has nobody who could sign in");
+        };
+        let mut bench = Command::new(bins::program(&self.workspace, Profile::Release, "davy-bench")?);
+        bench.args([
+            "requests",
+            "--server",
+            &format!("http://{}", self.http),
+            "--email",
+            email,
+            "--password",
+            password,
+        ]);
+        let measured = process::output(&mut bench)?;
+        self.stop()?;
+        serde_json::from_str(&measured).context("`davy-bench requests` prints no JSON")
     }
 
     /// Fills the journal, kills the server and measures the way back.
@@ -307,6 +361,22 @@ impl Site {
         }
         let took = self.start(Wake::Honoured)?;
         Ok(json!({"uplinks": journal, "seconds": took.as_secs_f64()}))
+    }
+
+    /// Adds the devices of a file while the server runs.
+    pub(super) fn import(&mut self) -> Result<Value> {
+        self.start(Wake::Honoured)?;
+        let people = std::fs::read(self.path("city.json")).context("cannot read the manifest")?;
+        let people: Value = serde_json::from_slice(&people).context("the manifest is not JSON")?;
+        let may = |person: &&Value| {
+            person["roles"].as_array().is_some_and(|roles| roles.iter().any(|it| it == "administrator"))
+        };
+        let person = people["users"].as_array().into_iter().flatten().find(may).context("nobody may add devices")?;
+        let [email, password] =
+            [&person["email"], &person["password"]].map(|it| it.as_str().unwrap_or_default().to_owned());
+        let mut command = Command::new(bins::program(&self.workspace, Profile::Release, "davy-bench")?);
+        let printed = process::output(command.arg("import").arg(self.http.to_string()).args([email, password]))?;
+        serde_json::from_str(&printed).context("`davy-bench import` prints no JSON")
     }
 
     fn audit(&self) -> Result<Value> {

@@ -125,7 +125,7 @@ impl Data {
         println!("  {:<12}{:<34}password", "sign in as", "e-mail");
         for each in &self.sign_ins {
             let text = |name: &str| each[name].as_str().unwrap_or_default();
-            println!("  {:<12}{:<34}{}", text("role"), text("email"), text("password"));
+            println!("  {:<24}{:<34}{}", text("role"), text("email"), text("password"));
         }
     }
 }

@@ -84,7 +84,7 @@ impl Postgres {
         let _ = std::fs::remove_file(&log);
         let mut postgres = Self { server, port, folder: Some(folder) };
         postgres.wait_until_ready()?;
-        for sql in ["CREATE ROLE davy LOGIN CREATEDB", "CREATE DATABASE davy OWNER davy"] {
+        for sql in ["CREATE ROLE davy LOGIN CREATEDB CREATEROLE", "CREATE DATABASE davy OWNER davy"] {
             let mut psql = Command::new(programs.join("psql"));
             psql.args(["--no-psqlrc", "--quiet", "-h", "127.0.0.1", "-U", "postgres", "-p"]).arg(port.to_string());
             process::output(psql.args(["-c", sql, "postgres"]))?;

@@ -8,13 +8,16 @@ mod tell;
 
 pub(crate) use record::{Arguments as RecordArguments, record};
 pub(crate) use sign::{Arguments as SignArguments, sign};
+pub(crate) use tell::time as moment_of;
 
 use crate::client::Client;
 use crate::exit::Answer;
 use crate::rule::read;
 use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand};
-use davy_api::{BackTestItem, BackTestRequest, RuleActRequest, RuleDetail, RuleVersion, RuleVersions};
+use davy_api::{
+    BackTestItem, BackTestRequest, Quarantine, QuarantineRequest, RuleActRequest, RuleDetail, RuleVersion, RuleVersions,
+};
 use davy_domain::release::Stage;
 use davy_domain::{BackTestId, ReleaseId, Span, Timestamp};
 use serde_json::Value;
@@ -132,10 +135,25 @@ pub(crate) enum Command {
     Activate(Which),
     /// Take a version out of force; the one before it is in force again
     RollBack(Which),
+    /// Read the messages that no driver could read with the drivers that are in force now
+    ///
+    /// The answer is no when some of them still cannot be read.
+    ReadAgain {
+        /// Of one device model only
+        #[arg(long)]
+        model: Option<String>,
+        /// Print JSON for programs instead of text for people
+        #[arg(long)]
+        json: bool,
+    },
     /// Give up a version that is not in force
     Withdraw(Which),
     /// Refuse to put a proposed version in force
     Decline(Which),
+    /// Delete the component of a version, to make room for others
+    ///
+    /// The answer is no when a version that has not ended, or a decision, refers to it.
+    Delete(Which),
 }
 
 pub(crate) fn run(command: Command) -> Result<Answer> {
@@ -185,8 +203,18 @@ pub(crate) fn run(command: Command) -> Result<Answer> {
             act(&client, &which, word, None)
         }
         Command::RollBack(which) => act(&client, &which, "roll-back", None),
+        Command::ReadAgain { model, json } => read_again(&client, model, json),
         Command::Withdraw(which) => act(&client, &which, "withdraw", None),
         Command::Decline(which) => act(&client, &which, "decline", None),
+        Command::Delete(which) => {
+            client.delete(&format!("/api/v1/rules/{}/component", which.release))?;
+            if which.json {
+                print_json(&serde_json::json!({"release": which.release, "component": "deleted"}))?;
+            } else {
+                println!("{}: its component is deleted", which.release);
+            }
+            Ok(Answer::Yes)
+        }
     }
 }
 
@@ -256,6 +284,25 @@ fn act(client: &Client, which: &Which, act: &str, permille: Option<u16>) -> Resu
         }
     }
     Ok(Answer::Yes)
+}
+
+fn read_again(client: &Client, model: Option<String>, json: bool) -> Result<Answer> {
+    let mine = |waiting: &Quarantine| {
+        let counts = waiting.models.iter().filter(|each| model.as_ref().is_none_or(|model| *model == each.model));
+        counts.map(|each| each.waiting).sum::<u64>()
+    };
+    let request = QuarantineRequest { model: model.clone() };
+    let mut now: Quarantine = client.post("/api/v1/quarantine/read", &request)?;
+    while now.reading {
+        std::thread::sleep(ASK_EVERY);
+        now = client.get("/api/v1/quarantine")?;
+    }
+    if json {
+        print_json(&now)?;
+    } else {
+        tell::quarantine(&now);
+    }
+    Ok((mine(&now) == 0).into())
 }
 
 fn cancel(client: &Client, test: BackTestId) -> Result<BackTestItem> {

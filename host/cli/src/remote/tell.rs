@@ -1,25 +1,16 @@
-//! Versions, their histories and reports as text for people; coloured on a terminal.
+//! Versions, their histories and reports as text for people.
 
-use davy_api::{RuleDetail, RuleVersion, RuleVersions};
+use crate::colour::{Colour, paint};
+use davy_api::{Quarantine, RuleDetail, RuleVersion, RuleVersions};
 use davy_domain::Timestamp;
 use davy_domain::release::Stage;
+use davy_rules::notification::codes;
 use serde_json::Value;
-use std::io::IsTerminal;
 use time::OffsetDateTime;
 use time::macros::format_description;
 
-/// A text in a colour (an SGR code), on a terminal that wants colours.
-fn coloured(text: &str, colour: u8) -> String {
-    let wanted = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    if wanted { format!("\x1b[{colour}m{text}\x1b[0m") } else { text.to_owned() }
-}
-
-const GREEN: u8 = 32;
-const RED: u8 = 31;
-const YELLOW: u8 = 33;
-
 /// A time as `2026-11-23 14:05:00 UTC`.
-fn time(at: Timestamp) -> String {
+pub(crate) fn time(at: Timestamp) -> String {
     let format = format_description!("[year]-[month]-[day] [hour]:[minute]:[second] UTC");
     OffsetDateTime::from_unix_timestamp(at.as_millis().div_euclid(1_000))
         .ok()
@@ -37,12 +28,12 @@ pub(super) fn where_it_is(version: &RuleVersion) -> String {
         stage => stage.to_string(),
     };
     let colour = match version.stage {
-        Stage::Active => GREEN,
-        Stage::Refused => RED,
-        Stage::Shadow | Stage::Cohort => YELLOW,
-        _ => 0,
+        Stage::Active => Colour::Good,
+        Stage::Refused => Colour::Bad,
+        Stage::Shadow | Stage::Cohort => Colour::Attention,
+        _ => Colour::Plain,
     };
-    coloured(&words, colour)
+    paint(&words, colour)
 }
 
 pub(super) fn list(versions: &RuleVersions) {
@@ -72,7 +63,7 @@ pub(super) fn one(rule: &RuleDetail) {
         if checks.passed {
             println!(
                 "  checks    {} in {} ms: {}",
-                coloured("passed", GREEN),
+                paint("passed", Colour::Good),
                 checks.took_ms,
                 checks.stages.join(", ")
             );
@@ -80,7 +71,7 @@ pub(super) fn one(rule: &RuleDetail) {
             let stage = checks.stage.as_deref().unwrap_or("unknown");
             println!(
                 "  checks    {} at {stage}: {}",
-                coloured("refused", RED),
+                paint("refused", Colour::Bad),
                 checks.reason.as_deref().unwrap_or_default()
             );
             if let Some(place) = &checks.place {
@@ -135,9 +126,52 @@ pub(super) fn one(rule: &RuleDetail) {
     }
 }
 
+/// What waits for a driver that can read it.
+pub(super) fn quarantine(waiting: &Quarantine) {
+    if waiting.models.is_empty() {
+        println!("{}", paint("no message waits for a driver", Colour::Good));
+    }
+    for model in &waiting.models {
+        println!(
+            "{}: {} wait, since {}",
+            model.model,
+            paint(&model.waiting.to_string(), Colour::Attention),
+            time(model.oldest)
+        );
+        if let Some(oldest) = waiting.oldest.iter().find(|message| message.model == model.model) {
+            println!("  {}: {}", oldest.serial, oldest.reason);
+        }
+    }
+}
+
 /// A back-test's report in short.
 pub(super) fn report(report: &Value) {
-    let count = |value: &Value| value.as_u64().unwrap_or(0);
+    match report["world"].as_str() {
+        Some("notification-policy") => told(report),
+        // It blocks nothing, so nothing is said about leaks.
+        Some("billing-policy") => return billed(report),
+        _ => of_alarms(report),
+    }
+    let blocking = count(&report["blocking"]);
+    if blocking > 0 {
+        println!(
+            "{}",
+            paint(&format!("{blocking} confirmed leak(s) would have been missed: it cannot go further"), Colour::Bad)
+        );
+    } else {
+        println!("{}", paint("no confirmed leak would have been missed", Colour::Good));
+    }
+}
+
+fn count(value: &Value) -> u64 {
+    value.as_u64().unwrap_or(0)
+}
+
+fn items<'a>(value: &'a Value, name: &str) -> impl Iterator<Item = &'a Value> {
+    value[name].as_array().into_iter().flatten()
+}
+
+fn of_alarms(report: &Value) {
     println!(
         "{} readings in {} uplinks of {} interlocks",
         report["readings"], report["arrivals"], report["interlocks"]
@@ -158,15 +192,80 @@ pub(super) fn report(report: &Value) {
         let text = |name: &str| row[name].as_str().unwrap_or_default().to_owned();
         println!("  {}  {}  {}", text("kind"), text("device"), text("condition"));
     }
-    let blocking = count(&report["blocking"]);
-    if blocking > 0 {
-        println!(
-            "{}",
-            coloured(&format!("{blocking} confirmed leak(s) would have been missed: it cannot go further"), RED)
-        );
-    } else {
-        println!("{}", coloured("no confirmed leak would have been missed", GREEN));
+}
+
+/// How two sides stand to each other.
+fn stand(counts: &Value) -> String {
+    let of = |name: &str| count(&counts[name]);
+    format!("{} added, {} lost, {} earlier, {} later", of("added"), of("lost"), of("earlier"), of("later"))
+}
+
+/// Of a notification policy.
+fn told(report: &Value) {
+    let (active, candidate) = (&report["active"], &report["candidate"]);
+    println!("{} alarms, {} of them told of otherwise", count(&report["alarms"]), count(&report["alarms-changed"]));
+    println!("first    heard of: {}", stand(&report["first"]));
+    println!(
+        "messages in force {}, this version {}: {}",
+        count(&active["messages"]),
+        count(&candidate["messages"]),
+        stand(&report["messages"])
+    );
+    let nobody = count(&candidate["nobody"]);
+    let line =
+        format!("nobody   was told of {} alarms in force, {nobody} under this version", count(&active["nobody"]));
+    println!("{}", paint(&line, if nobody > 0 { Colour::Bad } else { Colour::Plain }));
+    let name = |code: &Value, of: fn(u16) -> Option<&'static str>| {
+        u16::try_from(count(code)).ok().and_then(of).unwrap_or("unknown")
+    };
+    for group in items(report, "groups") {
+        let (role, channel) = (name(&group["role"], codes::role::name), name(&group["channel"], codes::channel::name));
+        println!("  {role} by {channel}: {} → {}; {}", group["active"], group["candidate"], stand(group));
     }
+    for row in items(report, "rows").take(20) {
+        let text = |name: &str| row[name].as_str().unwrap_or_default();
+        println!("  {}  {}  {}  {}", text("kind"), text("alarm"), text("device"), text("condition"));
+    }
+}
+
+/// Fen as yuan.
+fn yuan(fen: &Value) -> String {
+    let fen = fen.as_i64().unwrap_or(0);
+    format!("{}{}.{:02}", if fen < 0 { "-" } else { "" }, fen.unsigned_abs() / 100, fen.unsigned_abs() % 100)
+}
+
+/// Of a billing policy.
+fn billed(report: &Value) {
+    println!(
+        "{} meters, {} account-days, {} m³; {} meters without an index, {} breaks of an index",
+        count(&report["accounts"]),
+        count(&report["days"]),
+        count(&report["litres"]) / 1_000,
+        count(&report["without-index"]),
+        count(&report["index-breaks"])
+    );
+    for (name, side) in [("before", &report["active"]), ("this", &report["candidate"])] {
+        if side.is_null() {
+            println!("{name:8} no other version to hold it against");
+            continue;
+        }
+        let notices: u64 = side["notices"].as_object().into_iter().flatten().map(|(_, sum)| count(sum)).sum();
+        let faults: u64 = side["calls"]["faults"].as_object().into_iter().flatten().map(|(_, sum)| count(sum)).sum();
+        println!(
+            "{name:8} {} yuan on {} lines; {notices} notices, {} shut-offs asked for; {faults} faults",
+            yuan(&side["fen"]),
+            count(&side["lines"]),
+            count(&side["shut-offs"])
+        );
+    }
+    if !report["active"].is_null() {
+        println!("differs  by {} yuan in all", yuan(&report["difference-fen"]));
+    }
+    for row in items(report, "rows").take(20) {
+        let device = row["device"].as_str().unwrap_or_default();
+        println!("  {device}  {} → {} yuan", yuan(&row["active-fen"]), yuan(&row["candidate-fen"]));
+    }
+    println!("assumed: nothing is paid and no notice is proven, so nothing may be shut off");
 }
 
 #[cfg(test)]

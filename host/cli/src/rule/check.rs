@@ -1,6 +1,7 @@
 //! `davyctl rule check`.
 
 use super::{admission, engine, read};
+use crate::colour::{Colour, paint};
 use crate::exit::Answer;
 use anyhow::{Context, Result};
 use davy_rules::admission::Report;
@@ -46,7 +47,7 @@ fn accepted_json(admitted: &AnyAdmitted, report: &Report) -> serde_json::Value {
 
 fn accepted(file: &Path, admitted: &AnyAdmitted, report: &Report) {
     let about = admitted.description();
-    println!("{}: admitted", file.display());
+    println!("{}: {}", file.display(), paint("admitted", Colour::Good));
     println!("  rule     {} {}", about.name, about.version);
     for summary in [&about.summary.zh, &about.summary.en].into_iter().filter(|text| !text.is_empty()) {
         println!("           {summary}");
@@ -151,7 +152,7 @@ pub(super) fn refused(file: &Path, refusal: &Refusal, as_json: bool) {
         println!("{:#}", json!({ "admitted": false, "refusal": refusal }));
         return;
     }
-    println!("{}: refused", file.display());
+    println!("{}: {}", file.display(), paint("refused", Colour::Bad));
     println!("  stage   {}", refusal.stage);
     println!("  reason  {}", refusal.reason);
     println!("  place   {}", refusal.place);

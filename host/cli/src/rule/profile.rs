@@ -1,12 +1,12 @@
 //! `davyctl rule profile`: what each decision of the fixtures costs, in fuel (the same on every machine) and in time (of this one).
 
-use super::{admission, engine, read};
+use super::{admission, check, engine, read};
 use crate::exit::Answer;
 use anyhow::{Result, ensure};
 use davy_rules::cases::{self, Case};
 use davy_rules::fixtures::Sandbox;
 use davy_rules::world::World;
-use davy_rules::{Admitted, AnyAdmitted, Engine, Tier};
+use davy_rules::{AdmissionError, Admitted, AnyAdmitted, Engine, Tier};
 use davy_rules_sdk::fixtures::Fixed;
 use davy_rules_sdk::harness::Evaluator;
 use serde_json::json;
@@ -27,12 +27,20 @@ struct Cost {
 pub(crate) fn run(file: &Path, folder: Option<&Path>, tier: Tier, as_json: bool) -> Result<Answer> {
     let bytes = read(file)?;
     let engine = engine()?;
+    let admitted = match admission().load_any(&engine, &bytes, tier) {
+        Ok(admitted) => admitted,
+        Err(AdmissionError::Refused(refusal)) => {
+            check::refused(file, &refusal, as_json);
+            return Ok(Answer::No);
+        }
+        Err(error @ AdmissionError::Machine { .. }) => return Err(error.into()),
+    };
     let own = match folder {
         Some(folder) => cases::read_folder(folder)?,
         None => cases::of(&bytes)?,
     };
     ensure!(!own.is_empty(), "there is no fixture to run: give a folder of `*.json` with --fixtures");
-    let costs = match &admission().load_any(&engine, &bytes, tier)? {
+    let costs = match &admitted {
         AnyAdmitted::Alarm(admitted) => costs(&engine, admitted, &own),
         AnyAdmitted::Billing(admitted) => costs(&engine, admitted, &own),
         AnyAdmitted::Notification(admitted) => costs(&engine, admitted, &own),

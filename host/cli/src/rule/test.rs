@@ -1,6 +1,7 @@
 //! `davyctl rule test`.
 
 use super::{admission, check, engine, read};
+use crate::colour::{Colour, paint};
 use crate::exit::Answer;
 use anyhow::{Result, ensure};
 use davy_rules::cases;
@@ -67,7 +68,8 @@ pub(crate) fn run(file: &Path, folder: Option<&Path>, tier: Tier, as_json: bool)
         for case in &cases {
             print(case, budget);
         }
-        println!("{} passed, {failed} failed", cases.len() - failed);
+        let colour = if failed == 0 { Colour::Good } else { Colour::Bad };
+        println!("{}", paint(&format!("{} passed, {failed} failed", cases.len() - failed), colour));
     }
     Ok((failed == 0).into())
 }
@@ -92,7 +94,8 @@ fn as_value(case: &Case) -> Value {
 }
 
 fn print(case: &Case, budget: u64) {
-    let word = if case.mismatches.is_empty() { "pass" } else { "FAIL" };
+    let passed = case.mismatches.is_empty();
+    let word = if passed { paint("pass", Colour::Good) } else { paint("FAIL", Colour::Bad) };
     let most = case.fuel.iter().max().copied().unwrap_or(0);
     let share = 100.0 * most as f64 / budget as f64;
     println!(

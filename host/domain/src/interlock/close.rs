@@ -186,7 +186,8 @@ impl Interlock {
         self.order_close(v, Cause::Leak { alarm }, Some(Span::from_millis(again)), step);
     }
 
-    /// The alarm for which this valve must still be closed.
+    /// The alarm for which this valve must still be closed: the one that asked for the close, or any leak that stands around a valve that
+    /// somebody wanted closed.
     pub(super) fn standing_leak(&self, v: usize, command: &Command) -> Option<AlarmId> {
         let around = || self.devices[v].linked_from.iter().flat_map(|&d| self.devices[d].alarms.iter());
         if let Cause::Leak { alarm } = command.cause
@@ -194,7 +195,7 @@ impl Interlock {
         {
             return Some(alarm);
         }
-        around().find(|each| matches!(each.condition, Condition::GasHigh | Condition::CoHigh)).map(|each| each.id)
+        around().find(|each| each.condition.is_leak()).map(|each| each.id)
     }
 
     /// A person wants a valve closed or its opening permitted.

@@ -126,6 +126,8 @@ coded! {
         CloseUnverified = 5, "close-unverified";
         /// The permission to open has reached the meter.
         ValveArmed = 6, "valve-armed";
+        /// Somebody has taken an alarm on.
+        AlarmAcknowledged = 7, "alarm-acknowledged";
     }
 }
 

@@ -18,6 +18,20 @@ pub enum Input<'a> {
         /// What it measured.
         parts: &'a [Part],
     },
+    /// What a device reported some time ago can be read only now: nobody has spoken.
+    Late {
+        /// Who had sent it.
+        device: DeviceId,
+        /// What it measured then.
+        parts: &'a [Part],
+    },
+    /// The driver of a device's model can read and write its messages, or cannot.
+    Driver {
+        /// Whose messages.
+        device: DeviceId,
+        /// Whether it cannot.
+        fails: bool,
+    },
     /// A device says what became of a command.
     Outcome {
         /// Who sent it (the gateway for its child).

@@ -152,7 +152,8 @@ fn tell(alarm: &Alarm, effect: AlarmEffect, command: Option<CommandId>, step: &m
         AlarmEffect::Annunciate => NoticeKind::AlarmRaised,
         AlarmEffect::Returned => NoticeKind::AlarmReturned,
         AlarmEffect::End => NoticeKind::AlarmEnded,
-        AlarmEffect::Quiet | AlarmEffect::Hide | AlarmEffect::Note => return,
+        AlarmEffect::Quiet => NoticeKind::AlarmAcknowledged,
+        AlarmEffect::Hide | AlarmEffect::Note => return,
     };
     step.out.notices.push(Notice {
         id: NoticeId::from_raw(step.ids.next_raw(step.now)),

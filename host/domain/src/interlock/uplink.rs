@@ -4,7 +4,7 @@ use super::rule::Mark;
 use super::{Input, Interlock, RejectReason, Step};
 use crate::alarm::Origin;
 use crate::command::Cause;
-use crate::device::{Condition, DeviceKind, ValveState};
+use crate::device::{Condition, DeviceKind, Priority, ValveState};
 use crate::floor::FloorHit;
 use crate::id::DeviceId;
 use crate::policy::Trigger;
@@ -21,6 +21,8 @@ impl Interlock {
         }
         match input {
             Input::Uplink { device, parts, .. } => self.uplink(device, parts, step),
+            Input::Late { device, parts } => self.late(device, parts, step),
+            Input::Driver { device, fails } => self.driver(device, fails, step),
             Input::Outcome { device, command, counter, outcome, at } => {
                 self.outcome(device, command, counter, outcome, at, step);
             }
@@ -65,6 +67,34 @@ impl Interlock {
             };
             self.heard(child, step);
             self.fold_part(child, &part.readings, step);
+        }
+    }
+
+    /// Judged like any reading, also of long ago; but who sent it then may be silent now.
+    fn late(&mut self, device: DeviceId, parts: &[Part], step: &mut Step<'_, '_>) {
+        let Some(d) = self.index(device) else {
+            step.out.rejected = Some(RejectReason::UnknownDevice { device });
+            return;
+        };
+        for part in parts {
+            match part.child.as_ref().map(|serial| self.child(d, serial)) {
+                None => self.fold_part(d, &part.readings, step),
+                Some(Some(child)) => self.fold_part(child, &part.readings, step),
+                Some(None) => self.fold_part(d, &of_the_air(&part.readings), step),
+            }
+        }
+    }
+
+    /// A device whose messages cannot be read may be measuring gas: a person is told, until they can be read again.
+    fn driver(&mut self, device: DeviceId, fails: bool, step: &mut Step<'_, '_>) {
+        let Some(d) = self.index(device) else {
+            step.out.rejected = Some(RejectReason::UnknownDevice { device });
+            return;
+        };
+        if fails {
+            self.raise(d, Condition::RuleFault, Priority::High, Origin::Driver, step);
+        } else {
+            self.clear(d, Condition::RuleFault, Origin::Driver, step);
         }
     }
 

@@ -2,9 +2,9 @@
 
 use super::device::Device;
 use super::{Interlock, Limits};
-use crate::alarm::Alarm;
+use crate::alarm::{Alarm, Origin};
 use crate::command::{Action, Cause, Command, CommandState};
-use crate::device::{ConditionSet, DeviceConfig, ValveState};
+use crate::device::{Condition, ConditionSet, DeviceConfig, ValveState};
 use crate::id::{AlarmId, CommandId, DeviceId};
 use crate::policy::PolicyTimer;
 use crate::quantity::{Quantity, Reading};
@@ -68,6 +68,11 @@ impl<'a> DeviceView<'a> {
         self.device.proven_closed(now, limits)
     }
 
+    /// Whether it is known that the driver of its model fails.
+    pub fn driver_fails(self) -> bool {
+        self.device.asserts(Condition::RuleFault, Origin::Driver)
+    }
+
     /// The open timers of the tenant's rule.
     pub fn timers(self) -> &'a [PolicyTimer] {
         &self.device.rule.timers
@@ -94,6 +99,13 @@ impl Interlock {
     pub fn child_of(&self, gateway: DeviceId, serial: &str) -> Option<DeviceView<'_>> {
         let d = self.child(self.index(gateway)?, serial)?;
         Some(DeviceView { device: &self.devices[d] })
+    }
+
+    /// The open command of a device (a gateway: of a child) that has this counter: a vendor's device knows no other name for it.
+    pub fn command_by_counter(&self, device: DeviceId, child: Option<&str>, counter: u64) -> Option<CommandId> {
+        let d = self.index(device)?;
+        let d = child.map_or(Some(d), |serial| self.child(d, serial))?;
+        self.devices[d].commands.iter().find(|command| command.counter == counter).map(|command| command.id)
     }
 
     /// Its active alarms.

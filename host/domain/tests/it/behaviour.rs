@@ -388,6 +388,33 @@ fn two_missed_reports_are_silence_and_the_next_report_ends_it() {
 }
 
 #[test]
+fn a_leak_that_is_read_late_closes_the_valve_and_ends_nobodys_silence() {
+    let mut scene = Scene::new();
+    scene.says(DETECTOR, LOW);
+    scene.wait(7_231).tell(Input::Due);
+    assert_eq!(scene.state(DETECTOR, Condition::Silent), Some(AlarmState::Unacknowledged));
+    // Measured an hour ago, and understood only now.
+    let parts = [part(None, &[(Quantity::Gas, 60.0)], scene.now - Span::from_hours(1))];
+    let effects = scene.wait(5).tell(Input::Late { device: DETECTOR, parts: &parts });
+    assert!(effects.commands.iter().any(|change| change.command.action == Action::Close), "{effects:?}");
+    assert!(scene.state(DETECTOR, Condition::GasHigh).is_some());
+    assert_eq!(scene.state(DETECTOR, Condition::Silent), Some(AlarmState::Unacknowledged), "nobody has spoken");
+}
+
+#[test]
+fn a_driver_that_fails_is_told_of_once_and_until_it_works_again() {
+    let mut scene = Scene::new();
+    let fails = |fails| Input::Driver { device: DETECTOR, fails };
+    assert_eq!(scene.tell(fails(true)).alarms.len(), 1);
+    assert!(scene.wait(5).tell(fails(true)).alarms.is_empty(), "once");
+    // A reading that can be judged says nothing about the driver.
+    scene.wait(5).says(DETECTOR, LOW);
+    assert_eq!(scene.state(DETECTOR, Condition::RuleFault), Some(AlarmState::Unacknowledged));
+    scene.wait(5).tell(fails(false));
+    assert_eq!(scene.state(DETECTOR, Condition::RuleFault), Some(AlarmState::ReturnedUnacknowledged));
+}
+
+#[test]
 fn a_platform_that_was_down_calls_nobody_silent_for_that() {
     let mut scene = Scene::new();
     for device in [DETECTOR, VALVE, METER, GATEWAY, WELL] {

@@ -2,7 +2,7 @@
 
 use crate::premises::*;
 use davy_domain::alarm::{AlarmEvent, AlarmState, Origin};
-use davy_domain::command::CommandEffect;
+use davy_domain::command::{Cause, CommandEffect};
 use davy_domain::floor::Floor;
 use davy_domain::interlock::RejectReason;
 use davy_domain::policy::AlarmPolicy;
@@ -404,7 +404,7 @@ proptest! {
             now = now + davy_domain::Span::from_secs(11);
             let action = if *arm { Action::Arm } else { Action::Close };
             let command = davy_domain::CommandId::from_raw(1_000 + number as i64);
-            let cause = davy_domain::command::Cause::Operator { by: PERSON };
+            let cause = Cause::Operator { by: PERSON };
             interlock.step(Input::Request { device: VALVE, command, action, cause }, now, &world, &mut ids);
             on_the_air.extend(interlock.pending_messages(VALVE, now));
             if *leak {
@@ -433,7 +433,7 @@ proptest! {
 fn a_person_may_not_pretend_to_be_a_leak_or_a_rule() {
     let surroundings = Surroundings::default();
     let mut interlock = surroundings.interlock();
-    let cause = davy_domain::command::Cause::Rule;
+    let cause = Cause::Rule;
     let command = davy_domain::CommandId::from_raw(5);
     let input = Input::Request { device: VALVE, command, action: Action::Close, cause };
     let effects = interlock.step(input, START, &surroundings.world(None), &mut IdSource::new(0, 0));

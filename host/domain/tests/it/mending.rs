@@ -3,7 +3,7 @@
 use crate::behaviour::*;
 use crate::premises::*;
 use davy_domain::alarm::AlarmState;
-use davy_domain::command::DeviceOutcome;
+use davy_domain::command::{Cause, DeviceOutcome};
 use davy_domain::interlock::{MOST_LEAD, StoredInterlock, TimerChange};
 use davy_domain::{
     Action, AlarmId, CommandId, CommandState, Condition, Effects, Input, Interlock, InterlockId, Quantity, Span,
@@ -43,6 +43,27 @@ fn a_close_that_the_valve_refuses_is_tried_again_without_a_reading_and_ever_more
         assert!(scene.sent(VALVE).is_empty());
         assert_eq!(scene.state(VALVE, Condition::CloseUnverified), Some(AlarmState::LatchedUnacknowledged));
     }
+}
+
+#[test]
+fn a_persons_close_that_the_valve_refused_is_tried_again_once_a_low_leak_alarm_stands() {
+    let mut scene = Scene::new();
+    scene.says(VALVE, OPEN);
+    let (command, cause) = (CommandId::from_raw(7), Cause::Operator { by: PERSON });
+    scene.tell(Input::Request { device: VALVE, command, action: Action::Close, cause });
+    let close = scene.sent(VALVE).remove(0);
+    scene.wait(1).outcome(&close, DeviceOutcome::FailedJammed);
+    scene.wait(120).tell(Input::Due);
+    assert!(scene.sent(VALVE).is_empty(), "nothing leaks: that a person is called is enough");
+    // A low alarm, for which by itself neither the floor nor the rule orders a close.
+    let rule = Some((&Honest { promises: false } as &dyn davy_domain::policy::AlarmPolicy, [1; 32]));
+    scene.wait(1);
+    let parts = [part(None, &[(Quantity::Gas, 15.0)], scene.now)];
+    scene.with(rule, Input::Uplink { device: DETECTOR, sequence: None, parts: &parts });
+    assert!(scene.state(DETECTOR, Condition::GasLow).is_some());
+    assert_eq!(scene.state(DETECTOR, Condition::GasHigh), None);
+    assert_eq!(scene.sent(METER), [], "nobody wanted the meter closed");
+    assert_eq!(scene.sent(VALVE).len(), 1, "somebody wanted this one closed, and now gas is there");
 }
 
 #[test]

@@ -21,7 +21,7 @@ fn act() -> impl Strategy<Value = Act> {
         Just(Act::Withdraw),
         Just(Act::RollBack),
         Just(Act::Restore),
-        Just(Act::BreakOff { reason: "faults".into() }),
+        Just(Act::BreakOff { reason: "faults".into(), breach: None }),
     ]
 }
 

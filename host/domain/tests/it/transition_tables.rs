@@ -211,9 +211,9 @@ fn the_table_of_a_versions_life_is_as_written() {
         ("roll back", Act::RollBack, person(1)),
         ("supersede", Act::Supersede, Actor::Platform),
         ("restore", Act::Restore, Actor::Platform),
-        ("break off", Act::BreakOff { reason: "faults".into() }, Actor::Platform),
+        ("break off", Act::BreakOff { reason: "faults".into(), breach: None }, Actor::Platform),
         ("start shadow, by the platform", Act::StartShadow, Actor::Platform),
-        ("break off, by a person", Act::BreakOff { reason: String::new() }, person(1)),
+        ("break off, by a person", Act::BreakOff { reason: String::new(), breach: None }, person(1)),
     ];
     let blank = Release::uploaded(ReleaseId::from_raw(1), NOW);
     let of = |stage, proposed: bool, missed| Release {

@@ -12,6 +12,7 @@ use crate::engine::Engine;
 use crate::rule::SettingsError;
 use crate::world::{Linked, World, WorldKind};
 use davy_domain::floor::Floor;
+use davy_domain::refusal::{Advice, Place, Reason};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use wasmtime::component::Component;
@@ -70,17 +71,22 @@ pub(super) fn examine(
 /// Settings must fit the component, and keep an alarm policy as strict as the law.
 fn try_settings(engine: &Engine, admitted: &AnyAdmitted, floor: &Floor, settings: &str) -> Result<(), Refusal> {
     let unfit = |error: SettingsError| {
-        let refusal = Refusal::new(
-            Stage::Settings,
-            error.to_string(),
-            "Give it settings that fit its schema: `davyctl rule check` prints names, ranges and units",
-        );
-        match error {
-            SettingsError::Field { field, .. } | SettingsError::Contradiction { field, .. } if !field.is_empty() => {
-                refusal.at(format!("setting `{field}`"))
+        let code = match &error {
+            SettingsError::Field { .. } => Reason::SettingUnfit,
+            SettingsError::Contradiction { .. } => Reason::SettingContradiction,
+            SettingsError::Tried(_) => Reason::SettingsFail,
+        };
+        let fit = "Give it settings that fit its schema: `davyctl rule check` prints names, ranges and units";
+        let refusal = Refusal::new(Stage::Settings, (code, error.to_string()), (Advice::FitSchema, fit));
+        let (refusal, field) = match error {
+            SettingsError::Field { field, expected, got } => {
+                (refusal.with("expected", expected).with("got", got), field)
             }
-            SettingsError::Field { .. } | SettingsError::Contradiction { .. } | SettingsError::Tried(_) => refusal,
-        }
+            SettingsError::Contradiction { field, message } => (refusal.with("detail", message), field),
+            SettingsError::Tried(fault) => return refusal.with("fault", fault.kind()).with("detail", fault),
+        };
+        let refusal = refusal.with("field", &field);
+        if field.is_empty() { refusal } else { refusal.at(Place::Setting, format!("setting `{field}`")) }
     };
     match admitted {
         AnyAdmitted::Alarm(policy) => {
@@ -129,11 +135,11 @@ pub(crate) fn admit_any(engine: &Engine, bytes: &[u8]) -> Result<AnyAdmitted, Re
 
 /// A component of another world than the one that is wanted.
 pub(super) fn other_world(wanted: WorldKind, got: WorldKind) -> Refusal {
-    Refusal::new(
-        Stage::World,
-        format!("expected {} ({wanted}), got {} ({got})", wanted.words(), got.words()),
-        format!("Give {} here, or use this one where {} belongs", wanted.words(), got.words()),
-    )
+    let reason = format!("expected {} ({wanted}), got {} ({got})", wanted.words(), got.words());
+    let remedy = format!("Give {} here, or use this one where {} belongs", wanted.words(), got.words());
+    Refusal::new(Stage::World, (Reason::OtherWorld, reason), (Advice::RightPlace, remedy))
+        .with("wanted", wanted.short_name())
+        .with("is", got.short_name())
 }
 
 /// The one check that needs nothing but the length.
@@ -142,16 +148,16 @@ pub(super) fn size(bytes: &[u8], tier: Tier) -> Result<(), Refusal> {
     if bytes.len() <= most {
         return Ok(());
     }
-    Err(Refusal::new(
-        Stage::Size,
-        format!("expected at most {most} bytes in the {tier} tier, got {}", bytes.len()),
-        match tier {
-            Tier::Standard => {
-                "Build with `davyctl rule build`, which optimises for size and strips names; leave data out of the rule; a rule that brings an interpreter with it belongs into the large tier"
-            }
-            Tier::Large => "Leave data out of the rule",
-        },
-    ))
+    let remedy = match tier {
+        Tier::Standard => (
+            Advice::SmallerOrLargeTier,
+            "Build with `davyctl rule build`, which optimises for size and strips names; leave data out of the rule; a rule that brings an interpreter with it belongs into the large tier",
+        ),
+        Tier::Large => (Advice::NoData, "Leave data out of the rule"),
+    };
+    let reason = format!("expected at most {most} bytes in the {tier} tier, got {}", bytes.len());
+    let refusal = Refusal::new(Stage::Size, (Reason::TooLarge, reason), remedy);
+    Err(refusal.with("most", most).with("tier", tier).with("got", bytes.len()))
 }
 
 /// What can be said of the bytes without compiling them; which world they are of.
@@ -181,19 +187,17 @@ fn complete<W: World>(
 
 /// A compiled component as one of a world.
 pub(super) fn link<W: World>(engine: &Engine, component: &Component) -> Result<W::Pre, Refusal> {
-    let pre = engine
-        .inner()
-        .linker
-        .instantiate_pre(component)
-        .map_err(|error| Refusal::new(Stage::World, format!("cannot be linked: {error:#}"), world::REBUILD))?;
-    <W as Linked>::link(pre).map_err(|error| {
-        Refusal::new(Stage::World, format!("its exports are not those of {}: {error:#}", W::KIND), world::REBUILD)
-    })
+    let pre = engine.inner().linker.instantiate_pre(component).map_err(|error| {
+        let reason = format!("cannot be linked: {error:#}");
+        Refusal::new(Stage::World, (Reason::Unlinkable, reason), world::REBUILD).with("detail", format!("{error:#}"))
+    })?;
+    <W as Linked>::link(pre).map_err(|error| world::other_exports(W::KIND, &error))
 }
 
 fn compile(engine: &Engine, bytes: &[u8]) -> Result<Component, Refusal> {
-    let refuse = |reason: String| {
-        Refusal::new(Stage::Compile, reason, "Simplify the code at that place, or build with `davyctl rule build`")
+    let refuse = |code, reason: String| {
+        let remedy = "Simplify the code at that place, or build with `davyctl rule build`";
+        Refusal::new(Stage::Compile, (code, reason), (Advice::Simplify, remedy))
     };
     let wasmtime = &engine.inner().wasmtime;
     std::thread::scope(|scope| {
@@ -201,11 +205,16 @@ fn compile(engine: &Engine, bytes: &[u8]) -> Result<Component, Refusal> {
             .name("davy-compile".into())
             .stack_size(COMPILE_STACK)
             .spawn_scoped(scope, || Component::new(wasmtime, bytes))
-            .map_err(|error| refuse(format!("no thread for the compiler: {error}")))?;
+            .map_err(|error| {
+                refuse(Reason::NoThread, format!("no thread for the compiler: {error}")).with("detail", error)
+            })?;
         match compiling.join() {
             Ok(Ok(component)) => Ok(component),
-            Ok(Err(error)) => Err(refuse(format!("{error:#}"))),
-            Err(_) => Err(refuse("the compiler gave up on it".into())),
+            Ok(Err(error)) => {
+                let detail = format!("{error:#}");
+                Err(refuse(Reason::NotCompiled, detail.clone()).with("detail", detail))
+            }
+            Err(_) => Err(refuse(Reason::CompilerGaveUp, "the compiler gave up on it".into())),
         }
     })
 }

@@ -13,6 +13,7 @@ use crate::engine::Engine;
 use crate::instance::Places;
 use crate::world::{Alarm, Billing, DeviceDriver, Notification, World, WorldKind};
 use davy_domain::floor::Floor;
+use davy_domain::refusal::{Advice, Reason};
 use rustix::process::Signal;
 use std::ffi::OsString;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
@@ -56,6 +57,16 @@ pub enum AdmissionError {
         /// What went wrong.
         what: String,
     },
+}
+
+impl AdmissionError {
+    /// The same as a refusal: what could not be examined is not let in.
+    pub fn into_refusal(self) -> Refusal {
+        match self {
+            Self::Refused(refusal) => refusal,
+            error @ Self::Machine { .. } => Refusal::of_check(&error),
+        }
+    }
 }
 
 /// A component that passed, and what was found on the way.
@@ -262,7 +273,10 @@ fn attend(
     });
     match heard {
         (Heard::End(frame), _) => Ok(frame),
-        (Heard::Late(stage), _) => Err(died(stage, &format!("it took longer than {} s", limits.wall_s)).into()),
+        (Heard::Late(stage), _) => {
+            let refusal = died(stage, Reason::TooSlow, &format!("it took longer than {} s", limits.wall_s));
+            Err(refusal.with("seconds", limits.wall_s).into())
+        }
         (Heard::Gone(_), Err(error)) => Err(machine("no word of how it ended", &error)),
         (Heard::Gone(stage), Ok(status)) => ended(stage, status, limits),
     }
@@ -295,22 +309,24 @@ fn listen(frames: &Receiver<Frame>, until: Instant, told: &mut dyn FnMut(Stage))
 /// What the end of a child without an answer means.
 fn ended(stage: Option<Stage>, status: ExitStatus, limits: ProcessLimits) -> Result<Frame, AdmissionError> {
     let is = |signal: Signal| status.signal() == Some(signal.as_raw());
-    let memory = format!("it used more than {} MiB of memory, or all of its stack", limits.memory_mib);
-    let reason = if is(Signal::XCPU) {
-        format!("it used more than {} s of processor time", limits.cpu_s)
+    let refusal = if is(Signal::XCPU) {
+        let reason = format!("it used more than {} s of processor time", limits.cpu_s);
+        died(stage, Reason::TooMuchProcessor, &reason).with("seconds", limits.cpu_s)
     } else if is(Signal::ABORT) || is(Signal::SEGV) || is(Signal::BUS) {
-        memory
+        let reason = format!("it used more than {} MiB of memory, or all of its stack", limits.memory_mib);
+        died(stage, Reason::TooMuchMemory, &reason).with("mib", limits.memory_mib)
     } else if stage.is_some() {
-        format!("the examining process ended with {status}")
+        let reason = format!("the examining process ended with {status}");
+        died(stage, Reason::ProcessEnded, &reason).with("detail", status)
     } else {
         return Err(AdmissionError::Machine {
             what: format!("the examining process ended with {status} before it began"),
         });
     };
-    Err(died(stage, &reason).into())
+    Err(refusal.into())
 }
 
-fn died(stage: Option<Stage>, reason: &str) -> Refusal {
+fn died(stage: Option<Stage>, code: Reason, reason: &str) -> Refusal {
     let stage = stage.unwrap_or(Stage::Structure);
     let work = match stage {
         Stage::Size | Stage::Structure | Stage::Validation | Stage::World => "reading it",
@@ -322,8 +338,11 @@ fn died(stage: Option<Stage>, reason: &str) -> Refusal {
     };
     Refusal::new(
         stage,
-        format!("{work} had to be stopped: {reason}"),
-        "Make the rule smaller and simpler: fewer and shorter functions, fewer locals and branches; build with `davyctl rule build`",
+        (code, format!("{work} had to be stopped: {reason}")),
+        (
+            Advice::SmallerSimpler,
+            "Make the rule smaller and simpler: fewer and shorter functions, fewer locals and branches; build with `davyctl rule build`",
+        ),
     )
 }
 

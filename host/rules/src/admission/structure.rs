@@ -3,15 +3,29 @@
 
 use super::{Refusal, Stage};
 use crate::config::{Caps, EngineConfig, MAX_CORE_INSTANCES, MAX_MEMORIES, MAX_TABLES, Tier};
+use davy_domain::refusal::{Advice, Counted, Place, Reason};
 use wasmparser::{Encoding, FunctionBody, Operator, Parser, Payload, Validator, WasmFeatures};
 
-const SPLIT: &str = "Split the function, or build with `davyctl rule build`, which optimises for size";
-const SHRINK: &str = "Leave out what the rule does not need, or build with `davyctl rule build`, which optimises for size and strips names";
-const FEWER_PARTS: &str = "Leave out what the rule does not need: a component of `davyctl rule build` has one rule module and a few dozen interface items";
-const LESS_MEMORY: &str =
-    "Make what the rule keeps at hand smaller: its memory and tables must fit the limits that `wit/` publishes";
-const STRIP: &str = "Strip debug information and names, as `davyctl rule build` does, and leave data out of the rule";
-const NOT_OURS: &str = "A rule is a WebAssembly component: make one with `davyctl rule build`";
+type Remedy = (Advice, &'static str);
+
+const SPLIT: Remedy =
+    (Advice::Split, "Split the function, or build with `davyctl rule build`, which optimises for size");
+const SHRINK: Remedy = (
+    Advice::Shrink,
+    "Leave out what the rule does not need, or build with `davyctl rule build`, which optimises for size and strips names",
+);
+const FEWER_PARTS: Remedy = (
+    Advice::FewerParts,
+    "Leave out what the rule does not need: a component of `davyctl rule build` has one rule module and a few dozen interface items",
+);
+const LESS_MEMORY: Remedy = (
+    Advice::LessMemory,
+    "Make what the rule keeps at hand smaller: its memory and tables must fit the limits that `wit/` publishes",
+);
+const STRIP: Remedy =
+    (Advice::Strip, "Strip debug information and names, as `davyctl rule build` does, and leave data out of the rule");
+const NOT_OURS: Remedy =
+    (Advice::MakeComponent, "A rule is a WebAssembly component: make one with `davyctl rule build`");
 
 struct Counts {
     caps: Caps,
@@ -53,30 +67,65 @@ pub(super) fn validate(bytes: &[u8]) -> Result<(), Refusal> {
     Validator::new_with_features(features).validate_all(bytes).map(drop).map_err(|error| {
         Refusal::new(
             Stage::Validation,
-            format!("not valid WebAssembly: {}", error.message()),
-            "Rebuild the rule with `davyctl rule build`; threads, 64-bit memories, exceptions, GC and relaxed SIMD are not allowed",
+            (Reason::NotValid, format!("not valid WebAssembly: {}", error.message())),
+            (
+                Advice::AllowedFeatures,
+                "Rebuild the rule with `davyctl rule build`; threads, 64-bit memories, exceptions, GC and relaxed SIMD are not allowed",
+            ),
         )
-        .at(format!("byte {}", error.offset()))
+        .with("detail", error.message())
+        .at(Place::Byte, format!("byte {}", error.offset()))
+        .with("byte", error.offset())
     })
 }
 
 fn form(bytes: &[u8]) -> Result<(), Refusal> {
-    let refuse = |reason: &str| Err(Refusal::new(Stage::Structure, reason, NOT_OURS).at("byte 0"));
+    let refuse = |code, reason: &str| {
+        let refusal = Refusal::new(Stage::Structure, (code, reason), NOT_OURS);
+        Err(refusal.at(Place::Byte, "byte 0").with("byte", 0))
+    };
     match bytes {
-        [] => refuse("the file is empty"),
-        [0, b'a', b's', b'm', 1, 0, 0, 0, ..] => refuse("expected a component, got a core module"),
+        [] => refuse(Reason::Empty, "the file is empty"),
+        [0, b'a', b's', b'm', 1, 0, 0, 0, ..] => refuse(Reason::CoreModule, "expected a component, got a core module"),
         [0, b'a', b's', b'm', ..] => Ok(()),
         [0x7f, b'E', b'L', b'F', ..] => {
-            refuse("expected a component, got machine code; compiled artifacts are never accepted")
+            refuse(Reason::MachineCode, "expected a component, got machine code; compiled artifacts are never accepted")
         }
-        [b'(', ..] => refuse("expected a component, got WebAssembly text"),
-        _ => refuse("expected a component, got something else"),
+        [b'(', ..] => refuse(Reason::WasmText, "expected a component, got WebAssembly text"),
+        _ => refuse(Reason::NotWasm, "expected a component, got something else"),
     }
 }
 
 fn malformed(error: &wasmparser::BinaryReaderError) -> Refusal {
-    Refusal::new(Stage::Structure, format!("malformed: {}", error.message()), NOT_OURS)
-        .at(format!("byte {}", error.offset()))
+    let (message, byte) = (error.message(), error.offset());
+    Refusal::new(Stage::Structure, (Reason::Malformed, format!("malformed: {message}")), NOT_OURS)
+        .with("detail", message)
+        .at(Place::Byte, format!("byte {byte}"))
+        .with("byte", byte)
+}
+
+/// What is counted, in words.
+const fn counted(what: Counted) -> &'static str {
+    match what {
+        Counted::Nesting => "components within each other",
+        Counted::Modules => "core modules",
+        Counted::Types => "core types",
+        Counted::CustomSections => "custom sections",
+        Counted::CustomBytes => "bytes in custom sections",
+        Counted::Instances => "core instances",
+        Counted::Functions => "functions",
+        Counted::MemoryBytes => "bytes of memory at the start",
+        Counted::Memories => "memories",
+        Counted::TableElements => "table elements",
+        Counted::Tables => "tables",
+        Counted::Items => "imports, exports, types and aliases",
+        Counted::BodyBytes => "bytes in a function",
+        Counted::CodeBytes => "bytes of code",
+        Counted::Locals => "parameters and locals in a function",
+        Counted::BlockDepth => "nested blocks in a function",
+        Counted::LoopDepth => "nested loops in a function",
+        Counted::Joins => "locals times branches",
+    }
 }
 
 impl Counts {
@@ -100,12 +149,17 @@ impl Counts {
         }
     }
 
-    fn too_many(&self, what: &str, most: u64, got: u64, remedy: &str) -> Refusal {
-        let reason = format!("expected at most {most} {what}, got {got}");
-        Refusal::new(Stage::Structure, reason, remedy).at(format!("the section at byte {}", self.at))
+    fn too_many(&self, what: Counted, most: u64, got: u64, remedy: Remedy) -> Refusal {
+        let reason = format!("expected at most {most} {}, got {got}", counted(what));
+        Refusal::new(Stage::Structure, (Reason::TooMany, reason), remedy)
+            .with("what", what)
+            .with("most", most)
+            .with("got", got)
+            .at(Place::Section, format!("the section at byte {}", self.at))
+            .with("byte", self.at)
     }
 
-    fn cap(&self, what: &str, most: u32, got: u32, remedy: &str) -> Result<(), Refusal> {
+    fn cap(&self, what: Counted, most: u32, got: u32, remedy: Remedy) -> Result<(), Refusal> {
         if got <= most { Ok(()) } else { Err(self.too_many(what, u64::from(most), u64::from(got), remedy)) }
     }
 
@@ -115,7 +169,7 @@ impl Counts {
                 self.nesting += 1;
                 if self.nesting > self.caps.nesting {
                     return Err(self.too_many(
-                        "components within each other",
+                        Counted::Nesting,
                         self.caps.nesting as u64,
                         self.nesting as u64,
                         FEWER_PARTS,
@@ -126,12 +180,12 @@ impl Counts {
                 self.nesting += 1;
                 self.modules += 1;
                 self.function_in_module = 0;
-                self.cap("core modules", MAX_CORE_INSTANCES, self.modules, FEWER_PARTS)?;
+                self.cap(Counted::Modules, MAX_CORE_INSTANCES, self.modules, FEWER_PARTS)?;
             }
             Payload::End(_) => self.nesting = self.nesting.saturating_sub(1),
             Payload::TypeSection(section) => {
                 self.types = self.types.saturating_add(section.count());
-                self.cap("core types", self.caps.types, self.types, SHRINK)?;
+                self.cap(Counted::Types, self.caps.types, self.types, SHRINK)?;
                 for ty in section.into_iter_err_on_gc_types() {
                     let ty = ty.map_err(|error| malformed(&error))?;
                     self.parameters = self.parameters.max(ty.params().len() as u64);
@@ -139,15 +193,10 @@ impl Counts {
             }
             Payload::CustomSection(section) => {
                 self.custom += 1;
-                self.cap("custom sections", self.caps.custom_sections, self.custom, STRIP)?;
+                self.cap(Counted::CustomSections, self.caps.custom_sections, self.custom, STRIP)?;
                 self.custom_bytes += section.data().len() as u64;
                 if self.custom_bytes > self.caps.custom_bytes {
-                    return Err(self.too_many(
-                        "bytes in custom sections",
-                        self.caps.custom_bytes,
-                        self.custom_bytes,
-                        STRIP,
-                    ));
+                    return Err(self.too_many(Counted::CustomBytes, self.caps.custom_bytes, self.custom_bytes, STRIP));
                 }
             }
             Payload::ImportSection(section) => self.count_items(section.count())?,
@@ -161,12 +210,12 @@ impl Counts {
             Payload::ComponentInstanceSection(section) => self.count_items(section.count())?,
             Payload::ComponentCanonicalSection(section) => self.count_items(section.count())?,
             Payload::InstanceSection(section) => {
-                self.cap("core instances", MAX_CORE_INSTANCES, section.count(), FEWER_PARTS)?;
+                self.cap(Counted::Instances, MAX_CORE_INSTANCES, section.count(), FEWER_PARTS)?;
                 self.count_items(section.count())?;
             }
             Payload::FunctionSection(section) => {
                 self.functions = self.functions.saturating_add(section.count());
-                self.cap("functions", self.caps.functions, self.functions, SHRINK)?;
+                self.cap(Counted::Functions, self.caps.functions, self.functions, SHRINK)?;
             }
             Payload::MemorySection(section) => {
                 for memory in section {
@@ -174,15 +223,10 @@ impl Counts {
                     self.memories += 1;
                     let bytes = memory.initial.saturating_mul(1 << memory.page_size_log2.unwrap_or(16).min(16));
                     if bytes > config.max_memory as u64 {
-                        return Err(self.too_many(
-                            "bytes of memory at the start",
-                            config.max_memory as u64,
-                            bytes,
-                            LESS_MEMORY,
-                        ));
+                        return Err(self.too_many(Counted::MemoryBytes, config.max_memory as u64, bytes, LESS_MEMORY));
                     }
                 }
-                self.cap("memories", MAX_MEMORIES, self.memories, LESS_MEMORY)?;
+                self.cap(Counted::Memories, MAX_MEMORIES, self.memories, LESS_MEMORY)?;
             }
             Payload::TableSection(section) => {
                 for table in section {
@@ -190,22 +234,23 @@ impl Counts {
                     self.tables += 1;
                     if table.ty.initial > config.max_table_elements as u64 {
                         return Err(self.too_many(
-                            "table elements",
+                            Counted::TableElements,
                             config.max_table_elements as u64,
                             table.ty.initial,
                             LESS_MEMORY,
                         ));
                     }
                 }
-                self.cap("tables", MAX_TABLES, self.tables, LESS_MEMORY)?;
+                self.cap(Counted::Tables, MAX_TABLES, self.tables, LESS_MEMORY)?;
             }
             Payload::CodeSectionEntry(body) => {
-                let place =
-                    format!("core module {}, function {} of its own", self.modules - 1, self.function_in_module);
+                let (module, function) = (self.modules - 1, self.function_in_module);
                 self.function_in_module += 1;
                 self.body(&body).map_err(|refusal| {
                     let byte = body.range().start;
-                    refusal.at(format!("{place}, byte {byte}"))
+                    let place = format!("core module {module}, function {function} of its own, byte {byte}");
+                    let refusal = refusal.at(Place::Function, place).with("byte", byte);
+                    refusal.with("module", module).with("function", function)
                 })?;
             }
             _ => {}
@@ -215,24 +260,24 @@ impl Counts {
 
     fn count_items(&mut self, count: u32) -> Result<(), Refusal> {
         self.items = self.items.saturating_add(count);
-        self.cap("imports, exports, types and aliases", self.caps.items, self.items, FEWER_PARTS)
+        self.cap(Counted::Items, self.caps.items, self.items, FEWER_PARTS)
     }
 
     fn body(&mut self, body: &FunctionBody<'_>) -> Result<(), Refusal> {
         let size = body.range().end.saturating_sub(body.range().start);
         if size > self.caps.body {
-            return Err(self.too_many("bytes in a function", self.caps.body, size, SPLIT));
+            return Err(self.too_many(Counted::BodyBytes, self.caps.body, size, SPLIT));
         }
         self.code += size;
         if self.code > self.caps.code {
-            return Err(self.too_many("bytes of code", self.caps.code, self.code, SHRINK));
+            return Err(self.too_many(Counted::CodeBytes, self.caps.code, self.code, SHRINK));
         }
         let mut locals = self.parameters;
         for group in body.get_locals_reader().map_err(|error| malformed(&error))? {
             let (count, _) = group.map_err(|error| malformed(&error))?;
             locals += u64::from(count);
             if locals > self.caps.locals {
-                return Err(self.too_many("parameters and locals in a function", self.caps.locals, locals, SPLIT));
+                return Err(self.too_many(Counted::Locals, self.caps.locals, locals, SPLIT));
             }
         }
         // For each open block, whether it is a loop.
@@ -254,23 +299,13 @@ impl Counts {
                 _ => {}
             }
             if open.len() > self.caps.block_depth {
-                return Err(self.too_many(
-                    "nested blocks in a function",
-                    self.caps.block_depth as u64,
-                    open.len() as u64,
-                    SPLIT,
-                ));
+                return Err(self.too_many(Counted::BlockDepth, self.caps.block_depth as u64, open.len() as u64, SPLIT));
             }
             if loops > self.caps.loop_depth {
-                return Err(self.too_many(
-                    "nested loops in a function",
-                    self.caps.loop_depth as u64,
-                    loops as u64,
-                    SPLIT,
-                ));
+                return Err(self.too_many(Counted::LoopDepth, self.caps.loop_depth as u64, loops as u64, SPLIT));
             }
             if self.joins > self.caps.joins {
-                return Err(self.too_many("locals times branches", self.caps.joins, self.joins, SPLIT));
+                return Err(self.too_many(Counted::Joins, self.caps.joins, self.joins, SPLIT));
             }
         }
         Ok(())

@@ -181,9 +181,10 @@ impl<'a, 'p> Course<'a, 'p> {
                 Said::Uplink(parts) => {
                     self.step(Input::Uplink { device: arrival.device, sequence: None, parts }, arrival.at);
                 }
+                Said::Late(parts) => self.step(Input::Late { device: arrival.device, parts }, arrival.at),
                 Said::Outcome(report) => self.outcome(arrival.device, report, arrival.at),
             }
-            if self.asleep.remove(&arrival.device) {
+            if !matches!(arrival.said, Said::Late(_)) && self.asleep.remove(&arrival.device) {
                 self.send(arrival.device, arrival.at);
             }
             if !self.waiting.is_empty() {
@@ -379,6 +380,10 @@ fn told(notice: &Notice) -> Option<Told> {
         NoticeKind::AlarmRaised | NoticeKind::AlarmReturned | NoticeKind::AlarmEnded => {
             Some((notice.device, condition.code(), notice.kind.code()))
         }
-        NoticeKind::ValveClosed | NoticeKind::CloseUnverified | NoticeKind::ValveArmed => None,
+        // The crew of a back-test acknowledges under both alike.
+        NoticeKind::AlarmAcknowledged
+        | NoticeKind::ValveClosed
+        | NoticeKind::CloseUnverified
+        | NoticeKind::ValveArmed => None,
     }
 }

@@ -17,6 +17,7 @@ mod tally;
 
 pub use matching::Present;
 pub use report::{Difference, Group, Report, Row, RowKind, Side};
+pub(crate) use tally::Tally;
 pub use tally::{Calls, FaultKind, FuelFigures};
 
 use crate::alarm::BoundRule;

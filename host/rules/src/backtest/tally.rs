@@ -71,7 +71,7 @@ const STEPS_LOG2: u32 = 6;
 
 /// Calls being counted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Tally {
+pub(crate) struct Tally {
     calls: u64,
     faults: BTreeMap<FaultKind, u64>,
     total: u64,
@@ -81,7 +81,7 @@ pub(super) struct Tally {
 }
 
 impl Tally {
-    pub(super) fn count(&mut self, evaluation: &Evaluation) {
+    pub(crate) fn count(&mut self, evaluation: &Evaluation) {
         self.calls += 1;
         self.total += evaluation.fuel;
         self.max = self.max.max(evaluation.fuel);
@@ -91,7 +91,7 @@ impl Tally {
         }
     }
 
-    pub(super) fn add(&mut self, other: &Self) {
+    pub(crate) fn add(&mut self, other: &Self) {
         self.calls += other.calls;
         self.total += other.total;
         self.max = self.max.max(other.max);
@@ -103,7 +103,7 @@ impl Tally {
         }
     }
 
-    pub(super) fn figures(&self) -> Calls {
+    pub(crate) fn figures(&self) -> Calls {
         let fuel = FuelFigures { total: self.total, p50: self.at(50), p99: self.at(99), max: self.max };
         Calls { calls: self.calls, faults: self.faults.clone(), fuel }
     }

@@ -16,6 +16,7 @@ use crate::alarm::AlarmRule;
 use crate::rule::SettingsBytes;
 use davy_domain::floor::{Floor, LocalFloor};
 use davy_domain::policy::AlarmPolicy;
+use davy_domain::refusal::{Advice, Place, Reason};
 use davy_domain::{DeviceKind, Quantity, Timestamp};
 use run::{Counts, Trace};
 use serde::{Deserialize, Serialize};
@@ -212,31 +213,56 @@ fn begin(floor: &Floor) -> Timestamp {
 
 /// The suite for a component that is to be admitted, with the settings that it has by itself.
 pub(crate) fn admit(rule: &AlarmRule, floor: &Floor) -> Result<Report, Refusal> {
-    let refuse = |reason: String, remedy: &str| Refusal::new(Stage::Conformance, reason, remedy);
     let settings = rule.encode_settings("{}").map_err(|error| {
-        refuse(
-            format!("it cannot be tried with its default settings: {error}"),
-            "Give every setting a default with which the rule works",
-        )
+        let reason = format!("it cannot be tried with its default settings: {error}");
+        let remedy = (Advice::EveryDefault, "Give every setting a default with which the rule works");
+        Refusal::new(Stage::Conformance, (Reason::Defaults, reason), remedy).with("detail", error)
     })?;
     let report = run_suite(rule, floor, settings)?;
     let Some(first) = report.weaknesses.first() else { return Ok(report) };
-    let mut others: Vec<&str> = report.weaknesses.iter().map(|weakness| weakness.curve.as_str()).collect();
-    others.retain(|curve| *curve != first.curve);
-    others.dedup();
+    let curves = curves(&report);
+    let others: Vec<&str> = curves.iter().copied().filter(|curve| *curve != first.curve).collect();
     let more = if others.is_empty() { String::new() } else { format!("; also on {}", others.join(", ")) };
     let place = format!("curve `{}`, {}, {} s", first.curve, first.kind, first.at_s);
-    Err(refuse(format!("weaker than the statutory floor: {first}{more}"), remedy(first.breach)).at(place))
+    let reason = (weaker(first.breach), format!("weaker than the statutory floor: {first}{more}"));
+    let refusal = Refusal::new(Stage::Conformance, reason, remedy(first.breach)).at(Place::Curve, place);
+    Err(tell(refusal, &report, first).with("curve", &first.curve))
+}
+
+/// The curves on which a rule is weak, each once, in the suite's order.
+fn curves(report: &Report) -> Vec<&str> {
+    let mut curves: Vec<&str> = Vec::new();
+    for weakness in &report.weaknesses {
+        if !curves.contains(&weakness.curve.as_str()) {
+            curves.push(&weakness.curve);
+        }
+    }
+    curves
+}
+
+/// A refusal with the values of a weakness.
+fn tell(refusal: Refusal, report: &Report, first: &Weakness) -> Refusal {
+    let refusal = refusal.with("curves", curves(report).join(", "));
+    refusal.with("kind", first.kind).with("at_s", first.at_s)
+}
+
+const fn weaker(breach: Breach) -> Reason {
+    match breach {
+        Breach::Faults => Reason::WeakerFaults,
+        Breach::Clears => Reason::WeakerClears,
+        Breach::Sleeps => Reason::WeakerSleeps,
+        Breach::Silent => Reason::WeakerSilent,
+        Breach::StaysOpen => Reason::WeakerStaysOpen,
+        Breach::Late => Reason::WeakerLate,
+    }
 }
 
 /// The whole suite for a rule with settings.
 fn run_suite(rule: &AlarmRule, floor: &Floor, settings: SettingsBytes) -> Result<Report, Refusal> {
     let table = |what: &dyn fmt::Display| {
-        Refusal::new(
-            Stage::Conformance,
-            format!("the statutory table cannot be used: {what}"),
-            "Mend the platform's table; the rule is not at fault",
-        )
+        let reason = format!("the statutory table cannot be used: {what}");
+        let remedy = (Advice::MendTable, "Mend the platform's table; the rule is not at fault");
+        Refusal::new(Stage::Conformance, (Reason::FloorTable, reason), remedy).with("detail", what)
     };
     let local = floor.for_jurisdiction(JURISDICTION).map_err(|error| table(&error))?;
     let curves = statutory().map_err(|error| table(&error))?;
@@ -270,31 +296,41 @@ pub(crate) fn with_settings(
     };
     let name = set.keys().take(MOST_SUSPECTS).find(|name| mends(name));
     let shown = |name: &String| format!("`{name}` = {}", set[name]);
-    let (place, remedy) = match name {
-        Some(name) => (
-            format!("setting {}", shown(name)),
-            format!("Set `{name}` stricter, or leave it at its default; then look at docs/conformance.md"),
-        ),
-        None => (
-            format!("settings {}", set.keys().map(shown).collect::<Vec<_>>().join(", ")),
-            "Set them stricter, or leave them at their defaults: no single one of them mends it".to_owned(),
-        ),
-    };
     let reason = format!("with these settings it is weaker than the statutory floor: {first}");
-    Err(Refusal::new(Stage::Settings, reason, remedy).at(place))
+    let refuse = |remedy| tell(Refusal::new(Stage::Settings, (weaker(first.breach), reason), remedy), &report, first);
+    let Some(name) = name else {
+        let values = set.keys().map(shown).collect::<Vec<_>>().join(", ");
+        let remedy = "Set them stricter, or leave them at their defaults: no single one of them mends it".to_owned();
+        let refusal = refuse((Advice::StricterSettings, remedy));
+        return Err(refusal.at(Place::SettingValues, format!("settings {values}")).with("values", values));
+    };
+    let remedy = format!("Set `{name}` stricter, or leave it at its default; then look at docs/conformance.md");
+    let refusal = refuse((Advice::StricterSetting, remedy)).with("setting", name).with("value", &set[name]);
+    Err(refusal.at(Place::SettingValue, format!("setting {}", shown(name))))
 }
 
-const fn remedy(breach: Breach) -> &'static str {
+const fn remedy(breach: Breach) -> (Advice, &'static str) {
     match breach {
-        Breach::Faults => {
-            "The rule must decide on every curve of docs/conformance.md: run them with `davyctl rule check`"
+        Breach::Faults => (
+            Advice::DecideEverywhere,
+            "The rule must decide on every curve of docs/conformance.md: run them with `davyctl rule check`",
+        ),
+        Breach::Clears => (
+            Advice::ClearBelow,
+            "Clear a condition only when the newest reading is below its level; a late reading says nothing about now",
+        ),
+        Breach::Sleeps => (
+            Advice::WakeAtLevel,
+            "Give the wake condition a threshold for the quantity at or below the statutory level",
+        ),
+        Breach::Silent => {
+            (Advice::RaiseAtLevel, "Raise at the statutory level at the latest, by the first reading that reaches it")
         }
-        Breach::Clears => {
-            "Clear a condition only when the newest reading is below its level; a late reading says nothing about now"
+        Breach::StaysOpen => {
+            (Advice::CloseWithAlarm, "Order the close with the alarm, on every way in which it can begin")
         }
-        Breach::Sleeps => "Give the wake condition a threshold for the quantity at or below the statutory level",
-        Breach::Silent => "Raise at the statutory level at the latest, by the first reading that reaches it",
-        Breach::StaysOpen => "Order the close with the alarm, on every way in which it can begin",
-        Breach::Late => "Use a timer for the statutory time, so that it ends without a further reading",
+        Breach::Late => {
+            (Advice::TimerForTime, "Use a timer for the statutory time, so that it ends without a further reading")
+        }
     }
 }

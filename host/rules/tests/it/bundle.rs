@@ -4,7 +4,7 @@
 use crate::components::{engine, example, household_leak, readings};
 use davy_domain::policy::{PolicyEvent, Trigger};
 use davy_domain::{DeviceId, DeviceKind, Quantity};
-use davy_rules::bundle::{Bundle, BundleError, BundledDecision};
+use davy_rules::bundle::{Bundle, BundleError, BundledDecision, BundledNotification};
 use davy_rules::explain::{DecisionRecord, Exact, Hex, ResultRecord};
 use davy_rules::{Engine, EngineConfig};
 use serde_json::Value;
@@ -160,8 +160,8 @@ fn everything_that_does_not_fit_is_named() {
         assert!(words.contains(part), "expected {part:?} in\n{words}");
     }
     let mut other = household(1);
-    other.format = "davy-bundle/2".into();
-    assert!(matches!(reopened(&other), Err(BundleError::Format(format)) if format == "davy-bundle/2"));
+    other.format = "davy-bundle/3".into();
+    assert!(matches!(reopened(&other), Err(BundleError::Format(format)) if format == "davy-bundle/3"));
     assert!(matches!(Bundle::open(b"{}"), Err(BundleError::Form(_))));
     let mut more: Value = serde_json::from_str(&household(1).to_json().unwrap()).unwrap();
     more["signed-by"] = "nobody".into();
@@ -195,4 +195,111 @@ fn a_decision_that_was_altered_shows_where() {
     assert!(!measured.is_empty() && measured.iter().all(|(number, _)| *number == 9), "{measured:?}");
     let settings = parts(&|record| record.settings = Hex(vec![0xff]));
     assert!(settings.contains(&(9, "result")), "{settings:?}");
+}
+
+/// Decisions of a shipped notification policy about an alarm, one after the other.
+fn told(engine: &Engine) -> Bundle {
+    use davy_rules::notification::record::{EventRecord, FORMAT, NotificationRecord, ResultRecord};
+    use davy_rules::world::Notification;
+    use davy_rules_sdk::contract::notification::Event;
+    let component = example("escalation");
+    let rule = engine.load(&engine.admit_as::<Notification>(&component).unwrap());
+    let settings = rule.encode_settings("{}").unwrap();
+    let mut bundle = household(3);
+    bundle.add_component(&component);
+    let mut state = Vec::new();
+    for step in 0..6 {
+        let event = EventRecord {
+            trigger: if step == 0 { 1 } else { 2 },
+            timer_id: u32::from(step > 0),
+            send_id: 0,
+            failure: 0,
+            now_ms: START + step * 300_000,
+            raised_at_ms: START,
+            acknowledged_at_ms: None,
+            condition: 2,
+            priority: 4,
+            holds: true,
+            device_kind: 1,
+            valve_state: 2,
+            premises_class: 1,
+            local_minute: 600,
+            quiet_hours: false,
+            recipients: vec![(1, 0, 0b10, true), (3, 0, 0b110, true), (5, 0, 0b110, true)],
+            extensions: Vec::new(),
+        };
+        let evaluated = rule.decide(&settings, &state, &Event::from(&event));
+        let record = NotificationRecord {
+            format: FORMAT.into(),
+            rule: rule.digest(),
+            tier: rule.tier(),
+            settings_version: 1,
+            settings: Hex(settings.to_vec()),
+            state_before: Hex(state.clone()),
+            result: ResultRecord::from(&evaluated.result),
+            fuel: evaluated.fuel,
+            event,
+        };
+        // A number of an alarm's decision too: they are counted apart.
+        bundle.add_notification(BundledNotification { number: step + 1, at_ms: record.event.now_ms, record });
+        state = evaluated.result.unwrap().state;
+    }
+    bundle
+}
+
+#[test]
+fn decisions_on_whom_to_tell_are_made_again_beside_those_of_alarms_in_both_engines() {
+    let native = engine();
+    let interpreter = Engine::interpreter(&EngineConfig { pool_size: 4, ..EngineConfig::default() }).unwrap();
+    let bundle = reopened(&told(&native)).unwrap();
+    assert_eq!(bundle.format, "davy-bundle/2");
+    for engine in [&native, &interpreter] {
+        assert!(bundle.replay(engine).unwrap().iter().all(|decision| decision.differences.is_empty()));
+        let again = bundle.replay_notifications(engine).unwrap();
+        assert_eq!(again.len(), 6);
+        for decision in again {
+            assert!(decision.differences.is_empty() && decision.rule.fuel > 100, "{decision:#?}");
+            assert_eq!(decision.rule.name, "escalation");
+        }
+    }
+}
+
+#[test]
+fn a_decision_on_whom_to_tell_that_was_altered_shows_where_and_one_that_does_not_fit_is_refused() {
+    let engine = engine();
+    let whole = told(&engine);
+    let mut altered = whole.clone();
+    altered.notifications[2].record.fuel += 1;
+    altered.notifications[4].record.event.recipients.truncate(1);
+    let again = reopened(&altered).unwrap().replay_notifications(&engine).unwrap();
+    let parts = |at: usize| again[at].differences.iter().map(|difference| difference.part).collect::<Vec<_>>();
+    assert_eq!(parts(2), ["fuel"]);
+    assert!(!parts(4).is_empty(), "another event, and the same decision");
+    assert!([0, 1, 3, 5].iter().all(|at| parts(*at).is_empty()));
+
+    let mut twice = whole.clone();
+    twice.notifications.push(twice.notifications[0].clone());
+    let mut elsewhen = whole.clone();
+    elsewhen.notifications[0].at_ms += 1;
+    let mut bare = whole.clone();
+    bare.components.retain(|component| component.digest != bare.notifications[0].record.rule);
+    let mut early = whole;
+    early.format = "davy-bundle/1".into();
+    for (bundle, words) in [
+        (twice, "is there twice"),
+        (elsewhen, "its event is of"),
+        (bare, "not in the bundle"),
+        (early, "which has none"),
+    ] {
+        match reopened(&bundle) {
+            Err(BundleError::Altered(faults)) => assert!(faults.iter().any(|it| it.contains(words)), "{faults:?}"),
+            other => panic!("{words}: {other:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_bundle_without_decisions_on_whom_to_tell_is_as_it_always_was() {
+    let file = household(2).to_json().unwrap();
+    assert!(file.contains("davy-bundle/1") && !file.contains("notifications"), "an earlier davyctl reads it");
 }

@@ -1,7 +1,7 @@
 //! Components for the tests: the example rule as it is built for users, and hostile ones made of hand-written core modules.
 
-use davy_domain::policy::{PolicyEvent, Trigger};
-use davy_domain::{ConditionSet, DeviceKind, Quantity, Reading, Timestamp, ValveState};
+use davy_domain::policy::PolicyEvent;
+use davy_domain::{DeviceKind, Quantity, Reading, Timestamp};
 use davy_rules::{AlarmRule, Engine, EngineConfig, package};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 use wit_component::{StringEncoding, embed_component_metadata};
 use wit_parser::Resolve;
 
-fn root() -> PathBuf {
+pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
@@ -44,16 +44,7 @@ pub(crate) fn good_rule(engine: &Engine) -> AlarmRule {
 pub(crate) fn readings(now_ms: i64, values: &[(Quantity, f64)]) -> PolicyEvent {
     let now = Timestamp::from_millis(now_ms);
     let readings = values.iter().map(|(quantity, value)| Reading::new(*quantity, *value, now).unwrap());
-    PolicyEvent {
-        trigger: Trigger::Readings,
-        now,
-        device_kind: DeviceKind::Detector,
-        valve: ValveState::Open,
-        active: ConditionSet::EMPTY,
-        installed_at: None,
-        readings: readings.collect(),
-        extensions: Vec::new(),
-    }
+    PolicyEvent::measured(DeviceKind::Detector, now, readings.collect())
 }
 
 /// A component of the contract over a hand-written core module.

@@ -1,10 +1,13 @@
 //! Compiled rules of earlier contracts against the present host, and components of every world against admission.
 
-use crate::components::{engine, readings};
+use crate::components::{engine, readings, root};
 use davy_domain::policy::{PolicyOutcome, Trigger};
 use davy_domain::{Condition, Priority, Quantity};
-use davy_rules::world::{Billing, DeviceDriver, Notification};
+use davy_rules::fixtures::Sandbox;
+use davy_rules::world::{Billing, DeviceDriver, Notification, World};
 use davy_rules::{RuleDigest, Stage, WorldKind};
+use davy_rules_sdk::fixtures::{Fixed, run_dir};
+use davy_rules_sdk::harness::Evaluator;
 
 /// Never rebuilt: see `tests/contract/README.md`.
 const SINGLE_LEVEL: &[u8] = include_bytes!("../contract/single-level.wasm");
@@ -34,6 +37,41 @@ fn a_rule_built_before_the_other_worlds_existed_still_works() {
 fn it_is_the_very_component_that_was_built_then() {
     let digest = RuleDigest::of(SINGLE_LEVEL).to_string();
     assert_eq!(digest, "sha256:0ce4e25f57b7a979a919516a05bebec2c17a7de0cf9c26815febf1bb22c1db89");
+}
+
+/// The cases that an old component passed when it was built, against the present host.
+fn still_passes<W: World + Fixed>(name: &str, component: &[u8], digest: &str, cases: usize)
+where
+    Sandbox<W>: Evaluator<World = W>,
+{
+    assert_eq!(RuleDigest::of(component).to_string(), format!("sha256:{digest}"), "never rebuilt");
+    let engine = engine();
+    let rule = engine.load(&engine.admit_as::<W>(component).unwrap());
+    let folder = root().join("host/rules/tests/contract").join(name);
+    let reports = run_dir(&folder, || Sandbox::new(&rule)).unwrap();
+    assert_eq!(reports.len(), cases);
+    for report in reports {
+        assert!(report.passed(), "{name}, {}: {:#?}", report.name, report.mismatches);
+    }
+}
+
+#[test]
+fn a_billing_policy_of_before_charges_as_it_did() {
+    let digest = "4c8b58b2f46f2f32dbe6126b99693168cbdb6d7cf3cd12528404b421f02171ee";
+    let component = include_bytes!("../contract/stepped-tariff.wasm");
+    still_passes::<Billing>("stepped-tariff", component, digest, 8);
+}
+
+#[test]
+fn a_notification_policy_of_before_tells_whom_it_told() {
+    let digest = "6e08f3ba64108d3bebffc06f7067a2c12b5256b96da12043f2c2ef62b23a40ac";
+    still_passes::<Notification>("escalation", include_bytes!("../contract/escalation.wasm"), digest, 5);
+}
+
+#[test]
+fn a_driver_of_before_reads_and_writes_as_it_did() {
+    let digest = "20241f2ce38ea8f06b1907101d43f45a09ea41133f64469953cc3150e5f4160f";
+    still_passes::<DeviceDriver>("vendor-meter", include_bytes!("../contract/vendor-meter.wasm"), digest, 6);
 }
 
 #[test]

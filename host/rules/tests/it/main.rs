@@ -5,6 +5,7 @@
 mod admission;
 mod backtest;
 mod batch;
+mod billing;
 mod bundle;
 mod cache;
 mod components;
@@ -14,6 +15,7 @@ mod explain;
 mod fixtures;
 mod hostile;
 mod hostile_driver;
+mod hostile_worlds;
 mod mutation;
 mod settings;
 mod tier;

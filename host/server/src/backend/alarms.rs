@@ -2,33 +2,54 @@
 
 use super::devices::{bad, limit};
 use super::{Service, stored};
-use davy_api::{AlarmItem, AlarmPage, AlarmQuery, Problem, Role, RuleWords, Viewer};
+use crate::roles::Deed;
+use davy_api::{AlarmFound, AlarmItem, AlarmPage, AlarmQuery, Problem, RuleWords, Viewer};
 use davy_domain::alarm::Alarm;
-use davy_domain::{AlarmId, DeviceKind, TenantId};
-use davy_store::{AlarmWords, ScopedStore, StoredAlarm};
+use davy_domain::{AlarmId, DeviceId, DeviceKind, ScopeKind, TenantId};
+use davy_store::{AlarmWords, Finding, ScopedStore, StoredAlarm};
+use std::collections::HashMap;
 
 /// Active alarms of one scope that are looked through at most.
 pub(super) const ACTIVE_AT_MOST: u32 = 20_000;
+/// Words on the newest alarms of a device that are read at most.
+const MOST_FINDINGS: u32 = 500;
 
 impl Service {
-    /// Alarms as they are shown, with what the rules said to them: the text to everybody, the remarks to no resident.
+    /// Alarms as they are shown, with what the rules said to them: the text to everybody, the remarks to the company and its regulator.
     pub(super) async fn alarm_items(
         &self,
         viewer: &Viewer,
         scope: &ScopedStore,
         alarms: &[StoredAlarm],
     ) -> Result<Vec<AlarmItem>, Problem> {
+        let inside = matches!(viewer.scope.kind(), ScopeKind::Tenant | ScopeKind::Jurisdiction);
         let mut words = scope.words_of(alarms).await.map_err(stored)?;
         let items = alarms.iter().map(|each| {
             let said = words.remove(&each.alarm.id).map(|AlarmWords { text, notes }| {
                 let (zh, en) = text.map(|text| (text.zh, text.en)).unzip();
-                let notes = if viewer.role == Role::Resident { Vec::new() } else { notes };
+                let notes = if inside { notes } else { Vec::new() };
                 RuleWords { zh, en, notes }
             });
             let said = said.filter(|said| said.zh.is_some() || !said.notes.is_empty());
             AlarmItem { said, ..self.alarm_item(each.tenant, &each.alarm) }
         });
         Ok(items.collect())
+    }
+
+    /// What somebody has said that each of a device's alarms really was; by whom, to the company and its regulator.
+    pub(super) async fn found_of(
+        &self,
+        viewer: &Viewer,
+        tenant: TenantId,
+        device: DeviceId,
+    ) -> Result<HashMap<AlarmId, AlarmFound>, Problem> {
+        let named = matches!(viewer.scope.kind(), ScopeKind::Tenant | ScopeKind::Jurisdiction);
+        let findings = self.store.tenant(tenant).findings_of(device, MOST_FINDINGS).await.map_err(stored)?;
+        let found = |each: Finding| {
+            let by = each.by.filter(|_| named);
+            (each.alarm, AlarmFound { finding: each.finding, by, at: each.at })
+        };
+        Ok(findings.into_iter().map(found).collect())
     }
 
     /// An alarm with what the landscape knows of its device, without what was said to it.
@@ -52,19 +73,20 @@ impl Service {
             changed_at: alarm.changed_at,
             valve: card.and_then(|card| self.valve_of(&card.valves())),
             said: None,
+            found: None,
             lon: site.map_or(0.0, |site| site.lon),
             lat: site.map_or(0.0, |site| site.lat),
         }
     }
 
     pub(super) async fn alarm_page(&self, viewer: &Viewer, query: AlarmQuery) -> Result<AlarmPage, Problem> {
-        let scope = self.scope(viewer)?;
+        let scope = match query.device {
+            Some(device) => self.enter_for(viewer, Deed::SeeAlarms, device).await?,
+            None => self.enter(viewer, Deed::SeeAlarms)?,
+        };
         let limit = limit(query.limit)?;
         let before = query.after.as_deref().map(str::parse::<AlarmId>).transpose();
         let before = before.map_err(|error| bad("after", error.to_string()))?;
-        if let Some(device) = query.device {
-            scope.device(device).await.map_err(stored)?.ok_or_else(|| Problem::not_found("device"))?;
-        }
         let mut rows = if query.history.unwrap_or(false) {
             scope.alarm_history(query.device, before, limit + 1).await.map_err(stored)?
         } else {

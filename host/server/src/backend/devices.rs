@@ -129,7 +129,7 @@ impl Service {
     }
 
     pub(super) async fn device_page(&self, viewer: &Viewer, query: DeviceQuery) -> Result<DevicePage, Problem> {
-        let scope = self.scope(viewer)?;
+        let scope = self.enter(viewer, Deed::SeeDevices)?;
         let limit = limit(query.limit)?;
         let after = query.after.as_deref().map(str::parse::<DeviceId>).transpose();
         let after = after.map_err(|error| bad("after", error.to_string()))?;
@@ -147,7 +147,7 @@ impl Service {
     }
 
     pub(super) async fn device_detail(&self, viewer: &Viewer, id: DeviceId) -> Result<DeviceDetail, Problem> {
-        let scope = self.scope(viewer)?;
+        let scope = self.enter_for(viewer, Deed::SeeDevices, id).await?;
         let row = scope.device(id).await.map_err(stored)?.ok_or_else(|| Problem::not_found("device"))?;
         self.detail(viewer, &scope, row).await
     }
@@ -167,8 +167,19 @@ impl Service {
         }
         commands.sort_by_key(|stored| std::cmp::Reverse(stored.command.id));
         commands.truncate(ON_PAGE as usize);
-        let alarms = scope.alarm_history(Some(device.id), None, ON_PAGE).await.map_err(stored)?;
-        let alarms = self.alarm_items(viewer, scope, &alarms).await?;
+        // Who looks after bills meets the meter, not its alarms.
+        let alarms = if Deed::SeeAlarms.allowed_to(viewer) {
+            scope.alarm_history(Some(device.id), None, ON_PAGE).await.map_err(stored)?
+        } else {
+            Vec::new()
+        };
+        let mut alarms = self.alarm_items(viewer, scope, &alarms).await?;
+        if !alarms.is_empty() {
+            let mut found = self.found_of(viewer, device.tenant, device.id).await?;
+            for alarm in &mut alarms {
+                alarm.found = found.remove(&alarm.id);
+            }
+        }
         let together = scope.interlock_devices(device.interlock).await.map_err(stored)?;
         let latest = view.iter().flat_map(|view| &view.latest).map(|reading| LatestReading {
             quantity: reading.quantity,
@@ -191,14 +202,14 @@ impl Service {
                 .take(TOGETHER as usize)
                 .map(|other| self.summarise(other))
                 .collect(),
-            may_close: Deed::CloseValve.allowed(viewer.role) && !valves.is_empty(),
+            may_close: Deed::CloseValve.allowed_to(viewer) && !valves.is_empty(),
             lon: device.lon,
             lat: device.lat,
         })
     }
 
     pub(super) async fn premises_detail(&self, viewer: &Viewer, id: PremisesId) -> Result<PremisesDetail, Problem> {
-        let scope = self.scope(viewer)?;
+        let scope = self.enter_for(viewer, Deed::SeeDevices, id).await?;
         let found = scope.premises_by_id(id).await.map_err(stored)?;
         let premises = found.ok_or_else(|| Problem::not_found("premises"))?;
         let filter = DeviceFilter { premises: Some(id), ..DeviceFilter::default() };

@@ -4,9 +4,9 @@
 
 use crate::backend::reach::Reach;
 use davy_domain::floor::LocalFloor;
-use davy_domain::{DeviceId, DeviceKind, InterlockId, PremisesId, Span, TenantId};
+use davy_domain::{CommunityId, DeviceId, DeviceKind, InterlockId, PremisesId, Span, TenantId};
 use davy_store::{DeviceFilter, Division, DivisionCode, Store, StoreError};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 /// Rows of one read.
@@ -91,6 +91,7 @@ pub struct Landscape {
     tenants: HashMap<TenantId, Arc<str>>,
     floors: HashMap<TenantId, LocalFloor>,
     divisions: BTreeMap<DivisionCode, Division>,
+    communities: HashMap<CommunityId, (Arc<str>, Arc<HashSet<PremisesId>>)>,
     cards: HashMap<DeviceId, Arc<Card>>,
     sites: Vec<Site>,
     site_of: HashMap<DeviceId, usize>,
@@ -133,6 +134,14 @@ impl Landscape {
 
     async fn load_tenant(&mut self, store: &Store, tenant: TenantId, name: &Arc<str>) -> Result<(), StoreError> {
         let rows = store.tenant(tenant);
+        let mut members: HashMap<CommunityId, HashSet<PremisesId>> = HashMap::new();
+        for (community, premises) in rows.premises_of_communities().await? {
+            members.entry(community).or_default().insert(premises);
+        }
+        for community in rows.communities().await? {
+            let premises = members.remove(&community.id).unwrap_or_default();
+            self.communities.insert(community.id, (community.name.into(), Arc::new(premises)));
+        }
         let mut site_of_premises = HashMap::new();
         let mut after = None;
         loop {
@@ -226,6 +235,17 @@ impl Landscape {
     /// A division.
     pub fn division(&self, code: DivisionCode) -> Option<&Division> {
         self.divisions.get(&code)
+    }
+
+    /// A community's name; empty when there is none.
+    pub fn community_name(&self, community: CommunityId) -> Arc<str> {
+        self.communities.get(&community).map(|(name, _)| Arc::clone(name)).unwrap_or_default()
+    }
+
+    /// The premises of a community.
+    pub fn community(&self, id: CommunityId) -> Reach {
+        let premises = self.communities.get(&id).map(|(_, premises)| Arc::clone(premises)).unwrap_or_default();
+        Reach::Community { id, premises }
     }
 
     /// A division with everything below it.

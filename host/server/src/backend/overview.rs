@@ -4,6 +4,7 @@ use super::alarms::ACTIVE_AT_MOST;
 use super::devices::online;
 use super::landscape::SiteKind;
 use super::{OVERVIEW_AGE, OVERVIEWS_AT_MOST, Service, stored};
+use crate::roles::Deed;
 use davy_api::{DivisionCount, Overview, Problem, Viewer};
 use davy_domain::ValveState;
 use davy_domain::alarm::AlarmState;
@@ -30,8 +31,9 @@ impl Service {
                 return Ok(overview.clone());
             }
         }
-        let active = self.scope(viewer)?.active_alarms(ACTIVE_AT_MOST).await.map_err(stored)?;
-        let closing = self.scope(viewer)?.valves_closing().await.map_err(stored)?;
+        let scope = self.enter(viewer, Deed::SeeAlarms)?;
+        let active = scope.active_alarms(ACTIVE_AT_MOST).await.map_err(stored)?;
+        let closing = scope.valves_closing().await.map_err(stored)?;
         let overview = Overview { closing, ..self.count(&reach, &active) };
         let mut kept = self.overviews.lock().unwrap_or_else(PoisonError::into_inner);
         if kept.len() >= OVERVIEWS_AT_MOST {

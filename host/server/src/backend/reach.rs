@@ -1,9 +1,9 @@
-//! What a viewer may see of things that are held in memory: the same three scopes that the store has.
+//! What a viewer may see of things that are held in memory: the same scopes that the store has.
 
 use crate::backend::landscape::Place;
-use davy_domain::{PremisesId, TenantId};
+use davy_domain::{CommunityId, PremisesId, TenantId};
 use davy_store::DivisionCode;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 /// A viewer's scope.
@@ -11,6 +11,13 @@ use std::sync::Arc;
 pub enum Reach {
     /// One gas company, whole.
     Tenant(TenantId),
+    /// The premises of one community.
+    Community {
+        /// Which one.
+        id: CommunityId,
+        /// All of them.
+        premises: Arc<HashSet<PremisesId>>,
+    },
     /// One premises.
     Premises(PremisesId),
     /// A division and everything below it, of every company.
@@ -26,6 +33,7 @@ pub enum Reach {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Key {
     Tenant(TenantId),
+    Community(CommunityId),
     Premises(PremisesId),
     Division(DivisionCode),
 }
@@ -35,6 +43,7 @@ impl Reach {
     pub fn covers(&self, place: &Place) -> bool {
         match self {
             Self::Tenant(tenant) => place.tenant == *tenant,
+            Self::Community { premises, .. } => place.premises.is_some_and(|one| premises.contains(&one)),
             Self::Premises(premises) => place.premises == Some(*premises),
             Self::Divisions { all, .. } => place.division.is_some_and(|code| all.contains(&code)),
         }
@@ -43,6 +52,7 @@ impl Reach {
     pub(super) fn key(&self) -> Key {
         match self {
             Self::Tenant(tenant) => Key::Tenant(*tenant),
+            Self::Community { id, .. } => Key::Community(*id),
             Self::Premises(premises) => Key::Premises(*premises),
             Self::Divisions { top, .. } => Key::Division(*top),
         }
@@ -70,6 +80,10 @@ mod tests {
         assert!(premises.covers(&place(1, Some(5), None)));
         assert!(!premises.covers(&place(1, Some(6), None)));
         assert!(!premises.covers(&place(1, None, None)));
+        let homes = Arc::new(HashSet::from([PremisesId::from_raw(5)]));
+        let community = Reach::Community { id: CommunityId::from_raw(9), premises: homes };
+        assert!(community.covers(&place(1, Some(5), None)));
+        assert!(!community.covers(&place(1, Some(6), None)) && !community.covers(&place(1, None, None)));
         let all = Arc::new(BTreeSet::from([DivisionCode(330_100), DivisionCode(330_106)]));
         let division = Reach::Divisions { top: DivisionCode(330_100), all };
         assert!(division.covers(&place(2, None, Some(330_106))));

@@ -3,24 +3,32 @@
 //! The order of steps and the second person are the domain's (`davy_domain::release`); this asks it, stores its answer and lets the shards
 //! know. A change that is answered is stored, and runs.
 
+mod back_tests;
+mod bounds;
+mod components;
+mod quarantine;
+
 use super::{Service, stored};
 use crate::http::problem::invalid;
 use crate::roles::{Deed, require};
+use crate::rules::drivers::{self, DRIVER};
 use crate::rules::jobs::Jobs;
-use crate::rules::running::{Registry, WORLD};
+use crate::rules::running::{BILLING, NOTIFICATION, Registry, WORLD};
 use davy_api::{
-    AlarmFinding, BackTestItem, BackTestRequest, Problem, RuleAct, RuleActRequest, RuleChecks, RuleDetail,
-    RuleDifference, RuleHealth, RuleInForce, RuleSignerItem, RuleSigners, RuleVersion, RuleVersions, Viewer,
+    AlarmFinding, Problem, RuleAct, RuleActRequest, RuleChecks, RuleDetail, RuleDifference, RuleInForce,
+    RuleSignerItem, RuleSigners, RuleVersion, RuleVersions, Viewer,
 };
+use davy_domain::release::bounds::Bounds;
 use davy_domain::release::{self, Act, Actor, Release, Stage, WHOLE};
-use davy_domain::{AlarmId, BackTestId, IdSource, ReleaseId};
+use davy_domain::{AlarmId, IdSource, ReleaseId, TenantId, Timestamp};
+use davy_rules::notification::codes;
 use davy_rules::{RuleDigest, Tier};
-use davy_store::{BackTest, BackTestState, NewRelease, NewRule, ReleaseChange, StoreError, StoredRelease, TenantStore};
+use davy_store::{LiveRelease, NewRelease, NewRule, ReleaseChange, StoreError, StoredRelease, TenantStore};
 use ed25519_dalek::{Signature, VerifyingKey};
 use parking_lot::Mutex;
 use serde_json::Value;
+use std::collections::HashSet;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 /// Ids given to what people make are on a lane of their own.
 const LANE: u8 = 63;
@@ -30,10 +38,12 @@ pub const SIGNED: &[u8] = b"davy-rule/1:";
 const MOST_SETTINGS: usize = 64 << 10;
 /// Differences on a page.
 const DIFFERENCES: u32 = 200;
-/// Back-tests of a company that may wait at once.
-const MOST_WAITING: usize = 8;
 /// Versions of a company that may wait for their checks at once.
 const MOST_UNCHECKED: usize = 16;
+/// Contracts whose versions are asked about live data.
+const IN_SERVICE: [&str; 3] = [WORLD, NOTIFICATION, DRIVER];
+/// Contracts whose versions can be folded over the company's history.
+const BACK_TESTED: [&str; 3] = [WORLD, NOTIFICATION, BILLING];
 /// What an alarm can have been.
 const FINDINGS: [&str; 3] = ["leak", "false-alarm", "test"];
 
@@ -43,6 +53,20 @@ pub struct RuleDesk {
     jobs: Arc<Jobs>,
     ids: Mutex<IdSource>,
     room: Room,
+    /// The operator's bounds of what is being tried.
+    bounds: Bounds,
+    /// Companies whose messages that were set aside are being read again.
+    reading: Arc<Mutex<HashSet<TenantId>>>,
+}
+
+/// Where a company's shares of what concerns rules end.
+pub(super) struct RuleLimits {
+    pub(super) components: u64,
+    pub(super) component_bytes: u64,
+    /// Versions that wait for their checks.
+    pub(super) unchecked: u64,
+    /// Back-tests under way.
+    pub(super) back_tests: u64,
 }
 
 /// How much a company may store.
@@ -56,8 +80,13 @@ pub struct Room {
 
 impl RuleDesk {
     /// A desk. `highest` is the highest id that was ever stored.
-    pub fn new(registry: Arc<Registry>, jobs: Arc<Jobs>, highest: i64, room: Room) -> Self {
-        Self { registry, jobs, ids: Mutex::new(IdSource::new(LANE, highest)), room }
+    pub fn new(registry: Arc<Registry>, jobs: Arc<Jobs>, highest: i64, room: Room, bounds: Bounds) -> Self {
+        Self { registry, jobs, ids: Mutex::new(IdSource::new(LANE, highest)), room, bounds, reading: Arc::default() }
+    }
+
+    /// The next number for something that people make.
+    pub(super) fn next_id(&self, now: Timestamp) -> i64 {
+        self.ids.lock().next_raw(now)
     }
 }
 
@@ -74,12 +103,6 @@ pub struct Upload {
 }
 
 impl Service {
-    fn rows(&self, viewer: &Viewer, deed: Deed) -> Result<TenantStore, Problem> {
-        require(viewer, deed)?;
-        let tenant = viewer.tenant.ok_or_else(|| Problem::forbidden(deed.words()))?;
-        Ok(self.store.tenant(tenant))
-    }
-
     async fn release_of(&self, rows: &TenantStore, id: ReleaseId) -> Result<StoredRelease, Problem> {
         rows.release(id).await.map_err(stored)?.ok_or_else(|| Problem::not_found("version of a rule"))
     }
@@ -91,14 +114,14 @@ impl Service {
     }
 
     pub(super) async fn rule_detail(&self, viewer: &Viewer, id: ReleaseId) -> Result<RuleDetail, Problem> {
-        let rows = self.rows(viewer, Deed::SeeRules)?;
+        let rows = self.rows_for(viewer, Deed::SeeRules, id).await?;
         let release = self.release_of(&rows, id).await?;
         let about = rows.about_rule(&release.digest).await.map_err(stored)?.unwrap_or_default();
         let mut about: Value = serde_json::from_str(&about).unwrap_or_default();
         let schema = about.as_object_mut().and_then(|about| about.remove("settings_schema"));
         let schema = schema.as_ref().and_then(Value::as_str).and_then(|text| serde_json::from_str(text).ok());
         let settings = rows.settings(release.settings_version).await.map_err(stored)?.unwrap_or_default();
-        let running = self.rules.registry.health(rows.id(), id).and_then(|report| as_wire(&report));
+        let running = self.rules.registry.health(rows.id(), id);
         let health = match running {
             Some(health) => Some(health),
             None => rows.rule_health(id).await.map_err(stored)?.and_then(|(body, _)| serde_json::from_str(&body).ok()),
@@ -108,6 +131,11 @@ impl Service {
         let tests = rows.back_tests(id).await.map_err(stored)?;
         let acts = rows.release_acts(id).await.map_err(stored)?;
         let in_force = self.in_force(&rows, &release).await?;
+        let deleted = rows.component_deleted_at(&release.digest).await.map_err(stored)?;
+        let mut may = self.may(viewer, &release);
+        if deleted.is_none() && self.may_delete(viewer, &rows, &release).await? {
+            may.push("delete-component".to_owned());
+        }
         Ok(RuleDetail {
             version: item(&release),
             about,
@@ -115,7 +143,8 @@ impl Service {
             settings: serde_json::from_str(&settings).unwrap_or_default(),
             checks: serde_json::from_str::<RuleChecks>(&release.checks).ok(),
             checking: self.rules.jobs.checking(id),
-            may: self.may(viewer, &release),
+            may,
+            component_deleted_at: deleted,
             acts: acts
                 .into_iter()
                 .map(|act| RuleAct { at: act.at, by: act.name, act: act.act, stage: act.after })
@@ -131,6 +160,9 @@ impl Service {
                     condition: each.condition,
                     active_at: each.active_at,
                     version_at: each.version_at,
+                    alarm: each.alarm,
+                    role: each.to.and_then(|(role, _)| codes::role::name(role)).map(str::to_owned),
+                    channel: each.to.and_then(|(_, channel)| codes::channel::name(channel)).map(str::to_owned),
                 })
                 .collect(),
             back_tests: tests.iter().map(|test| self.test_item(test)).collect(),
@@ -145,6 +177,7 @@ impl Service {
             let other = &live.stored;
             other.release.stage == Stage::Active
                 && other.world == release.world
+                && other.scope == release.scope
                 && other.release.id != release.release.id
         });
         Ok(active.map(|live| RuleInForce {
@@ -166,10 +199,15 @@ impl Service {
             Act::RollBack,
         ]
         .into_iter()
-        .filter(|act| runs_here(stored, act) && release::step(&stored.release, act, actor, self.now()).is_ok())
+        .filter(|act| {
+            deed_of(act).allowed_to(viewer)
+                && not_in_service(stored, act).is_none()
+                && step(stored, act, actor, self.now()).is_ok()
+        })
         .map(|act| act.name().to_owned())
         .collect();
-        if stored.world == WORLD
+        if Deed::ChangeRules.allowed_to(viewer)
+            && BACK_TESTED.contains(&stored.world.as_str())
             && matches!(stored.release.stage, Stage::Checked | Stage::BackTested | Stage::Shadow | Stage::Cohort)
         {
             may.insert(0, "back-test".to_owned());
@@ -196,7 +234,7 @@ impl Service {
                 signed.as_ref().is_some_and(|(key, _)| signers.iter().any(|signer| signer.public_key == *key));
             if !accepted {
                 let words = "expected a signature by one of the company's accepted keys (`davyctl rule sign`), got none or another's";
-                return Err(invalid("signature", words));
+                return Err(invalid("signature", words).with_reason("signature-missing"));
             }
         }
         self.may_check(&rows)?;
@@ -226,12 +264,16 @@ impl Service {
         id: ReleaseId,
         settings: &str,
     ) -> Result<RuleVersion, Problem> {
-        let rows = self.rows(viewer, Deed::ChangeRules)?;
+        let rows = self.rows_for(viewer, Deed::ChangeRules, id).await?;
         let from = self.release_of(&rows, id).await?;
         let settings = object("settings", settings)?;
         if matches!(from.release.stage, Stage::Uploaded | Stage::Refused) {
             let refused = Problem::new("refused", 409, "Refused", "Its checks have not let this component in yet.");
             return Err(refused.with_reason("not-now"));
+        }
+        if !rows.has_component(&from.digest).await.map_err(stored)? {
+            let words = "Its component was deleted: upload it again.";
+            return Err(Problem::new("refused", 409, "Refused", words).with_reason("deleted"));
         }
         let about = rows.about_rule(&from.digest).await.map_err(stored)?.unwrap_or_default();
         check_settings(&about, &settings)?;
@@ -242,17 +284,39 @@ impl Service {
 
     /// Checks are made one after the other: a company may not put in more than it can wait for.
     fn may_check(&self, rows: &TenantStore) -> Result<(), Problem> {
-        if self.rules.jobs.waiting_checks(rows.id()) < MOST_UNCHECKED {
+        if self.unchecked_versions(rows.id()) < MOST_UNCHECKED {
             return Ok(());
         }
         let words = format!("{MOST_UNCHECKED} versions of your company wait for their checks; wait for one to end.");
-        Err(Problem::new("refused", 409, "Refused", words).with_reason("too-many"))
+        Err(Problem::new("refused", 409, "Refused", words).with_reason("too-many-checks"))
+    }
+
+    /// Where a company's shares of what concerns rules end.
+    pub(super) fn rule_limits(&self) -> RuleLimits {
+        let Room { components, bytes } = self.rules.room;
+        RuleLimits {
+            components: components as u64,
+            component_bytes: bytes as u64,
+            unchecked: MOST_UNCHECKED as u64,
+            back_tests: back_tests::MOST_WAITING as u64,
+        }
+    }
+
+    /// How many versions of a company wait for their checks.
+    pub(super) fn unchecked_versions(&self, tenant: TenantId) -> usize {
+        self.rules.jobs.waiting_checks(tenant)
+    }
+
+    /// How many back-tests of a company are under way.
+    pub(super) async fn back_tests_under_way(&self, tenant: TenantId) -> Result<usize, Problem> {
+        let unfinished = self.store.unfinished_back_tests().await.map_err(stored)?;
+        Ok(unfinished.iter().filter(|test| test.tenant == tenant).count())
     }
 
     /// Whether one more component may be stored; one that is there already takes no room.
     async fn has_room(&self, rows: &TenantStore, digest: RuleDigest, size: usize) -> Result<(), Problem> {
         let Room { components, bytes } = self.rules.room;
-        if rows.about_rule(digest.as_bytes()).await.map_err(stored)?.is_some() {
+        if rows.has_component(digest.as_bytes()).await.map_err(stored)? {
             return Ok(());
         }
         let (stored_components, stored_bytes) = rows.stored_components().await.map_err(stored)?;
@@ -300,17 +364,17 @@ impl Service {
         id: ReleaseId,
         request: &RuleActRequest,
     ) -> Result<RuleVersion, Problem> {
-        let rows = self.rows(viewer, Deed::ChangeRules)?;
+        let rows = self.rows_for(viewer, Deed::SeeRules, id).await?;
         let act = act_of(request)?;
+        require(viewer, deed_of(&act))?;
         let actor = Actor::Person { by: viewer.user };
         let target = self.release_of(&rows, id).await?;
-        if !runs_here(&target, &act) {
-            let words = format!("This server runs versions of `{WORLD}`; this one is of `{}`.", target.world);
-            return Err(Problem::new("refused", 409, "Refused", words).with_reason("other-world"));
+        if let Some(refused) = not_in_service(&target, &act) {
+            return Err(refused);
         }
         let change = |stored: &StoredRelease, act: Act, actor: Actor| -> Result<ReleaseChange, Problem> {
             let now = self.now().max(stored.release.changed_at);
-            let after = release::step(&stored.release, &act, actor, now).map_err(|refused| {
+            let after = step(stored, &act, actor, now).map_err(|refused| {
                 Problem::new("refused", 409, "Refused", refused.to_string()).with_reason(refused.code())
             })?;
             Ok(ReleaseChange { before: stored.release.clone(), after, act, actor })
@@ -321,8 +385,12 @@ impl Service {
             // What is in force makes room, in the same transaction, before the other takes its place.
             Act::Approve => {
                 let live = self.store.live_releases(Some(rows.id())).await.map_err(stored)?;
-                let in_force =
-                    |each: &&StoredRelease| each.release.stage == Stage::Active && each.world == target.world;
+                if target.world == DRIVER {
+                    self.models_are_free(&rows, &target, &live).await?;
+                }
+                let in_force = |each: &&StoredRelease| {
+                    each.release.stage == Stage::Active && each.world == target.world && each.scope == target.scope
+                };
                 if let Some(in_force) = live.iter().map(|live| &live.stored).find(in_force) {
                     changes.push(change(in_force, Act::Supersede, Actor::Platform)?);
                 }
@@ -348,113 +416,39 @@ impl Service {
         Ok(item(&self.release_of(&rows, id).await?))
     }
 
+    /// A model has one driver: two that read the same bytes differently are none.
+    async fn models_are_free(
+        &self,
+        rows: &TenantStore,
+        target: &StoredRelease,
+        live: &[LiveRelease],
+    ) -> Result<(), Problem> {
+        let of = async |digest: &[u8; 32]| -> Result<Vec<String>, Problem> {
+            Ok(drivers::models(&rows.about_rule(digest).await.map_err(stored)?.unwrap_or_default()))
+        };
+        let wanted = of(&target.digest).await?;
+        let others = live.iter().map(|live| &live.stored);
+        for other in others.filter(|each| each.world == DRIVER && each.scope != target.scope) {
+            if let Some(taken) = of(&other.digest).await?.into_iter().find(|model| wanted.contains(model)) {
+                let words = format!(
+                    "The driver `{}` is in force for the model {taken} already: roll it back first, or name the new one like it.",
+                    other.name
+                );
+                return Err(Problem::new("refused", 409, "Refused", words).with_reason("model-taken"));
+            }
+        }
+        Ok(())
+    }
+
     /// The component of a version.
     ///
     /// # Errors
     /// A [`Problem`] when there is none that the viewer may see.
     pub async fn rule_component(&self, viewer: &Viewer, id: ReleaseId) -> Result<Vec<u8>, Problem> {
-        let rows = self.rows(viewer, Deed::SeeRules)?;
+        let rows = self.rows_for(viewer, Deed::SeeRules, id).await?;
         let release = self.release_of(&rows, id).await?;
         let component = rows.rule_component(&release.digest).await.map_err(stored)?;
         component.ok_or_else(|| Problem::not_found("component"))
-    }
-
-    /// Has a version folded over the company's history.
-    ///
-    /// # Errors
-    /// A [`Problem`] naming the field.
-    pub async fn start_back_test(
-        &self,
-        viewer: &Viewer,
-        id: ReleaseId,
-        request: &BackTestRequest,
-    ) -> Result<BackTestItem, Problem> {
-        let rows = self.rows(viewer, Deed::ChangeRules)?;
-        let release = self.release_of(&rows, id).await?;
-        let now = self.now();
-        if !self.may(viewer, &release).iter().any(|act| act == "back-test") {
-            let words = format!(
-                "A version that is {} cannot be back-tested: its checks must have passed.",
-                release.release.stage
-            );
-            return Err(Problem::new("refused", 409, "Refused", words).with_reason("not-now"));
-        }
-        let to = request.to.unwrap_or(now);
-        let from = request.from.unwrap_or(to - release::HISTORY);
-        if from >= to {
-            return Err(invalid("from", "expected a time before `to`"));
-        }
-        let permille = request.permille.unwrap_or(WHOLE);
-        if !(1..=WHOLE).contains(&permille) {
-            return Err(invalid("permille", format!("expected 1 to {WHOLE}, got {permille}")));
-        }
-        let unfinished = self.store.unfinished_back_tests().await.map_err(stored)?;
-        if unfinished.iter().filter(|test| test.tenant == rows.id()).count() >= MOST_WAITING {
-            let words =
-                format!("{MOST_WAITING} back-tests of your company are under way; wait for one to end, or cancel it.");
-            return Err(Problem::new("refused", 409, "Refused", words).with_reason("too-many"));
-        }
-        let active = self.rules.registry.rules(rows.id()).and_then(|rules| Some(rules.active.as_ref()?.release));
-        let test = BackTest {
-            id: BackTestId::from_raw(self.rules.ids.lock().next_raw(now)),
-            tenant: rows.id(),
-            release: id,
-            against: active.filter(|active| *active != id),
-            state: BackTestState::Waiting,
-            from,
-            to,
-            permille,
-            started_by: viewer.user,
-            created_at: now,
-            finished_at: None,
-            report: String::new(),
-        };
-        rows.create_back_test(&test).await.map_err(stored)?;
-        self.rules.jobs.back_test();
-        Ok(self.test_item(&test))
-    }
-
-    pub(super) async fn back_test_of(&self, viewer: &Viewer, id: BackTestId) -> Result<BackTestItem, Problem> {
-        let rows = self.rows(viewer, Deed::SeeRules)?;
-        let test = rows.back_test(id).await.map_err(stored)?.ok_or_else(|| Problem::not_found("back-test"))?;
-        Ok(self.test_item(&test))
-    }
-
-    /// Stops a back-test.
-    ///
-    /// # Errors
-    /// A [`Problem`] when there is none that the viewer may stop.
-    pub async fn cancel_back_test(&self, viewer: &Viewer, id: BackTestId) -> Result<BackTestItem, Problem> {
-        let rows = self.rows(viewer, Deed::ChangeRules)?;
-        rows.back_test(id).await.map_err(stored)?.ok_or_else(|| Problem::not_found("back-test"))?;
-        if let Some(progress) = self.rules.jobs.progress(id) {
-            progress.cancelled.store(true, Ordering::Relaxed);
-        }
-        rows.move_back_test(id, BackTestState::Cancelled, "", Some(self.now())).await.map_err(stored)?;
-        self.back_test_of(viewer, id).await
-    }
-
-    fn test_item(&self, test: &BackTest) -> BackTestItem {
-        let progress = self.rules.jobs.progress(test.id);
-        let (done, total) = progress
-            .map_or((0, 0), |progress| (progress.done.load(Ordering::Relaxed), progress.total.load(Ordering::Relaxed)));
-        let failed = test.state == BackTestState::Failed;
-        BackTestItem {
-            id: test.id,
-            rule: test.release,
-            against: test.against,
-            state: test.state.name().to_owned(),
-            from: test.from,
-            to: test.to,
-            permille: test.permille,
-            decisive: release::is_decisive(test.from, test.to, test.permille, test.created_at),
-            created_at: test.created_at,
-            finished_at: test.finished_at,
-            done,
-            total,
-            reason: failed.then(|| test.report.clone()),
-            report: if failed { None } else { serde_json::from_str(&test.report).ok() },
-        }
     }
 
     /// A person's word on what an alarm really was.
@@ -462,7 +456,9 @@ impl Service {
     /// # Errors
     /// A [`Problem`] for a word that is none, or an alarm that is not the company's.
     pub async fn judge_alarm(&self, viewer: &Viewer, alarm: AlarmId, finding: &AlarmFinding) -> Result<(), Problem> {
-        let rows = self.rows(viewer, Deed::JudgeAlarm)?;
+        let scope = self.enter_for(viewer, Deed::JudgeAlarm, alarm).await?;
+        let found = scope.alarm(alarm).await.map_err(stored)?.ok_or_else(|| Problem::not_found("alarm"))?;
+        let rows = self.store.tenant(found.tenant);
         if !FINDINGS.contains(&finding.finding.as_str()) {
             return Err(invalid(
                 "finding",
@@ -474,15 +470,13 @@ impl Service {
     }
 
     /// The keys whose signatures the company accepts.
-    ///
-    /// # Errors
-    /// A [`Problem`] for whoever may not see them.
-    pub async fn rule_signers(&self, viewer: &Viewer) -> Result<RuleSigners, Problem> {
+    pub(super) async fn signers_of(&self, viewer: &Viewer) -> Result<RuleSigners, Problem> {
         let rows = self.rows(viewer, Deed::SeeRules)?;
         let signers = rows.rule_signers().await.map_err(stored)?;
         let item = |signer: &davy_store::RuleSigner| RuleSignerItem {
             public_key: crate::keys::to_hex(&signer.public_key),
             name: signer.name.clone(),
+            added_at: Some(signer.added_at),
         };
         Ok(RuleSigners { items: signers.iter().map(item).collect() })
     }
@@ -492,7 +486,7 @@ impl Service {
     /// # Errors
     /// A [`Problem`] for a key that is none.
     pub async fn accept_signer(&self, viewer: &Viewer, signer: &RuleSignerItem) -> Result<(), Problem> {
-        let rows = self.rows(viewer, Deed::ChangeRules)?;
+        let rows = self.rows(viewer, Deed::ChangeSigners)?;
         let key = public_key(&signer.public_key)?;
         if !(1..=100).contains(&signer.name.chars().count()) {
             return Err(invalid("name", "expected 1 to 100 characters"));
@@ -505,15 +499,46 @@ impl Service {
     /// # Errors
     /// A [`Problem`] when it was not accepted.
     pub async fn refuse_signer(&self, viewer: &Viewer, key: &str) -> Result<(), Problem> {
-        let rows = self.rows(viewer, Deed::ChangeRules)?;
-        let removed = rows.remove_rule_signer(public_key(key)?.as_bytes()).await.map_err(stored)?;
+        let rows = self.rows(viewer, Deed::ChangeSigners)?;
+        let removed =
+            rows.remove_rule_signer(public_key(key)?.as_bytes(), viewer.user, self.now()).await.map_err(stored)?;
         if removed { Ok(()) } else { Err(Problem::not_found("accepted key")) }
     }
 }
 
-/// Whether an act that makes a version live can be done here at all.
-fn runs_here(stored: &StoredRelease, act: &Act) -> bool {
-    stored.world == WORLD || !matches!(act, Act::StartShadow | Act::StartCohort { .. } | Act::Propose | Act::Approve)
+/// What an act that makes a version live meets where versions of its contract are not in service; none where they are.
+fn not_in_service(stored: &StoredRelease, act: &Act) -> Option<Problem> {
+    let makes_live = matches!(act, Act::StartShadow | Act::StartCohort { .. } | Act::Propose | Act::Approve);
+    if !makes_live || IN_SERVICE.contains(&stored.world.as_str()) {
+        return None;
+    }
+    let (reason, words) = if stored.world == BILLING {
+        (
+            "billing-not-in-service",
+            "Accounts, payments and proven notices are not kept on this server, so a billing policy has nothing to decide about: back-test it, which shows what it would charge for the company's own meters, and withdraw it or leave it as it is.".to_owned(),
+        )
+    } else {
+        ("other-world", format!("This server does not run versions of `{}`.", stored.world))
+    };
+    Some(Problem::new("refused", 409, "Refused", words).with_reason(reason))
+}
+
+/// What a step of a version's life asks for.
+const fn deed_of(act: &Act) -> Deed {
+    match act {
+        Act::Approve | Act::Decline => Deed::ApproveRules,
+        Act::RollBack => Deed::RollBackRules,
+        _ => Deed::ChangeRules,
+    }
+}
+
+/// One act on a version, by the life of its contract.
+fn step(stored: &StoredRelease, act: &Act, actor: Actor, now: Timestamp) -> Result<Release, release::Refused> {
+    if stored.world == DRIVER {
+        release::driver::step(&stored.release, act, actor, now)
+    } else {
+        release::step(&stored.release, act, actor, now)
+    }
 }
 
 fn act_of(request: &RuleActRequest) -> Result<Act, Problem> {
@@ -553,11 +578,6 @@ fn item(stored: &StoredRelease) -> RuleVersion {
     }
 }
 
-/// The counters have one shape, in memory, stored and on the wire.
-fn as_wire(report: &crate::rules::health::HealthReport) -> Option<RuleHealth> {
-    serde_json::from_value(serde_json::to_value(report).ok()?).ok()
-}
-
 /// JSON text that is an object of a bearable size.
 fn object(field: &str, text: &str) -> Result<String, Problem> {
     if text.len() > MOST_SETTINGS {
@@ -585,19 +605,24 @@ fn check_settings(about: &str, settings: &str) -> Result<(), Problem> {
 
 fn public_key(hex: &str) -> Result<VerifyingKey, Problem> {
     let bytes = crate::keys::from_hex(hex).and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
-    bytes
-        .and_then(|bytes| VerifyingKey::from_bytes(&bytes).ok())
-        .ok_or_else(|| invalid("public_key", "expected an Ed25519 public key as 64 hexadecimal digits"))
+    bytes.and_then(|bytes| VerifyingKey::from_bytes(&bytes).ok()).ok_or_else(|| {
+        let words = "expected an Ed25519 public key as 64 hexadecimal digits";
+        invalid("public_key", words).with_reason("signer-key")
+    })
 }
 
 /// A signature that has been verified.
 fn signature_of(digest: RuleDigest, signer: &str, signature: &str) -> Result<([u8; 32], [u8; 64]), Problem> {
     let key = public_key(signer)?;
     let bytes = crate::keys::from_hex(signature).and_then(|bytes| <[u8; 64]>::try_from(bytes).ok());
-    let bytes = bytes.ok_or_else(|| invalid("signature", "expected an Ed25519 signature as 128 hexadecimal digits"))?;
+    let bytes = bytes.ok_or_else(|| {
+        let words = "expected an Ed25519 signature as 128 hexadecimal digits";
+        invalid("signature", words).with_reason("signature-wrong")
+    })?;
     let message = [SIGNED, digest.as_bytes()].concat();
     key.verify_strict(&message, &Signature::from_bytes(&bytes)).map_err(|_| {
-        invalid("signature", format!("it does not fit the key and the component {digest}: sign this very file"))
+        let words = format!("it does not fit the key and the component {digest}: sign this very file");
+        invalid("signature", words).with_reason("signature-wrong")
     })?;
     Ok((key.to_bytes(), bytes))
 }

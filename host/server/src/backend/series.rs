@@ -2,6 +2,7 @@
 
 use super::devices::bad;
 use super::{Service, stored};
+use crate::roles::Deed;
 use davy_api::{Problem, Sample, Series, SeriesQuery, Viewer};
 use davy_domain::{DeviceId, Span};
 
@@ -27,8 +28,7 @@ impl Service {
         if to.since(from) > LONGEST {
             return Err(bad("from", format!("expected at most {} ms before `to`", LONGEST.as_millis())));
         }
-        let scope = self.scope(viewer)?;
-        scope.device(id).await.map_err(stored)?.ok_or_else(|| Problem::not_found("device"))?;
+        let scope = self.enter_for(viewer, Deed::SeeDevices, id).await?;
         // Memory first: what is compacted in between is then in both, and counts once.
         let recent = self.operate.recent(id, query.quantity, from, to);
         let readings = scope.series_with(id, query.quantity, (from, to), recent).await.map_err(stored)?;

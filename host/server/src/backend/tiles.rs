@@ -4,6 +4,7 @@ use super::alarms::ACTIVE_AT_MOST;
 use super::devices::bad;
 use super::landscape::{Landscape, Site, SiteKind};
 use super::{Reach, Service, reach, stored};
+use crate::roles::Deed;
 use davy_api::{Problem, Viewer};
 use davy_domain::{Condition, Priority, Timestamp};
 use mvt::{GeomEncoder, GeomType, Tile};
@@ -73,7 +74,7 @@ impl Service {
         let states = if let Some((_, states)) = kept.filter(|(at, _)| fresh(*at)) {
             states
         } else {
-            let active = self.scope(viewer)?.active_alarms(ACTIVE_AT_MOST).await.map_err(stored)?;
+            let active = self.enter(viewer, Deed::SeeAlarms)?.active_alarms(ACTIVE_AT_MOST).await.map_err(stored)?;
             let mut states = HashMap::new();
             for alarm in active.iter().map(|stored| &stored.alarm) {
                 if let Some(site) = landscape.site_of(alarm.device) {

@@ -88,3 +88,20 @@ fn a_file_that_is_not_toml_is_refused_with_its_line() {
     let text = Settings::load(Some(file.path()), []).unwrap_err().to_string();
     assert!(text.contains("not valid TOML") && text.contains("line 1"), "{text}");
 }
+
+#[test]
+fn a_key_comes_from_the_environment_only_and_is_shown_nowhere() {
+    let key = "5a".repeat(32);
+    let settings = Settings::load(None, environment(&[("DAVY_KEYS_TEXT", &key)])).unwrap();
+    assert_eq!(settings.keys_text.text(), Some(key.as_str()));
+    assert!(!format!("{settings:?} {}", settings.document()).contains("5a5a"));
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), format!("[keys]\ntext = \"{key}\"\n")).unwrap();
+    let fault = refused(Settings::load(Some(file.path()), [])).join(" ");
+    assert!(fault.contains("set the environment variable DAVY_KEYS_TEXT") && !fault.contains("5a5a"), "{fault}");
+    let both = environment(&[("DAVY_KEYS_TEXT", &key), ("DAVY_KEYS_COMMAND", "/bin/true")]);
+    assert_eq!(
+        refused(Settings::load(None, both)),
+        ["`keys.text` and `keys.command` are both set: leave one of them empty"]
+    );
+}

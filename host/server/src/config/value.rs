@@ -1,5 +1,6 @@
 //! The kinds of values that settings have, each with its way to be written and read.
 
+use davy_domain::release::bounds::{Bound, Bounds};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -70,6 +71,36 @@ impl<T: Setting> Setting for Optional<T> {
     }
     fn expected() -> String {
         format!("{}, or nothing", T::expected())
+    }
+}
+
+/// A text that nobody is to see: it is neither shown nor written anywhere, and wiped when it is dropped.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Secret(zeroize::Zeroizing<String>);
+
+impl Secret {
+    /// The text; none when it is empty.
+    pub fn text(&self) -> Option<&str> {
+        (!self.0.is_empty()).then_some(self.0.as_str())
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
+impl Setting for Secret {
+    fn parse(text: &str) -> Result<Self, String> {
+        Ok(Self(zeroize::Zeroizing::new(text.trim().to_owned())))
+    }
+    // Nothing, also when there is something: what is written here is printed.
+    fn show(&self) -> String {
+        String::new()
+    }
+    fn expected() -> String {
+        "a text, or nothing; from the environment only, and never printed".to_owned()
     }
 }
 
@@ -199,5 +230,29 @@ impl Setting for LogFormat {
     }
     fn expected() -> String {
         Self::WORDS.iter().map(|(word, _)| *word).collect::<Vec<_>>().join(" or ")
+    }
+}
+
+/// Bounds of versions that are being tried, as `name=value` with blanks between them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TrialBounds(pub Bounds);
+
+impl Setting for TrialBounds {
+    fn parse(text: &str) -> Result<Self, String> {
+        let mut bounds = Bounds::default();
+        for word in text.split_whitespace() {
+            let (name, value) = word.split_once('=').ok_or_else(|| format!("`{word}` has no `=`"))?;
+            let known = || Bound::ALL.map(Bound::name).join(", ");
+            let bound = Bound::from_name(name).ok_or_else(|| format!("`{name}` is none of {}", known()))?;
+            let value = value.parse().map_err(|_| format!("`{value}` of {name} is no whole number"))?;
+            bounds.set(bound, value).map_err(|refused| refused.to_string())?;
+        }
+        Ok(Self(bounds))
+    }
+    fn show(&self) -> String {
+        self.0.text()
+    }
+    fn expected() -> String {
+        "bounds such as faults-percent=1 fuel-percent=70, or nothing".to_owned()
     }
 }

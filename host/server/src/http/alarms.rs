@@ -1,10 +1,10 @@
 //! `/api/v1/alarms`: the list, acknowledging and resetting.
 
 use crate::http::App;
-use crate::http::extract::{Id, Query};
-use crate::http::guard::{May, Reader};
+use crate::http::extract::Query;
+use crate::http::guard::{May, On};
 use crate::http::problem::{Refusal, Refusals};
-use crate::roles::{AcknowledgeAlarm, ResetAlarm};
+use crate::roles::{AcknowledgeAlarm, ResetAlarm, SeeAlarms};
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -13,7 +13,7 @@ use davy_domain::AlarmId;
 use std::sync::Arc;
 
 /// Alarms, newest first: the active ones unless the history is asked for.
-#[utoipa::path(get, path = "/api/v1/alarms", operation_id = "listAlarms", tag = "safety", security(("session" = [])),
+#[utoipa::path(get, path = "/api/v1/alarms", operation_id = "listAlarms", tag = "safety", security(("session" = []), ("token" = [])),
     params(
         ("history" = Option<bool>, Query, description = "Whether past alarms are listed too; false unless told"),
         ("device" = Option<String>, Query, description = "Only alarms of this device"),
@@ -23,15 +23,15 @@ use std::sync::Arc;
     responses((status = 200, body = AlarmPage), Refusals))]
 pub(super) async fn list(
     State(app): State<Arc<App>>,
-    Reader(signed_in): Reader,
+    caller: May<SeeAlarms>,
     Query(query): Query<AlarmQuery>,
 ) -> Result<Json<AlarmPage>, Refusal> {
-    Ok(Json(app.service.alarms(&signed_in.viewer, query).await?))
+    Ok(Json(app.service.alarms(&caller.viewer, query).await?))
 }
 
 /// Says that a person has seen the alarm.
 #[utoipa::path(post, path = "/api/v1/alarms/{alarm}/acknowledge", operation_id = "acknowledgeAlarm", tag = "safety",
-    security(("session" = [], "csrf" = [])),
+    security(("session" = [], "csrf" = []), ("token" = [])),
     params(("alarm" = String, Path, description = "The alarm")),
     responses(
         (status = 204, description = "Acknowledged"),
@@ -40,27 +40,22 @@ pub(super) async fn list(
     ))]
 pub(super) async fn acknowledge(
     State(app): State<Arc<App>>,
-    caller: May<AcknowledgeAlarm>,
-    Id(alarm): Id<AlarmId>,
+    caller: On<AcknowledgeAlarm, AlarmId>,
 ) -> Result<StatusCode, Refusal> {
-    app.service.acknowledge(&caller.viewer, alarm).await?;
+    app.service.acknowledge(&caller.viewer, caller.id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// Resets a latched alarm; refused while readings are not low and fresh.
 #[utoipa::path(post, path = "/api/v1/alarms/{alarm}/reset", operation_id = "resetAlarm", tag = "safety",
-    security(("session" = [], "csrf" = [])),
+    security(("session" = [], "csrf" = []), ("token" = [])),
     params(("alarm" = String, Path, description = "The alarm")),
     responses(
         (status = 204, description = "Reset"),
         (status = 409, body = Problem, content_type = "application/problem+json", description = "Readings are not low and fresh, or nothing is latched"),
         Refusals,
     ))]
-pub(super) async fn reset(
-    State(app): State<Arc<App>>,
-    caller: May<ResetAlarm>,
-    Id(alarm): Id<AlarmId>,
-) -> Result<StatusCode, Refusal> {
-    app.service.reset(&caller.viewer, alarm).await?;
+pub(super) async fn reset(State(app): State<Arc<App>>, caller: On<ResetAlarm, AlarmId>) -> Result<StatusCode, Refusal> {
+    app.service.reset(&caller.viewer, caller.id).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -52,10 +52,15 @@ fn panicked(cause: Box<dyn Any + Send + 'static>) -> Response {
 
 /// Whether requests to the path are counted against the rate limit: all that cost a query.
 fn is_rated(path: &str) -> bool {
-    ["/api/", "/tiles/", "/actions/", "/sign-in", "/language"].iter().any(|prefix| path.starts_with(prefix))
+    ["/api/", "/tiles/", "/actions/", "/account", "/sign-in", "/language"].iter().any(|prefix| path.starts_with(prefix))
 }
 
 async fn limited(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    // What is small on the way and huge once unpacked is neither unpacked nor taken for what it says it holds.
+    let packed = request.headers().get(header::CONTENT_ENCODING).filter(|coding| *coding != "identity");
+    if let Some(coding) = packed {
+        return Refusal(problem::packed(coding.to_str().unwrap_or("?"))).into_response();
+    }
     if is_rated(request.uri().path()) {
         let client = Client::of(request.headers(), request.extensions(), app.settings.http_behind_proxy);
         if !app.rate.pass(client.limit_key(), app.clock.now()) {

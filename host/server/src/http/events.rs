@@ -3,15 +3,15 @@
 use crate::backend::{Next, Stream as Events};
 use crate::http::App;
 use crate::http::extract::Query;
-use crate::http::guard::Reader;
+use crate::http::guard::{May, Proof};
 use crate::http::problem::{Refusal, Refusals, invalid, too_many};
-use crate::http::sessions::SignedIn;
 use crate::http::streams::{Full, Permit};
+use crate::roles::SeeAlarms;
 use axum::extract::State;
 use axum::http::{HeaderName, HeaderValue};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
-use davy_api::{Backend, LiveEvent};
+use davy_api::{Backend, LiveEvent, Viewer};
 use davy_domain::DeviceId;
 use futures_util::stream::{self, Stream};
 use serde::Deserialize;
@@ -34,13 +34,13 @@ pub(super) struct EventQuery {
 
 /// What has just been committed, within what the signed-in person may see. `event: ping` comes every 15 s; after
 /// `event: lagged` some were lost and data must be loaded again. The stream ends with the session and with the server.
-#[utoipa::path(get, path = "/api/v1/events", operation_id = "followEvents", tag = "safety", security(("session" = [])),
+#[utoipa::path(get, path = "/api/v1/events", operation_id = "followEvents", tag = "safety", security(("session" = []), ("token" = [])),
     params(("device" = Option<String>, Query,
         description = "Devices whose new readings are wanted too, joined by commas; at most 50")),
     responses((status = 200, body = LiveEvent, content_type = "text/event-stream"), Refusals))]
 pub(super) async fn events(
     State(app): State<Arc<App>>,
-    Reader(signed_in): Reader,
+    caller: May<SeeAlarms>,
     Query(query): Query<EventQuery>,
 ) -> Result<Response, Refusal> {
     let mut devices = Vec::new();
@@ -50,10 +50,10 @@ pub(super) async fn events(
             return Err(invalid("device", format!("expected at most {DEVICES_AT_MOST} devices")).into());
         }
         // Whoever may not see the device gets 404.
-        app.service.device(&signed_in.viewer, device).await?;
+        app.service.device(&caller.viewer, device).await?;
         devices.push(device);
     }
-    let permit = app.streams.enter(signed_in.viewer.user).map_err(|full| {
+    let permit = app.streams.enter(caller.viewer.user).map_err(|full| {
         too_many(match full {
             Full::Person { limit } => {
                 format!("You have {limit} event streams open, as many as one person may: close one.")
@@ -61,11 +61,12 @@ pub(super) async fn events(
             Full::Server => "Too many event streams are open on this server; try again later.".to_owned(),
         })
     })?;
-    let reach = app.service.reach(&signed_in.viewer)?;
+    let reach = app.service.reach(&caller.viewer)?;
     let events = app.relay.stream(reach, devices);
     metrics::gauge!("davy_event_streams").increment(1.0);
     let stopping = app.stopping.clone();
-    let open = Open { events, app, signed_in, stopping, checked_at: tokio::time::Instant::now(), _permit: permit };
+    let (viewer, proof) = (caller.viewer, caller.proof);
+    let open = Open { events, app, viewer, proof, stopping, checked_at: tokio::time::Instant::now(), _permit: permit };
     let sse = Sse::new(stream_of(open));
     let ping = KeepAlive::new().interval(PING).event(Event::default().event("ping").data("{}"));
     let mut response = sse.keep_alive(ping).into_response();
@@ -77,7 +78,8 @@ pub(super) async fn events(
 struct Open {
     events: Events,
     app: Arc<App>,
-    signed_in: SignedIn,
+    viewer: Viewer,
+    proof: Proof,
     stopping: CancellationToken,
     checked_at: tokio::time::Instant,
     _permit: Permit,
@@ -90,14 +92,18 @@ impl Drop for Open {
 }
 
 impl Open {
-    /// Whether the session still holds; looked at now and then, and held to when the database does not answer.
-    async fn still_signed_in(&mut self) -> bool {
+    /// Whether the session still holds and says the same of its person; looked at now and then, and held to when the database does not
+    /// answer. Whoever has another role or scope now opens the stream anew.
+    async fn still_the_same(&mut self) -> bool {
         if self.checked_at.elapsed() < RECHECK {
             return true;
         }
         self.checked_at = tokio::time::Instant::now();
-        let (hash, now) = (&self.signed_in.session.token_hash, self.app.clock.now());
-        !matches!(self.app.store.session(hash, now).await, Ok(None))
+        match self.proof.viewer(&self.app).await {
+            // How lately a second factor was proven changes nothing of what may be seen.
+            Ok(now) => now.is_some_and(|now| Viewer { proof: self.viewer.proof, ..now } == self.viewer),
+            Err(_) => true,
+        }
     }
 
     async fn next(&mut self) -> Option<Event> {
@@ -106,13 +112,13 @@ impl Open {
                 next = self.events.next() => next,
                 () = self.stopping.cancelled() => return None,
                 () = tokio::time::sleep(RECHECK) => {
-                    if self.still_signed_in().await {
+                    if self.still_the_same().await {
                         continue;
                     }
                     return None;
                 }
             };
-            if !self.still_signed_in().await {
+            if !self.still_the_same().await {
                 return None;
             }
             return match next {

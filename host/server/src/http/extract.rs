@@ -120,6 +120,20 @@ impl FromRequest<Arc<App>> for Component {
     }
 }
 
+/// The largest file of devices.
+pub(super) const MOST_CSV: usize = 16 << 20;
+
+/// The text of a CSV file. It may hold keys: wiped when it is dropped.
+pub(super) struct Csv(pub(super) zeroize::Zeroizing<Vec<u8>>);
+
+impl FromRequest<Arc<App>> for Csv {
+    type Rejection = Refusal;
+
+    async fn from_request(request: Request, _: &Arc<App>) -> Result<Self, Refusal> {
+        bytes(request, "text/csv", MOST_CSV).await.map(|bytes| Self(zeroize::Zeroizing::new(bytes.into())))
+    }
+}
+
 /// A form's body.
 pub(super) struct Form<T>(pub(super) T);
 

@@ -34,8 +34,12 @@ pub(super) fn local(next: Option<&str>) -> &str {
     next.filter(fits).unwrap_or("/")
 }
 
-/// 303 to the page, with the outcome in the query in place of an earlier one.
+/// 303 to the page, with the outcome in the query in place of an earlier one. Where a second factor was missing it leads to where one is
+/// proven, and from there to the page: the form is then sent anew, by a person.
 pub(super) fn back(next: Option<&str>, outcome: Outcome<'_>) -> Redirect {
+    if outcome == Outcome::Failed("second-factor") {
+        return to_second_factor(next, Some("second-factor"));
+    }
     let (path, query) = local(next).split_once('?').unwrap_or((local(next), ""));
     let kept =
         query.split('&').filter(|pair| !pair.is_empty() && !pair.starts_with("done=") && !pair.starts_with("error="));
@@ -53,6 +57,13 @@ pub(super) fn back(next: Option<&str>, outcome: Outcome<'_>) -> Redirect {
 pub(super) fn to_sign_in(next: Option<&str>, error: &str) -> Redirect {
     let next: String = form_urlencoded::byte_serialize(local(next).as_bytes()).collect();
     Redirect::to(&format!("/sign-in?next={next}&error={error}"))
+}
+
+/// 303 to the page that asks for the second factor, which leads on to `next`.
+pub(super) fn to_second_factor(next: Option<&str>, error: Option<&str>) -> Redirect {
+    let next: String = form_urlencoded::byte_serialize(local(next).as_bytes()).collect();
+    let error = error.map(|word| format!("&error={word}")).unwrap_or_default();
+    Redirect::to(&format!("/sign-in/code?next={next}{error}"))
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use crate::http::App;
 use crate::http::extract::Form;
-use crate::http::flash::{Outcome, back, to_sign_in, word};
+use crate::http::flash::{Outcome, back, to_second_factor, to_sign_in, word};
 use crate::http::guard::{Client, Reader, SameSite};
 use crate::http::problem::{self, Refusal};
 use crate::http::sessions::{SignedIn, check_csrf};
@@ -48,7 +48,10 @@ async fn sign_in(
 ) -> Response {
     let next = form.next.as_deref();
     match enter(&app, client, &headers, SignIn { email: form.email, password: form.password }).await {
-        Ok((_, cookie)) => ([(header::SET_COOKIE, cookie)], back(next, Outcome::Silent)).into_response(),
+        Ok(entered) if entered.signed_in.session.waits_for_factor => {
+            (entered.cookies, to_second_factor(next, None)).into_response()
+        }
+        Ok(entered) => (entered.cookies, back(next, Outcome::Silent)).into_response(),
         Err(refused) => {
             // An empty or overlong field is, to the person, the wrong password.
             let error = if refused.status == 422 { "credentials" } else { word(&refused) };

@@ -4,7 +4,7 @@ use axum::Router;
 use axum::http::header;
 use axum::routing::get;
 use std::sync::Arc;
-use utoipa::openapi::security::{ApiKey, ApiKeyValue, SecurityScheme};
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{Info, LicenseBuilder, OpenApi, OpenApiBuilder};
 use utoipa_axum::router::OpenApiRouter;
 
@@ -15,7 +15,8 @@ pub(super) fn described() -> OpenApiRouter<Arc<App>> {
     let mut info = Info::new("Davy", env!("CARGO_PKG_VERSION"));
     info.description = Some(
         "Gas safety for many gas companies on one system. Sign in with POST /api/v1/session; the session is in a cookie. \
-         Every change needs the session's CSRF token in the header `x-csrf-token`. Times are milliseconds since 1970 \
+         Every change needs the session's CSRF token in the header `x-csrf-token`. A machine sends a token as \
+         `Authorization: Bearer …` instead. Times are milliseconds since 1970 \
          (UTC), ids are typed texts (`dev_…`), refusals are problem details (RFC 9457). What the signed-in person may \
          not see is answered as if it did not exist."
             .to_owned(),
@@ -35,6 +36,11 @@ pub(super) fn described() -> OpenApiRouter<Arc<App>> {
         .components
         .get_or_insert_default()
         .add_security_scheme("csrf", SecurityScheme::ApiKey(ApiKey::Header(token)));
+    let bearer = HttpBuilder::new()
+        .scheme(HttpAuthScheme::Bearer)
+        .description(Some("A machine's token, from POST /api/v1/tokens; in place of session and CSRF token"))
+        .build();
+    document.components.get_or_insert_default().add_security_scheme("token", SecurityScheme::Http(bearer));
     OpenApiRouter::with_openapi(document)
 }
 

@@ -5,6 +5,7 @@ use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::{PasswordHasher, PasswordVerifier};
 use argon2::{Algorithm, Argon2, Params, Version};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::sync::Semaphore;
 use zeroize::Zeroizing;
 
@@ -35,6 +36,7 @@ pub struct Passwords {
     at_once: Arc<Semaphore>,
     /// A hash of nothing anybody knows: what an unknown user's password is checked against.
     nobody: Arc<str>,
+    computed: Arc<AtomicU64>,
 }
 
 /// What came of checking a password.
@@ -61,7 +63,7 @@ impl Passwords {
         let mut unknown = Zeroizing::new([0_u8; 32]);
         random.fill(&mut *unknown).map_err(PasswordError::Random)?;
         let nobody = hash(&hasher, &*random, &*unknown)?.into();
-        Ok(Self { hasher, random, at_once: Arc::new(Semaphore::new(at_once)), nobody })
+        Ok(Self { hasher, random, at_once: Arc::new(Semaphore::new(at_once)), nobody, computed: Arc::default() })
     }
 
     /// The PHC text of a password's hash. Takes tens of milliseconds of a core: not for async threads.
@@ -69,7 +71,32 @@ impl Passwords {
     /// # Errors
     /// [`PasswordError`].
     pub fn hash_blocking(&self, password: &str) -> Result<String, PasswordError> {
+        self.count();
         hash(&self.hasher, &*self.random, password.as_bytes())
+    }
+
+    /// The PHC text of a password's hash, made beside the async threads and with no more others at once than are set.
+    ///
+    /// # Errors
+    /// [`PasswordError`].
+    pub async fn hash(&self, password: Zeroizing<String>) -> Result<String, PasswordError> {
+        let permit = Arc::clone(&self.at_once).acquire_owned().await.map_err(|_| PasswordError::Stopped)?;
+        let this = self.clone();
+        let hashed = tokio::task::spawn_blocking(move || {
+            let _permit = permit;
+            this.hash_blocking(&password)
+        });
+        hashed.await.map_err(|_| PasswordError::Stopped)?
+    }
+
+    /// How many hashes have been computed, for whomever: what signing in costs does not tell who exists.
+    pub fn computed(&self) -> u64 {
+        self.computed.load(Ordering::Relaxed)
+    }
+
+    fn count(&self) {
+        self.computed.fetch_add(1, Ordering::Relaxed);
+        metrics::counter!("davy_password_hashes_total").increment(1);
     }
 
     /// Checks a password against a stored hash, or, for an unknown user, against nobody's: both take the same work.
@@ -84,6 +111,7 @@ impl Passwords {
             let known = stored.is_some();
             let text = stored.as_deref().unwrap_or(&this.nobody);
             let parsed = PasswordHash::new(text).map_err(|error| PasswordError::Hash(error.to_string()))?;
+            this.count();
             let right = this.hasher.verify_password(password.as_bytes(), &parsed).is_ok();
             if !(known && right) {
                 return Ok(Checked::Wrong);

@@ -48,6 +48,12 @@ pub fn invalid(field: impl Into<String>, reason: impl Into<String>) -> Problem {
     Problem::new("invalid", 422, "A field is not valid", format!("`{field}`: {reason}")).with_field(field, reason)
 }
 
+/// 403: the person's company is suspended.
+pub fn suspended() -> Problem {
+    let detail = "Your company is suspended on this platform: nobody of it can sign in. Its devices stay protected. Ask the platform's administrator.";
+    Problem::new("suspended", 403, "The company is suspended", detail)
+}
+
 /// 413: the body is over the limit.
 pub fn too_large(limit: usize) -> Problem {
     Problem::new("too-large", 413, "The body is too large", format!("Expected at most {limit} bytes in the body."))
@@ -58,6 +64,13 @@ pub fn unsupported(expected: &str, got: &str) -> Problem {
     let got = if got.is_empty() { "none" } else { got };
     let detail = format!("Expected `content-type: {expected}`, got {}.", got.chars().take(100).collect::<String>());
     Problem::new("unsupported-media-type", 415, "Unsupported content type", detail)
+}
+
+/// 415: the body is packed.
+pub fn packed(coding: &str) -> Problem {
+    let coding: String = coding.chars().take(100).collect();
+    let detail = format!("Expected a body without `content-encoding`, got {coding}; send it as it is.");
+    Problem::new("unsupported-media-type", 415, "Unsupported content coding", detail)
 }
 
 /// 405: the path knows other methods.

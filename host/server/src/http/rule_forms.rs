@@ -14,7 +14,10 @@ use axum::extract::multipart::{Field, Multipart};
 use axum::extract::{DefaultBodyLimit, State};
 use axum::response::Redirect;
 use axum::routing::post;
-use davy_api::{AlarmFinding, BackTestRequest, Backend, Problem, RuleActRequest};
+use davy_api::{
+    AlarmFinding, BackTestRequest, Backend, Problem, QuarantineRequest, RuleActRequest, RuleBoundsRequest,
+    RuleSignerItem,
+};
 use davy_domain::{AlarmId, BackTestId, ReleaseId, Timestamp};
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -27,6 +30,8 @@ const MOST_COMPONENT: usize = 16 << 20;
 const MOST_BESIDE: usize = 64 << 10;
 /// The page to come back to when the form names none.
 const LIST: &str = "/rules";
+/// The page of the keys whose signatures are accepted.
+const SIGNERS: &str = "/rules/signers";
 /// Names of settings stand behind it in the form, so that none can be taken for another field.
 const SETTING: &str = "s.";
 const MINUTE_MS: i64 = 60_000;
@@ -40,6 +45,11 @@ pub(super) fn routes() -> Router<Arc<App>> {
         .route("/actions/rules/settings", post(settings))
         .route("/actions/rules/back-test", post(start_back_test))
         .route("/actions/rules/back-test/cancel", post(cancel_back_test))
+        .route("/actions/rules/read-again", post(read_again))
+        .route("/actions/rules/bounds", post(bounds))
+        .route("/actions/rules/delete-component", post(delete_component))
+        .route("/actions/rules/signers/accept", post(accept_signer))
+        .route("/actions/rules/signers/refuse", post(refuse_signer))
         .route("/actions/finding", post(finding))
 }
 
@@ -123,7 +133,7 @@ async fn read_upload(mut parts: Multipart) -> Result<(Option<String>, Upload), P
     Ok((csrf, upload))
 }
 
-async fn bytes(mut part: Field<'_>, most: usize) -> Result<Vec<u8>, Problem> {
+pub(super) async fn bytes(mut part: Field<'_>, most: usize) -> Result<Vec<u8>, Problem> {
     let mut all = Vec::new();
     loop {
         match part.chunk().await {
@@ -136,7 +146,7 @@ async fn bytes(mut part: Field<'_>, most: usize) -> Result<Vec<u8>, Problem> {
     }
 }
 
-async fn text(part: Field<'_>) -> Result<String, Problem> {
+pub(super) async fn text(part: Field<'_>) -> Result<String, Problem> {
     let name = part.name().unwrap_or_default().to_owned();
     let bytes = bytes(part, 4_096).await?;
     String::from_utf8(bytes).map(|text| text.trim().to_owned()).map_err(|_| invalid(name, "expected UTF-8"))
@@ -279,6 +289,102 @@ fn midnight(field: &str, day: &str, offset_minutes: i64) -> Result<i64, Problem>
     let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
     let days = 365 * year + year / 4 - year / 100 + year / 400 + (153 * month + 2) / 5 + of_month - 1 - 719_468;
     Ok(days * DAY_MS - offset_minutes.clamp(-1_440, 1_440) * MINUTE_MS)
+}
+
+#[derive(Deserialize)]
+struct ReadAgainForm {
+    csrf: Option<String>,
+    next: Option<String>,
+}
+
+async fn read_again(
+    State(app): State<Arc<App>>,
+    reader: Result<Reader, Refusal>,
+    Form(form): Form<ReadAgainForm>,
+) -> Redirect {
+    let next = form.next.as_deref().unwrap_or(LIST);
+    let viewer = match sender(reader, form.csrf.as_deref(), Some(next)) {
+        Ok(signed_in) => signed_in.viewer,
+        Err(elsewhere) => return elsewhere,
+    };
+    let outcome = app.service.read_quarantine(&viewer, &QuarantineRequest::default()).await;
+    answered(Some(next), "read-again", outcome.map(drop))
+}
+
+/// Each bound stands under its name; a field that is left empty is the operator's bound again.
+async fn bounds(
+    State(app): State<Arc<App>>,
+    reader: Result<Reader, Refusal>,
+    Form(fields): Form<HashMap<String, String>>,
+) -> Redirect {
+    let viewer = match sender(reader, fields.get("csrf").map(String::as_str), Some(LIST)) {
+        Ok(signed_in) => signed_in.viewer,
+        Err(elsewhere) => return elsewhere,
+    };
+    let mut request = RuleBoundsRequest::default();
+    for (name, text) in fields.iter().filter(|(name, text)| *name != "csrf" && !text.trim().is_empty()) {
+        let Ok(value) = text.trim().parse() else {
+            let refused = invalid(format!("bounds.{name}"), "expected a whole number");
+            return answered(Some(LIST), "bounds", Err(refused));
+        };
+        request.bounds.insert(name.clone(), value);
+    }
+    answered(Some(LIST), "bounds", app.service.set_rule_bounds(&viewer, &request).await.map(drop))
+}
+
+#[derive(Deserialize)]
+struct DeleteForm {
+    csrf: Option<String>,
+    rule: ReleaseId,
+}
+
+async fn delete_component(
+    State(app): State<Arc<App>>,
+    reader: Result<Reader, Refusal>,
+    Form(form): Form<DeleteForm>,
+) -> Redirect {
+    let page = page_of(form.rule);
+    let viewer = match sender(reader, form.csrf.as_deref(), Some(&page)) {
+        Ok(signed_in) => signed_in.viewer,
+        Err(elsewhere) => return elsewhere,
+    };
+    answered(Some(&page), "delete-component", app.service.delete_component(&viewer, form.rule).await)
+}
+
+#[derive(Deserialize)]
+struct SignerForm {
+    csrf: Option<String>,
+    #[serde(default)]
+    key: String,
+    #[serde(default)]
+    name: String,
+}
+
+async fn accept_signer(
+    State(app): State<Arc<App>>,
+    reader: Result<Reader, Refusal>,
+    Form(form): Form<SignerForm>,
+) -> Redirect {
+    let viewer = match sender(reader, form.csrf.as_deref(), Some(SIGNERS)) {
+        Ok(signed_in) => signed_in.viewer,
+        Err(elsewhere) => return elsewhere,
+    };
+    let (public_key, name) = (form.key.trim().to_owned(), form.name.trim().to_owned());
+    let signer = RuleSignerItem { public_key, name, added_at: None };
+    let outcome = app.service.accept_signer(&viewer, &signer).await;
+    answered(Some(SIGNERS), "signer-accepted", outcome)
+}
+
+async fn refuse_signer(
+    State(app): State<Arc<App>>,
+    reader: Result<Reader, Refusal>,
+    Form(form): Form<SignerForm>,
+) -> Redirect {
+    let viewer = match sender(reader, form.csrf.as_deref(), Some(SIGNERS)) {
+        Ok(signed_in) => signed_in.viewer,
+        Err(elsewhere) => return elsewhere,
+    };
+    answered(Some(SIGNERS), "signer-refused", app.service.refuse_signer(&viewer, form.key.trim()).await)
 }
 
 #[derive(Deserialize)]

@@ -1,8 +1,9 @@
 //! `GET /tiles/{z}/{x}/{y}.mvt`
 
 use crate::http::App;
-use crate::http::guard::Reader;
+use crate::http::guard::May;
 use crate::http::problem::{Refusal, Refusals, invalid, malformed};
+use crate::roles::SeeAlarms;
 use axum::extract::rejection::RawPathParamsRejection;
 use axum::extract::{RawPathParams, State};
 use axum::http::{HeaderMap, StatusCode, header};
@@ -13,7 +14,7 @@ use std::sync::Arc;
 
 /// One vector tile of the layer `sites`: premises, wells and gateways, clustered by worst state (0 normal, 1 attention,
 /// 2 alarm, 3 leak). A single site has `id`, `kind` and `name`; a cluster has the kind `cluster` and its `count`.
-#[utoipa::path(get, path = "/tiles/{z}/{x}/{y}", operation_id = "getTile", tag = "map", security(("session" = [])),
+#[utoipa::path(get, path = "/tiles/{z}/{x}/{y}", operation_id = "getTile", tag = "map", security(("session" = []), ("token" = [])),
     params(
         ("z" = u8, Path, description = "Zoom, 0 to 22"),
         ("x" = u32, Path, description = "Column"),
@@ -26,7 +27,7 @@ use std::sync::Arc;
     ))]
 pub(super) async fn tile(
     State(app): State<Arc<App>>,
-    Reader(signed_in): Reader,
+    caller: May<SeeAlarms>,
     headers: HeaderMap,
     params: Result<RawPathParams, RawPathParamsRejection>,
 ) -> Result<Response, Refusal> {
@@ -43,7 +44,7 @@ pub(super) async fn tile(
     let x = number("x", text("x"))?;
     let row = text("y").strip_suffix(".mvt").ok_or_else(|| invalid("y", "expected a row followed by `.mvt`"))?;
     let y = number("y", row)?;
-    let tile = app.service.tile(&signed_in.viewer, z, x, y).await?;
+    let tile = app.service.tile(&caller.viewer, z, x, y).await?;
     let tag = format!("W/\"{}\"", crate::keys::to_hex(&Sha256::digest(&tile)[..12]));
     // Asked for again, always, and answered with nothing while nothing has changed: a leak is never hidden by a kept tile.
     let kept = [(header::CACHE_CONTROL, "private, no-cache".to_owned()), (header::ETAG, tag.clone())];

@@ -3,7 +3,7 @@
 //! A database that is slow, away or refuses never holds up a close: commands go out unacknowledged as soon as a commit takes
 //! longer than it should. Of quiet telemetry, which nobody was promised anything about, only so much is kept as fits.
 
-use super::route::ShardIndex;
+use super::route::home_of;
 use super::shard::ShardInput;
 use super::state::Stored;
 use super::work::{Release, Work};
@@ -83,8 +83,6 @@ pub struct Committer {
     pub live: LiveBus,
     /// Tells the shards how well the database answers.
     pub database: Arc<DatabaseHealth>,
-    /// Which shard has which interlock.
-    pub shard_of: Arc<HashMap<InterlockId, ShardIndex>>,
     /// What the shards handed over while the database did not answer.
     pub late: VecDeque<Work>,
     /// Interlocks of which something was refused, until their fold has gone back: whatever they decide meanwhile follows from what is
@@ -237,7 +235,7 @@ impl Committer {
         begun: Instant,
         gathered: &mut [Work],
     ) {
-        let Some(&shard) = self.shard_of.get(&interlock) else { return };
+        let shard = home_of(interlock, self.shards.len());
         let store = self.store.clone();
         let rows = loop {
             match self.meanwhile(store.decided(interlock), begun, gathered).await {

@@ -30,7 +30,7 @@ impl Shard {
         now: Timestamp,
     ) -> Stepped {
         state.step(interlock, input, now, &mut self.ids, &mut self.effects);
-        self.take_readings(state, now);
+        self.take_readings(state, now, !matches!(input, Input::Late { .. }));
         if self.effects.is_empty() {
             return Stepped::default();
         }
@@ -48,9 +48,9 @@ impl Shard {
             metrics::counter!("davy_unknown_children_total").increment(1);
             tracing::warn!(device.id = %gateway, serial, "a gateway reports for a device that is not provisioned behind it");
         }
-        for device in self.effects.deliver.drain(..) {
+        for device in std::mem::take(&mut self.effects.deliver) {
             if self.observers.contains_key(&device) {
-                let delivery = Delivery { device, payload: state.pending(interlock, device, now) };
+                let delivery = Delivery { device, payload: self.pending(state, interlock, device, now) };
                 let closes = state.look(interlock).is_some_and(|interlock| interlock.only_closes_leaks(device, now));
                 let waiting = if closes { &mut self.closes } else { &mut self.work.release.notifications };
                 waiting.push(delivery);
@@ -75,12 +75,12 @@ impl Shard {
     }
 
     /// Keeps the readings for pages and tells whoever watches the device.
-    fn take_readings(&mut self, state: &mut ShardState, now: Timestamp) {
+    fn take_readings(&mut self, state: &mut ShardState, now: Timestamp, heard: bool) {
         let mut from = 0;
         while let Some(&(device, _)) = self.effects.readings.get(from) {
             let count = self.effects.readings[from..].iter().take_while(|(each, _)| *each == device).count();
             let readings = &self.effects.readings[from..from + count];
-            state.remember(device, readings.iter().map(|(_, reading)| *reading), now);
+            state.remember(device, readings.iter().map(|(_, reading)| *reading), now, heard);
             if self.live.watches(device) {
                 let readings = readings.iter().map(|(_, reading)| *reading).collect();
                 self.work.announcements.extend(state.committed(device, Change::Readings(readings)));

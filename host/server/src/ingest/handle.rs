@@ -1,31 +1,34 @@
 //! Starting ingest, asking it something, and stopping it without losing anything.
 
 use super::commit::{Committer, DatabaseHealth};
+use super::intake::Intake;
+use super::learn::{Learning, NewRoutes};
 use super::recover::{self, RecoveredShard, Surroundings};
 use super::reserve::Reserve;
-use super::route::{Routes, ShardIndex};
+use super::revoked::{self, Revoked, Speaker};
+use super::route::{Routes, ShardIndex, home_of};
 use super::shard::{Operation, Shard, ShardInput, ShardParts};
 use super::socket::{self, Datagrams, Receiver as DatagramReceiver};
 use super::state::ShardState;
 use super::tenants::{self, FloorWatch};
 use super::{IngestConfig, IngestError, IngestParts};
-use crate::operate::{Answer, DeviceView, Operate, OperateError};
+use crate::operate::{Again, Answer, DeviceView, Operate, OperateError, SetAside};
 use crate::rules::running::{Registry, Sandbox};
 use crossbeam_channel::{Sender, TrySendError};
 use davy_coap::{Endpoint, EndpointConfig};
 use davy_domain::alarm::{Alarm, AlarmEvent};
 use davy_domain::command::{Cause, Command};
 use davy_domain::floor::Floor;
-use davy_domain::{AlarmId, DeviceId, IdSource, InterlockId, Quantity, Reading, Timestamp};
-use davy_store::{CompactOptions, Store};
+use davy_domain::{AlarmId, DeviceId, IdSource, InterlockId, Quantity, Reading, TenantId, Timestamp};
+use davy_store::{CompactOptions, DeviceCredentials, Store};
 use metrics::counter;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
@@ -44,8 +47,11 @@ pub struct Ingest {
     /// Where CoAP is listened for.
     local: SocketAddr,
     shards: Vec<ShardLink>,
-    shard_of: Arc<HashMap<InterlockId, ShardIndex>>,
-    state_of: HashMap<DeviceId, ShardIndex>,
+    state_of: RwLock<HashMap<DeviceId, ShardIndex>>,
+    /// What learning newcomers takes.
+    learning: Learning,
+    /// One at a time: of two that look for newcomers at once each would find the same.
+    learns: tokio::sync::Mutex<()>,
     receiving: Arc<AtomicBool>,
     /// Cancelled when a thread or task that must never end has ended.
     failed: CancellationToken,
@@ -53,6 +59,7 @@ pub struct Ingest {
     tasks: Mutex<Vec<tokio::task::JoinHandle<()>>>,
     stopping: CancellationToken,
     registry: Arc<Registry>,
+    revoked: Arc<Revoked>,
 }
 
 struct ShardLink {
@@ -67,7 +74,7 @@ impl Ingest {
     /// # Errors
     /// [`IngestError`] says what stands against it.
     pub async fn start(config: IngestConfig, parts: IngestParts) -> Result<Arc<Self>, IngestError> {
-        let IngestParts { store, engine, compiled, admission, keys, live, clock, random } = parts;
+        let IngestParts { store, engine, compiled, admission, keys, live, shares, clock, random } = parts;
         let now = clock.now();
         let boot = store.next_boot(now).await?;
         let floor = statutory_floor(&store).await?;
@@ -76,6 +83,7 @@ impl Ingest {
         let sandbox = Sandbox { engine, compiled, admission };
         let registry =
             Registry::load(store.clone(), sandbox, config.wake_conditions, Arc::clone(&clock), worlds).await?;
+        let registry = Arc::new(registry);
         let endpoints = (0..config.shards.max(1))
             .map(|_| {
                 let mut seed = [0; 32];
@@ -94,24 +102,36 @@ impl Ingest {
         let receiving = Arc::new(AtomicBool::new(true));
         let (committer, work) = mpsc::channel(COMMIT_QUEUE);
         let (reserve, wanted) = mpsc::unbounded_channel();
+        let (new_routes, learnt_routes) = crossbeam_channel::unbounded();
+        let (revoked, notices) = Revoked::gather(&store, &tenants).await?;
+        let revoked = Arc::new(revoked);
         let mut this = Self {
             local,
             shards: Vec::new(),
-            shard_of: Arc::default(),
-            state_of: HashMap::new(),
+            state_of: RwLock::default(),
+            learning: Learning {
+                store: store.clone(),
+                keys,
+                boot,
+                registry: Arc::clone(&registry),
+                routes: new_routes,
+            },
+            learns: tokio::sync::Mutex::default(),
             receiving: Arc::clone(&receiving),
             failed: CancellationToken::new(),
             threads: Mutex::default(),
             tasks: Mutex::default(),
             stopping: CancellationToken::new(),
-            registry: Arc::new(registry),
+            registry,
+            revoked: Arc::clone(&revoked),
         };
+        let noted = revoked::note(notices, store.clone(), Arc::clone(&clock), this.stopping.clone());
+        this.tasks.lock().push(tokio::spawn(noted));
         let mut datagrams = Vec::new();
-        let mut shard_of = HashMap::new();
+        let mut state_of = HashMap::new();
         for (index, RecoveredShard { state, contexts, endpoint }) in recovered.into_iter().enumerate() {
             let index = index as ShardIndex;
-            shard_of.extend(state.interlocks().map(|id| (id, index)));
-            this.state_of.extend(state.devices().map(|id| (id, index)));
+            state_of.extend(state.devices().map(|id| (id, index)));
             let state = Arc::new(Mutex::new(state));
             let (inputs, orders) = crossbeam_channel::unbounded();
             let (to_shard, from_socket) = crossbeam_channel::bounded(SHARD_QUEUE);
@@ -126,6 +146,7 @@ impl Ingest {
                 reserve: reserve.clone(),
                 database: Arc::clone(&database),
                 live: live.clone(),
+                shares: Arc::clone(&shares),
                 clock: Arc::clone(&clock),
             });
             this.spawn(format!("shard-{index}"), move || shard.run(&orders, &from_socket))?;
@@ -133,14 +154,13 @@ impl Ingest {
             datagrams.push(to_shard);
         }
         drop(committer);
-        this.shard_of = Arc::new(shard_of);
+        this.state_of = RwLock::new(state_of);
         let committer = Committer {
             store: store.clone(),
             work,
             shards: this.shards.iter().map(|shard| shard.inputs.clone()).collect(),
             live,
             database,
-            shard_of: Arc::clone(&this.shard_of),
             late: VecDeque::new(),
             refused: HashSet::new(),
         };
@@ -160,7 +180,12 @@ impl Ingest {
         let watch = FloorWatch::new(this.registry.worlds().clone());
         this.tasks.lock().push(tokio::spawn(watch_floor(watch, this.stopping.clone(), Arc::clone(&clock))));
         let routes = Routes::new(contexts);
-        this.spawn("receive".to_owned(), move || receive(&socket, routes, &datagrams, &receiving))?;
+        let mut seed = [0; 16];
+        random.fill(&mut seed).map_err(|source| IngestError::System { what: "randomness", source })?;
+        let intake = Intake::new(config.device_rate, seed);
+        this.spawn("receive".to_owned(), move || {
+            receive(&socket, (routes, learnt_routes), (intake, &revoked), &datagrams, &receiving);
+        })?;
         let compaction = compact(
             store,
             this.shards.iter().map(|shard| shard.inputs.clone()).collect(),
@@ -203,7 +228,7 @@ impl Ingest {
         interlock: InterlockId,
         operation: impl FnOnce(oneshot::Sender<Result<T, OperateError>>) -> Operation,
     ) -> Result<T, OperateError> {
-        let shard = self.shard_of.get(&interlock).and_then(|&shard| self.shards.get(usize::from(shard)));
+        let shard = self.shards.get(usize::from(home_of(interlock, self.shards.len())));
         let shard = shard.ok_or_else(|| OperateError::Unknown { what: interlock.to_string() })?;
         let (answer, answered) = oneshot::channel();
         shard.inputs.send(ShardInput::Operate(operation(answer))).map_err(|_| OperateError::Stopping)?;
@@ -211,7 +236,8 @@ impl Ingest {
     }
 
     fn with_state<T>(&self, device: DeviceId, look: impl FnOnce(&ShardState) -> T) -> Option<T> {
-        let shard = self.shards.get(usize::from(*self.state_of.get(&device)?))?;
+        let index = *self.state_of.read().get(&device)?;
+        let shard = self.shards.get(usize::from(index))?;
         Some(look(&shard.state.lock()))
     }
 }
@@ -225,12 +251,65 @@ impl Operate for Ingest {
         Box::pin(self.ask(interlock, move |answer| Operation::Person { interlock, alarm, event, answer }))
     }
 
+    fn read_again(&self, interlock: InterlockId, message: SetAside) -> Answer<'_, Again> {
+        Box::pin(self.ask(interlock, move |answer| Operation::ReadAgain { interlock, message, answer }))
+    }
+
     fn device_view(&self, device: DeviceId) -> Option<DeviceView> {
         self.with_state(device, |state| state.view(device)).flatten()
     }
 
     fn recent(&self, device: DeviceId, quantity: Quantity, from: Timestamp, to: Timestamp) -> Vec<Reading> {
         self.with_state(device, |state| state.recent(device, quantity, from, to)).unwrap_or_default()
+    }
+
+    fn learn(&self, after: Option<DeviceId>) -> Answer<'_, usize> {
+        Box::pin(async move {
+            let _alone = self.learns.lock().await;
+            let failed = |error: IngestError| OperateError::NotLearnt { reason: error.to_string() };
+            let is_known = |device: DeviceId| self.state_of.read().contains_key(&device);
+            let gathered = self.learning.gather(after, is_known).await.map_err(failed)?;
+            let mut count = 0;
+            for (newcomers, routes) in self.learning.prepare(gathered, self.shards.len()).await.map_err(failed)? {
+                let shard = usize::from(newcomers.shard);
+                let Some(link) = self.shards.get(shard) else { continue };
+                let devices = newcomers.devices();
+                let (answer, answered) = oneshot::channel();
+                link.inputs.send(ShardInput::Learn(newcomers, answer)).map_err(|_| OperateError::Stopping)?;
+                answered.await.map_err(|_| OperateError::Stopping)?.map_err(failed)?;
+                count += devices.len();
+                self.state_of.write().extend(devices.into_iter().map(|device| (device, shard as ShardIndex)));
+                // Nobody listens only when the server stops.
+                let _ = self.learning.routes.send(routes);
+            }
+            Ok(count)
+        })
+    }
+
+    fn rekey(&self, tenant: TenantId, device: DeviceId, key: Option<(DeviceCredentials, bool)>) -> Answer<'_, ()> {
+        Box::pin(async move {
+            let failed = |error: IngestError| OperateError::NotLearnt { reason: error.to_string() };
+            let shard = self.state_of.read().get(&device).copied();
+            let shard = shard.ok_or_else(|| OperateError::Unknown { what: device.to_string() })?;
+            let link = self.shards.get(usize::from(shard)).ok_or(OperateError::NotReady)?;
+            let mut context = None;
+            let has_key = key.is_some();
+            if let Some((credentials, is_sleepy)) = key {
+                let (new, routes) =
+                    self.learning.context_of(tenant, device, credentials, shard).await.map_err(failed)?;
+                context = Some((Box::new(new), is_sleepy));
+                let _ = self.learning.routes.send(routes);
+            }
+            let (answer, answered) = oneshot::channel();
+            link.inputs.send(ShardInput::Rekey(device, context, answer)).map_err(|_| OperateError::Stopping)?;
+            answered.await.map_err(|_| OperateError::Stopping)?.map_err(failed)?;
+            if has_key {
+                self.revoked.remove(device);
+            } else if let Some(identity) = self.learning.identity_of(tenant, device).await.map_err(failed)? {
+                self.revoked.add(identity, Speaker { tenant, device });
+            }
+            Ok(())
+        })
     }
 
     fn ready(&self) -> bool {
@@ -294,16 +373,41 @@ async fn statutory_floor(store: &Store) -> Result<Floor, IngestError> {
 }
 
 /// Receives, routes and hands over until told to stop.
-fn receive(socket: &UdpSocket, mut routes: Routes, shards: &[Sender<Datagrams>], receiving: &AtomicBool) {
+fn receive(
+    socket: &UdpSocket,
+    (mut routes, learnt): (Routes, crossbeam_channel::Receiver<NewRoutes>),
+    (mut intake, revoked): (Intake, &Revoked),
+    shards: &[Sender<Datagrams>],
+    receiving: &AtomicBool,
+) {
+    let begun = Instant::now();
+    let flooded = counter!("davy_datagrams_flooded_total");
     let mut receiver = DatagramReceiver::default();
     let mut sorted: Vec<Datagrams> = shards.iter().map(|_| Datagrams::default()).collect();
     while receiving.load(Ordering::Relaxed) {
+        let mut flood = 0;
+        let mut is_first = true;
         let received = receiver.receive(socket, |peer, datagram| {
-            let shard = routes.shard_of(peer, davy_coap::peek(datagram).as_ref());
+            // Only now, not before the wait: who was told that a device can speak may have made it speak at once.
+            if std::mem::take(&mut is_first) {
+                learnt.try_iter().flatten().for_each(|(context, shard)| routes.add(context, shard));
+            }
+            let peek = davy_coap::peek(datagram);
+            let known = routes.shard_of(peer, peek.as_ref());
+            if !intake.admits(peer, peek.as_ref(), known.is_some(), begun.elapsed()) {
+                flood += 1;
+                return;
+            }
+            revoked.look(peek.as_ref(), Instant::now);
+            // What belongs nowhere is refused by the first shard, in the protocol's own words.
+            let shard = known.unwrap_or(0);
             if let Some(sorted) = sorted.get_mut(usize::from(shard)) {
                 sorted.push(peer, datagram);
             }
         });
+        if flood > 0 {
+            flooded.increment(flood);
+        }
         if let Err(error) = received {
             tracing::error!(%error, "receiving failed; trying again");
             std::thread::sleep(Duration::from_millis(100));

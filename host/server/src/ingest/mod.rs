@@ -4,8 +4,11 @@
 //! A device's messages are handled in order by one shard. Nothing is acknowledged before it is durable.
 
 mod commit;
+mod crowd;
 mod fold;
 mod handle;
+mod intake;
+mod learn;
 mod operate;
 mod protocol;
 pub(crate) mod ration;
@@ -13,11 +16,13 @@ mod recover;
 mod release;
 mod request;
 mod reserve;
+mod revoked;
 mod route;
 mod shard;
 mod socket;
 mod state;
 mod tenants;
+mod vendor;
 mod work;
 
 pub use handle::Ingest;
@@ -26,6 +31,7 @@ pub(crate) use recover::SERVER_ID;
 use crate::clock::{SharedClock, SharedRandom};
 use crate::keys::{KeyError, KeyRing};
 use crate::live::LiveBus;
+use crate::shares::Shares;
 use davy_coap::oscore::OscoreError;
 use davy_domain::floor::FloorError;
 use davy_domain::interlock::InterlockError;
@@ -33,6 +39,7 @@ use davy_domain::{DeviceId, InterlockId, TenantId};
 use davy_rules::{Admission, CompileCache, Engine};
 use davy_store::{Store, StoreError};
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 /// Why ingest could not start.
 #[derive(Debug, thiserror::Error)]
@@ -112,6 +119,8 @@ pub struct IngestConfig {
     pub compact_every: std::time::Duration,
     /// How long an uplink stays in the journal before it may be compacted.
     pub compact_after: davy_domain::Span,
+    /// Datagrams a second that each device may send on average; 0 is no limit.
+    pub device_rate: u32,
     /// Whether what a rule waits for is honoured; otherwise it is asked about every reading.
     pub wake_conditions: bool,
 }
@@ -130,6 +139,8 @@ pub struct IngestParts {
     pub keys: KeyRing,
     /// Where changes are published.
     pub live: LiveBus,
+    /// Where each company's uplinks are counted.
+    pub shares: Arc<Shares>,
     /// The time.
     pub clock: SharedClock,
     /// For the endpoints' seeds.

@@ -20,6 +20,10 @@ impl Shard {
                 let result = self.person(state, interlock, alarm, event);
                 self.answer_when_durable(interlock, result, answer);
             }
+            Operation::ReadAgain { interlock, message, answer } => {
+                let result = self.read_again(state, interlock, message);
+                self.answer_when_durable(interlock, result, answer);
+            }
         }
     }
 

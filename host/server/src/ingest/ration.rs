@@ -59,12 +59,17 @@ impl Ration {
         left.fuel > 0
     }
 
-    /// Takes what a call burnt.
+    /// Takes what a call of an alarm policy burnt.
     pub fn charge(&self, evaluation: &Evaluation) {
-        let burnt = match evaluation.result {
-            Err(PolicyFault::Deadline) => CUT_OFF,
-            Err(PolicyFault::OutOfFuel { limit }) => limit.saturating_mul(FRUITLESS),
-            Ok(_) | Err(_) => evaluation.fuel,
+        self.charge_call(evaluation.result.as_ref().err(), evaluation.fuel);
+    }
+
+    /// Takes what a call burnt that ended so.
+    pub fn charge_call(&self, fault: Option<&PolicyFault>, fuel: u64) {
+        let burnt = match fault {
+            Some(PolicyFault::Deadline) => CUT_OFF,
+            Some(PolicyFault::OutOfFuel { limit }) => limit.saturating_mul(FRUITLESS),
+            None | Some(_) => fuel,
         };
         if let Some(beyond) = burnt.checked_sub(FREE) {
             self.left.lock().fuel -= i128::from(beyond);

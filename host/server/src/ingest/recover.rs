@@ -4,16 +4,16 @@
 
 use super::IngestError;
 use super::reserve::range_of;
-use super::route::{ContextKey, ShardIndex};
+use super::route::{ContextKey, ShardIndex, home_of};
 use super::state::{DevicePlace, DeviceSlot, ShardState};
 use crate::keys::KeyRing;
 use crate::rules::running::TenantWorld;
 use davy_coap::oscore::{Algorithm, NonceUse, Params, ReplayState, ReplayWindow, SecurityContext};
 use davy_coap::{ContextId, Endpoint, Timing};
 use davy_domain::interlock::{Interlock, StoredInterlock};
-use davy_domain::{DeviceId, InterlockId, TenantId, Timestamp, senml};
+use davy_domain::{DeviceId, InterlockId, TenantId, Timestamp};
 use davy_store::{DeviceCredentials, KeyedDevice, Recovery, RowKind, SequenceWindow, Tenant};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 /// The server's own Sender ID: one byte that no device has, because theirs are numbers of two bytes and more.
@@ -83,7 +83,7 @@ pub async fn rebuild(
         .collect();
     let mut routes = HashMap::new();
     for (id, each) in gathered.interlocks {
-        let shard = (id.raw().unsigned_abs().wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32) as usize % count;
+        let shard = usize::from(home_of(id, count));
         let world = surroundings.worlds.get(&each.tenant).ok_or(IngestError::NoTenant { tenant: each.tenant })?;
         let mut interlock = Interlock::restore(id, each.tenant, each.stored)
             .map_err(|source| IngestError::Interlock { interlock: id, source })?;
@@ -92,7 +92,8 @@ pub async fn rebuild(
         let index = state.add(interlock, Arc::clone(world), each.places);
         let id_context = context_ids.get(&each.tenant).copied().unwrap_or_default();
         for (device, credentials, sleepy) in each.keyed {
-            let context = derive(surroundings, each.tenant, device, id_context, &credentials, windows.get(&device))?;
+            let of = (surroundings.keys, surroundings.boot);
+            let context = derive(of, each.tenant, device, id_context, &credentials, windows.get(&device))?;
             if let Some(key) = ContextKey::new(id_context, &credentials.kid) {
                 routes.insert(key, shard as ShardIndex);
             }
@@ -119,6 +120,7 @@ struct All {
 async fn gather(recovery: &mut Recovery) -> Result<All, IngestError> {
     let mut interlocks: BTreeMap<InterlockId, Gathered> = BTreeMap::new();
     let mut of_device = HashMap::new();
+    let mut models: HashSet<Arc<str>> = HashSet::new();
     let mut after = None;
     loop {
         let page = recovery.devices(after).await?;
@@ -132,7 +134,12 @@ async fn gather(recovery: &mut Recovery) -> Result<All, IngestError> {
                 places: Vec::new(),
                 keyed: Vec::new(),
             });
-            let place = DevicePlace { division: device.division, premises: device.premises };
+            let model = models.get(device.model.as_str()).cloned().unwrap_or_else(|| {
+                let model: Arc<str> = device.model.as_str().into();
+                models.insert(Arc::clone(&model));
+                model
+            });
+            let place = DevicePlace { division: device.division, premises: device.premises, model };
             each.places.push((device.id, place));
             each.keyed.extend(credentials.map(|credentials| (device.id, credentials, device.sleepy)));
             each.stored.devices.push(device.into_config());
@@ -156,8 +163,9 @@ async fn gather(recovery: &mut Recovery) -> Result<All, IngestError> {
     Ok(All { interlocks, of_device })
 }
 
-fn derive(
-    surroundings: &Surroundings<'_>,
+/// A device's context, with the replay window of what is stored of it. Its own numbers are those of the start `boot`.
+pub(super) fn derive(
+    (keys, boot): (&KeyRing, u64),
     tenant: TenantId,
     device: DeviceId,
     id_context: &[u8],
@@ -168,7 +176,7 @@ fn derive(
         .into_iter()
         .find(|algorithm| i64::from(algorithm.cose_id()) == credentials.algorithm)
         .ok_or(IngestError::Algorithm { device, got: credentials.algorithm })?;
-    let secret = surroundings.keys.unseal(tenant, device, credentials)?;
+    let secret = keys.unseal(tenant, device, credentials)?;
     let replay = match window {
         // Nothing of the device was ever stored: there is nothing to replay.
         None => ReplayState::Restored(ReplayWindow::default()),
@@ -187,7 +195,7 @@ fn derive(
         replay,
     })
     .map_err(|source| IngestError::Context { device, source })?;
-    context.set_sender_range(range_of(surroundings.boot));
+    context.set_sender_range(range_of(boot));
     // The window is rebuilt from the journal. A reply to what is in the journal may therefore go under the request's nonce, after a
     // restart too: should the request come again, it is a replay. Every other reply costs a number of ours.
     context.set_nonce_use(NonceUse::Recorded);
@@ -201,8 +209,8 @@ async fn recall_readings(recovery: &mut Recovery, shards: &mut [RecoveredShard])
         let page = recovery.journal(after).await?;
         let Some((last, _)) = page.last() else { return Ok(()) };
         after = Some(*last);
-        for (_, row) in page.iter().filter(|(_, row)| row.kind == RowKind::Uplink) {
-            let Ok(uplink) = senml::decode(&row.payload, row.received_at) else { continue };
+        for (_, row) in &page {
+            let Some(uplink) = row.readings() else { continue };
             let Some(shard) = shards.iter_mut().find(|shard| shard.state.interlock_of(row.device).is_some()) else {
                 continue;
             };
@@ -212,7 +220,7 @@ async fn recall_readings(recovery: &mut Recovery, shards: &mut [RecoveredShard])
                     Some(serial) => shard.state.child_of(row.device, serial),
                 };
                 if let Some(device) = device {
-                    shard.state.remember(device, part.readings.into_iter(), row.received_at);
+                    shard.state.remember(device, part.readings.into_iter(), row.received_at, row.kind != RowKind::Late);
                 }
             }
         }

@@ -1,6 +1,6 @@
 //! What a shard says to the outside once the committer has spoken: replies, notifications and answers to people.
 
-use super::shard::{CBOR, RETRY_AFTER, Shard};
+use super::shard::{RETRY_AFTER, Shard};
 use super::socket::Sender;
 use super::state::ShardState;
 use super::work::{Delivery, Payload, Release, Reply, Work};
@@ -14,6 +14,7 @@ impl Shard {
     /// Answers. What is not durable is not acknowledged: commands travel in a 5.03 then, and the device reports again.
     pub(super) fn release(&mut self, release: Release, durable: bool, state: &mut ShardState) {
         for reply in release.replies {
+            self.crowd.leave(reply.tenant);
             self.reply(reply, durable, state);
         }
         for delivery in release.notifications {
@@ -29,13 +30,13 @@ impl Shard {
     }
 
     pub(super) fn reply(&mut self, reply: Reply, durable: bool, state: &mut ShardState) {
-        let Payload { bytes, commands } = reply.delivery;
+        let Payload { bytes, format, commands } = reply.delivery;
         let response = match (durable, reply.read) {
-            (true, true) => Response::content(CBOR, bytes),
+            (true, true) => Response::content(format, bytes),
             (true, false) if bytes.is_empty() => Response::new(Code::CHANGED),
-            (true, false) => Response::changed(CBOR, bytes),
+            (true, false) => Response::changed(format, bytes),
             (false, _) => Response {
-                content_format: (!bytes.is_empty()).then_some(CBOR),
+                content_format: (!bytes.is_empty()).then_some(format),
                 payload: bytes,
                 ..Response::new(Code::SERVICE_UNAVAILABLE).with_max_age(RETRY_AFTER)
             },
@@ -49,8 +50,8 @@ impl Shard {
 
     fn notify(&mut self, delivery: Delivery, state: &mut ShardState) {
         let Some(&observation) = self.observers.get(&delivery.device) else { return };
-        let Payload { bytes, commands } = delivery.payload;
-        match self.endpoint.notify(self.clock.instant(), observation, Response::content(CBOR, bytes), true) {
+        let Payload { bytes, format, commands } = delivery.payload;
+        match self.endpoint.notify(self.clock.instant(), observation, Response::content(format, bytes), true) {
             Ok(notification) => {
                 self.notified.insert((observation, notification), (delivery.device, commands.clone()));
                 self.sent(delivery.device, commands, Transport::Sent, state);
@@ -66,7 +67,7 @@ impl Shard {
         let Some(interlock) = state.interlock_of(device) else { return };
         let now = self.clock.now();
         if state.look(interlock).is_some_and(|interlock| interlock.has_undelivered(device, now)) {
-            let payload = state.pending(interlock, device, now);
+            let payload = self.pending(state, interlock, device, now);
             self.work.release.notifications.push(Delivery { device, payload });
         }
     }
@@ -160,10 +161,9 @@ impl Shard {
             let commands = self.work.release.take_commands();
             self.release(commands, false, state);
         }
-        let waiting = self.work.release.replies.len();
-        match self.committer.try_send(std::mem::replace(&mut self.work, Work::of(self.index))) {
-            Ok(()) => self.waiting += waiting,
-            Err(TrySendError::Full(work) | TrySendError::Closed(work)) => self.work = work,
+        let work = std::mem::replace(&mut self.work, Work::of(self.index));
+        if let Err(TrySendError::Full(work) | TrySendError::Closed(work)) = self.committer.try_send(work) {
+            self.work = work;
         }
     }
 }

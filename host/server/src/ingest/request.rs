@@ -1,11 +1,12 @@
 //! What devices may ask: `POST /u`, `GET /c`, `POST /c/{id}`, `GET /.well-known/core`. Everything else is refused in words.
 
-use super::shard::{CBOR, LINK_FORMAT, MOST_WAITING, SENML_CBOR, Shard};
+use super::shard::{CBOR, LINK_FORMAT, SENML_CBOR, Shard};
 use super::state::{DeviceSlot, ShardState};
 use super::work::Reply;
 use davy_coap::{Code, ContextId, ExchangeId, ObservationId, Request, Response};
+use davy_domain::driven::OCTETS;
 use davy_domain::interlock::Input;
-use davy_domain::{CommandId, Timestamp, senml, wire};
+use davy_domain::{CommandId, TenantId, Timestamp, senml, wire};
 use davy_store::{JournalRow, RowKind};
 use metrics::counter;
 
@@ -14,7 +15,7 @@ const LINKS: &str = "</u>;rt=\"davy.uplink\";ct=112,</c>;rt=\"davy.commands\";ct
 
 /// What a request was that waits for its answer.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
+pub(super) enum Kind {
     /// To read the pending commands.
     Read,
     /// An uplink or an outcome; `quiet` when nothing but readings came of it.
@@ -108,6 +109,14 @@ impl Shard {
         sequence: Option<u64>,
         request: &mut Request,
     ) -> Result<(), Refusal> {
+        // A device that speaks a vendor's own form says so, or says nothing of it.
+        if request.content_format.is_none_or(|format| format == OCTETS)
+            && let Some(driver) = state.driver_of(slot.device)
+        {
+            let payload = std::mem::take(&mut request.payload);
+            self.vendor_uplink(state, &driver, exchange, slot, (sequence, payload));
+            return Ok(());
+        }
         expect_format(request, SENML_CBOR, "application/senml+cbor (112)")?;
         let now = self.clock.now();
         let uplink = senml::decode(&request.payload, now)
@@ -123,10 +132,11 @@ impl Shard {
         let input = Input::Uplink { device: slot.device, sequence, parts: &uplink.parts };
         let stepped = self.step(state, slot.interlock, Some(slot.device), input, now);
         let quiet = !stepped.changed;
-        if quiet && (self.is_overloaded() || self.database.is_away()) {
+        if quiet && self.must_shed(slot.tenant) {
             self.turn_away(state, exchange, slot, stepped.rule_state, now);
             return Ok(());
         }
+        self.crowd.count(slot.tenant, true);
         self.journal(
             slot.interlock_id,
             JournalRow {
@@ -193,14 +203,15 @@ impl Shard {
         Ok(())
     }
 
-    /// Whether so much waits to be stored that what can wait with its device should. Room is left for what cannot.
-    fn is_overloaded(&self) -> bool {
-        self.waiting + self.work.release.replies.len() > MOST_WAITING
+    /// Whether so much waits to be stored, or so much of this company, that what can wait with its device should. Room is left for what
+    /// cannot.
+    pub(super) fn must_shed(&self, tenant: TenantId) -> bool {
+        self.crowd.is_too_much_for(tenant) || self.database.is_away()
     }
 
     /// Lets a device keep a quiet uplink and send it again. What is pending for it goes along, and the rule's memory is kept,
     /// which no row of the journal carries now.
-    fn turn_away(
+    pub(super) fn turn_away(
         &mut self,
         state: &mut ShardState,
         exchange: ExchangeId,
@@ -209,13 +220,15 @@ impl Shard {
         now: Timestamp,
     ) {
         self.counters.shed.increment(1);
+        self.crowd.count(slot.tenant, false);
         if let Some(memory) = rule_state {
             let row = JournalRow::memory(slot.tenant, slot.device, now, memory);
             self.memories.insert(slot.device, (slot.interlock_id, row));
         }
-        let delivery = state.pending(slot.interlock, slot.device, now);
+        let delivery = self.pending(state, slot.interlock, slot.device, now);
         let reply = Reply {
             exchange,
+            tenant: slot.tenant,
             device: slot.device,
             interlock: slot.interlock_id,
             sequence: None,
@@ -227,11 +240,20 @@ impl Shard {
     }
 
     /// The answer goes out when everything decided so far is durable, with the commands that are pending by then.
-    fn wait(&mut self, state: &ShardState, slot: DeviceSlot, exchange: ExchangeId, sequence: Option<u64>, kind: Kind) {
-        let delivery = state.pending(slot.interlock, slot.device, self.clock.now());
+    pub(super) fn wait(
+        &mut self,
+        state: &ShardState,
+        slot: DeviceSlot,
+        exchange: ExchangeId,
+        sequence: Option<u64>,
+        kind: Kind,
+    ) {
+        let delivery = self.pending(state, slot.interlock, slot.device, self.clock.now());
         let quiet = kind == Kind::Report { quiet: true };
+        self.crowd.join(slot.tenant);
         self.work.release.replies.push(Reply {
             exchange,
+            tenant: slot.tenant,
             device: slot.device,
             interlock: slot.interlock_id,
             sequence,

@@ -3,11 +3,18 @@
 //! Routing is a guess that costs nothing when wrong: the shard authenticates. Nothing here decrypts.
 
 use davy_coap::Peek;
+use davy_domain::InterlockId;
 use std::collections::HashMap;
 use std::net::SocketAddr;
 
 /// The number of a shard.
 pub type ShardIndex = u16;
+
+/// The shard that an interlock lives in, of so many; the same at every start with as many.
+pub fn home_of(interlock: InterlockId, shards: usize) -> ShardIndex {
+    let mixed = (interlock.raw().unsigned_abs().wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32) as usize;
+    (mixed % shards.max(1)) as ShardIndex
+}
 
 /// An OSCORE ID Context (at most 8 bytes) and kid (at most 7) in one word, so that a look-up allocates nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -44,14 +51,19 @@ impl Routes {
         Self { contexts, ..Self::default() }
     }
 
-    /// The shard for a datagram. One that belongs nowhere goes to shard 0, which refuses it in the protocol's own words.
-    pub fn shard_of(&mut self, peer: SocketAddr, peek: Option<&Peek<'_>>) -> ShardIndex {
+    /// A context that was not there at the start.
+    pub fn add(&mut self, context: ContextKey, shard: ShardIndex) {
+        self.contexts.insert(context, shard);
+    }
+
+    /// The shard for a datagram; none when it names no known device and comes from where none was heard.
+    pub fn shard_of(&mut self, peer: SocketAddr, peek: Option<&Peek<'_>>) -> Option<ShardIndex> {
         let context = peek.and_then(|peek| ContextKey::new(peek.kid_context.unwrap_or_default(), peek.kid?));
         if let Some(&shard) = context.as_ref().and_then(|context| self.contexts.get(context)) {
             self.learn(peer, shard);
-            return shard;
+            return Some(shard);
         }
-        self.addresses.get(&peer).or_else(|| self.older_addresses.get(&peer)).copied().unwrap_or(0)
+        self.addresses.get(&peer).or_else(|| self.older_addresses.get(&peer)).copied()
     }
 
     fn learn(&mut self, peer: SocketAddr, shard: ShardIndex) {

@@ -3,16 +3,22 @@
 //! It folds what arrives, hands the result to the committer, and answers when the committer says that it is durable. It
 //! never touches the database, and it never answers an uplink by itself but to refuse it.
 
+use super::IngestError;
 use super::commit::DatabaseHealth;
+use super::crowd::Crowd;
+use super::learn::Newcomers;
 use super::protocol::ProtocolCounters;
 use super::route::ShardIndex;
 use super::socket::{Datagrams, Sender as DatagramSender};
 use super::state::{DeviceSlot, ShardState, Stored};
+use super::vendor::Vendors;
 use super::work::{Delivery, Release, Work};
 use crate::clock::SharedClock;
 use crate::live::LiveBus;
-use crate::operate::OperateError;
+use crate::operate::{Again, OperateError, SetAside};
+use crate::shares::Shares;
 use crossbeam_channel::Receiver;
+use davy_coap::oscore::SecurityContext;
 use davy_coap::{ContextId, Endpoint, Event, Failure, NotificationId, ObservationId, Transmit};
 use davy_domain::alarm::{Alarm, AlarmEvent};
 use davy_domain::command::{Cause, Command};
@@ -34,8 +40,6 @@ pub const SENML_CBOR: u16 = 112;
 pub const CBOR: u16 = 60;
 /// Link format (RFC 6690).
 pub const LINK_FORMAT: u16 = 40;
-/// Above so many undecided replies quiet uplinks are refused with 5.03.
-pub(super) const MOST_WAITING: usize = 32_768;
 /// So many rows are worth a commit.
 const ENOUGH_ROWS: usize = 512;
 /// How often the protocol's counters are brought up to date.
@@ -57,6 +61,10 @@ pub enum ShardInput {
     Compacted(Timestamp),
     /// Sequence numbers of ours for the devices whose own run low.
     Sequences(Range<u64>),
+    /// Devices that were provisioned while the server runs.
+    Learn(Newcomers, tokio::sync::oneshot::Sender<Result<(), IngestError>>),
+    /// From now on the device speaks under this context, with whether it sleeps, or not at all.
+    Rekey(DeviceId, Option<(Box<SecurityContext>, bool)>, tokio::sync::oneshot::Sender<Result<(), IngestError>>),
     /// Hand over what is left and end once it is durable.
     Stop,
 }
@@ -85,6 +93,15 @@ pub enum Operation {
         /// Gets the alarm as it is then.
         answer: tokio::sync::oneshot::Sender<Result<Alarm, OperateError>>,
     },
+    /// Read a message that was set aside.
+    ReadAgain {
+        /// In which interlock.
+        interlock: InterlockId,
+        /// The message.
+        message: SetAside,
+        /// Gets what came of it.
+        answer: tokio::sync::oneshot::Sender<Result<Again, OperateError>>,
+    },
 }
 
 /// The thread's own state.
@@ -93,7 +110,7 @@ pub struct Shard {
     pub(super) socket: Arc<UdpSocket>,
     pub(super) endpoint: Endpoint,
     /// By [`ContextId`].
-    contexts: Vec<Option<DeviceSlot>>,
+    pub(super) contexts: Vec<Option<DeviceSlot>>,
     /// Whose sequence numbers of ours run low.
     low: Vec<ContextId>,
     reserve: mpsc::UnboundedSender<ShardIndex>,
@@ -106,11 +123,12 @@ pub struct Shard {
     /// The closes of leaks: they wait for no commit.
     pub(super) closes: Vec<Delivery>,
     pub(super) outgoing: Vec<Transmit>,
-    /// Replies handed to the committer and not yet released.
-    pub(super) waiting: usize,
+    /// Whose replies are not yet released.
+    pub(super) crowd: Crowd,
     pub(super) committer: mpsc::Sender<Work>,
     /// The newest memories of rules whose uplinks were turned away, until the database takes them.
     pub(super) memories: HashMap<DeviceId, (InterlockId, JournalRow)>,
+    pub(super) vendors: Vendors,
     pub(super) database: Arc<DatabaseHealth>,
     pub(super) live: LiveBus,
     pub(super) clock: SharedClock,
@@ -148,6 +166,8 @@ pub struct ShardParts {
     pub reserve: mpsc::UnboundedSender<ShardIndex>,
     /// How well the database answers.
     pub database: Arc<DatabaseHealth>,
+    /// Where each company's uplinks are counted.
+    pub shares: Arc<Shares>,
     /// For devices that somebody watches.
     pub live: LiveBus,
     /// The time.
@@ -179,9 +199,10 @@ impl Shard {
             work: Work::of(parts.index),
             closes: Vec::new(),
             outgoing: Vec::new(),
-            waiting: 0,
+            crowd: Crowd::new(parts.shares),
             committer: parts.committer,
             memories: HashMap::new(),
+            vendors: Vendors::default(),
             database: parts.database,
             live: parts.live,
             clock: parts.clock,
@@ -231,11 +252,16 @@ impl Shard {
                 self.take_datagrams(&batch, &mut locked, &mut sender);
             }
             self.elapse(&mut locked, &mut sender);
+            self.tell_unwritten(&mut locked);
             self.hand_over(stopping, &mut locked);
             drop(locked);
             self.count();
             self.transmit(&mut sender);
-            if stopping && self.work.is_empty() && self.memories.is_empty() && self.waiting == 0 && datagrams.is_empty()
+            if stopping
+                && self.work.is_empty()
+                && self.memories.is_empty()
+                && self.crowd.is_empty()
+                && datagrams.is_empty()
             {
                 return;
             }
@@ -258,14 +284,8 @@ impl Shard {
     /// Takes one input; returns whether the shard is to stop.
     fn take(&mut self, input: ShardInput, state: &mut ShardState) -> bool {
         match input {
-            ShardInput::Durable(release) => {
-                self.waiting = self.waiting.saturating_sub(release.replies.len());
-                self.release(release, true, state);
-            }
-            ShardInput::Undurable(release) => {
-                self.waiting = self.waiting.saturating_sub(release.replies.len());
-                self.release(release, false, state);
-            }
+            ShardInput::Durable(release) => self.release(release, true, state),
+            ShardInput::Undurable(release) => self.release(release, false, state),
             ShardInput::Revert(interlock, stored) => {
                 let withheld = self.work.withhold(&HashSet::from([interlock]));
                 self.memories.retain(|_, (of, _)| *of != interlock);
@@ -281,6 +301,13 @@ impl Shard {
                         context.set_sender_range(range.clone());
                     }
                 }
+            }
+            ShardInput::Learn(newcomers, answer) => {
+                // Who asked may have gone; the devices are known all the same.
+                let _ = answer.send(self.learn(newcomers, state));
+            }
+            ShardInput::Rekey(device, context, answer) => {
+                let _ = answer.send(self.rekey(device, context, state));
             }
             ShardInput::Stop => return true,
         }

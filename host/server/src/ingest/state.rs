@@ -2,14 +2,17 @@
 //!
 //! Shared behind a lock so that pages can look at it between two batches; only the shard's own thread changes it.
 
+use super::shard::CBOR;
 use super::work::Payload;
 use crate::live::{Change, Committed};
 use crate::operate::DeviceView;
+use crate::rules::drivers::LoadedDriver;
 use crate::rules::running::TenantWorld;
 use crate::rules::shadow::Beside;
-use davy_domain::interlock::{Effects, Input, Interlock, StoredInterlock};
+use davy_domain::interlock::{Effects, Input, Interlock, InterlockError, StoredInterlock};
 use davy_domain::{
-    DeviceId, IdSource, InterlockId, PremisesId, Quantity, Reading, Span, TenantId, Timestamp, ValveState, wire,
+    DeviceConfig, DeviceId, DeviceKind, IdSource, InterlockId, PremisesId, Quantity, Reading, Span, TenantId,
+    Timestamp, ValveState, wire,
 };
 use davy_store::DivisionCode;
 use std::cmp::Reverse;
@@ -30,12 +33,14 @@ pub struct DeviceSlot {
 }
 
 /// What the live bus must know of a device to tell who may hear of it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct DevicePlace {
     /// Code of its division.
     pub division: Option<DivisionCode>,
     /// Its premises.
     pub premises: Option<PremisesId>,
+    /// The maker's name for its model: which driver reads its messages.
+    pub model: Arc<str>,
 }
 
 /// How long what time alone brings waits after the database has refused something of the same interlock.
@@ -102,6 +107,14 @@ impl ShardState {
     ) -> u32 {
         let index = self.groups.len() as u32;
         self.by_id.insert(interlock.id(), index);
+        self.keep(&interlock, index, places);
+        let (beside, rests_until) = (Beside::default(), Timestamp::default());
+        self.groups.push(Group { interlock, world, beside, scheduled: None, rests_until });
+        self.schedule(index);
+        index
+    }
+
+    fn keep(&mut self, interlock: &Interlock, index: u32, places: impl IntoIterator<Item = (DeviceId, DevicePlace)>) {
         for (device, place) in places {
             let view = interlock.device(device);
             let kept = Kept {
@@ -113,10 +126,27 @@ impl ShardState {
             };
             self.devices.insert(device, kept);
         }
-        let (beside, rests_until) = (Beside::default(), Timestamp::default());
-        self.groups.push(Group { interlock, world, beside, scheduled: None, rests_until });
+    }
+
+    /// Adds devices to an interlock that runs. What is known of those that are there stays; folds beside it begin anew.
+    ///
+    /// # Errors
+    /// When the devices do not fit together; nothing has changed then.
+    pub fn grow(
+        &mut self,
+        index: u32,
+        new: Vec<DeviceConfig>,
+        places: impl IntoIterator<Item = (DeviceId, DevicePlace)>,
+        now: Timestamp,
+    ) -> Result<(), InterlockError> {
+        let Some(group) = self.groups.get_mut(index as usize) else { return Ok(()) };
+        let all = group.interlock.devices().map(|view| view.config().clone()).chain(new).collect();
+        group.interlock.reconfigure(all, now, group.world.limits())?;
+        group.beside = Beside::default();
+        let grown = group.interlock.clone();
+        self.keep(&grown, index, places);
         self.schedule(index);
-        index
+        Ok(())
     }
 
     /// Folds one input.
@@ -178,11 +208,6 @@ impl ShardState {
         }
     }
 
-    /// The ids of its interlocks.
-    pub fn interlocks(&self) -> impl Iterator<Item = InterlockId> {
-        self.by_id.keys().copied()
-    }
-
     /// The ids of its devices.
     pub fn devices(&self) -> impl Iterator<Item = DeviceId> {
         self.devices.keys().copied()
@@ -232,13 +257,41 @@ impl ShardState {
         let pending = self.look(interlock).map(|interlock| interlock.pending_messages(device, now)).unwrap_or_default();
         // As many as one message holds; the next one brings the rest.
         let commands = pending.iter().take(wire::MAX_PENDING).map(|command| command.id).collect();
-        Payload { bytes: wire::encode_pending(&pending), commands }
+        Payload { bytes: wire::encode_pending(&pending), format: CBOR, commands }
     }
 
-    /// Keeps readings until they are in chunks.
-    pub fn remember(&mut self, device: DeviceId, readings: impl Iterator<Item = Reading>, received_at: Timestamp) {
+    /// The driver that reads and writes a device's messages, when its model has one in force.
+    pub fn driver_of(&self, device: DeviceId) -> Option<Arc<LoadedDriver>> {
+        let kept = self.devices.get(&device)?;
+        self.groups.get(kept.interlock as usize)?.world.driver(&kept.place.model)
+    }
+
+    /// What a device is.
+    pub fn kind_of(&self, device: DeviceId) -> Option<DeviceKind> {
+        self.config_of(device).map(|config| config.kind)
+    }
+
+    /// A device's serial number; empty for one that is not here.
+    pub fn serial_of(&self, device: DeviceId) -> &str {
+        self.config_of(device).map_or("", |config| config.serial.as_str())
+    }
+
+    fn config_of(&self, device: DeviceId) -> Option<&DeviceConfig> {
+        Some(self.look(self.interlock_of(device)?)?.device(device)?.config())
+    }
+
+    /// Keeps readings until they are in chunks; `heard` when the device has spoken just then.
+    pub fn remember(
+        &mut self,
+        device: DeviceId,
+        readings: impl Iterator<Item = Reading>,
+        received_at: Timestamp,
+        heard: bool,
+    ) {
         if let Some(kept) = self.devices.get_mut(&device) {
-            kept.last_seen = Some(received_at);
+            if heard {
+                kept.last_seen = Some(received_at);
+            }
             kept.readings.extend(readings.map(|reading| KeptReading { received_at, reading }));
         }
     }
@@ -267,7 +320,7 @@ impl ShardState {
     pub fn committed(&self, device: DeviceId, change: Change) -> Option<(InterlockId, Committed)> {
         let kept = self.devices.get(&device)?;
         let (tenant, interlock) = self.name_of(kept.interlock)?;
-        let DevicePlace { division, premises } = kept.place;
+        let DevicePlace { division, premises, .. } = kept.place;
         Some((interlock, Committed { tenant, division, premises, device, change }))
     }
 

@@ -43,6 +43,8 @@ pub struct Release {
 pub struct Reply {
     /// Which request.
     pub exchange: ExchangeId,
+    /// Of which company.
+    pub tenant: TenantId,
     /// Who asked.
     pub device: DeviceId,
     /// In which interlock.
@@ -66,10 +68,12 @@ pub struct Delivery {
 }
 
 /// Pending commands as they travel, with their ids.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct Payload {
-    /// CBOR; empty for no command.
+    /// In the platform's own form, or in a vendor's; empty for no command.
     pub bytes: Vec<u8>,
+    /// The content-format of these bytes.
+    pub format: u16,
     /// Which commands are in it.
     pub commands: Vec<CommandId>,
 }

@@ -4,8 +4,10 @@
 
 use super::ProvisionError;
 use davy_domain::DeviceKind;
+use davy_domain::proof::SecondFactorPolicy;
 use serde::Deserialize;
 use std::path::Path;
+use zeroize::{Zeroize, ZeroizeOnDrop};
 
 /// Everything to be entered.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -51,6 +53,8 @@ pub struct ManifestTenant {
     pub context: Option<String>,
     /// The division whose regulator supervises it.
     pub jurisdiction: Option<i64>,
+    /// What its staff may not do without a second factor: `optional` (unless told), `rules` or `commands`.
+    pub second_factor: Option<SecondFactorPolicy>,
     /// Its alarm rule; without one the statutory floor stands alone.
     pub rule: Option<ManifestRule>,
 }
@@ -133,8 +137,8 @@ pub struct ManifestDevice {
     pub key: Option<ManifestKey>,
 }
 
-/// A device's keys.
-#[derive(Clone, Deserialize)]
+/// A device's keys. Wiped when dropped.
+#[derive(Clone, Deserialize, Zeroize, ZeroizeOnDrop)]
 #[serde(deny_unknown_fields)]
 pub struct ManifestKey {
     /// Master Secret, 16 bytes as hexadecimal digits.
@@ -161,12 +165,14 @@ pub struct ManifestUser {
     pub phone: Option<String>,
     /// Language, `zh-CN` unless told.
     pub locale: Option<String>,
-    /// `regulator`, `operator` or `resident`.
-    pub role: davy_api::Role,
-    /// The key of the gas company, for an operator or a resident.
+    /// What they do, such as `["dispatcher"]`: roles of one scope.
+    pub roles: davy_domain::Roles,
+    /// The key of the gas company, for its people, a property manager or a resident.
     pub tenant: Option<String>,
-    /// The division, for a regulator.
+    /// The division, for a regulator; for a property manager only when the company has several communities of that name.
     pub division: Option<i64>,
+    /// The residential community, for a property manager: as some of the manifest's premises name it.
+    pub community: Option<String>,
     /// The key of the premises, for a resident.
     pub premises: Option<String>,
     /// Password, 8 to 200 characters; either this or the hash.

@@ -1,17 +1,18 @@
 //! From a manifest to rows: keys become ids, premises, parents and links become interlocks, secrets become sealed.
 
 use super::ProvisionError;
+use super::existing::{Existing, Home, Known};
 use super::manifest::{Manifest, ManifestDevice, ManifestUser};
 use crate::clock::SharedRandom;
 use crate::http::passwords::{LONGEST, SHORTEST};
 use crate::ingest::SERVER_ID;
 use crate::keys::{DeviceSecret, KeyRing, from_hex, to_hex};
-use davy_domain::{DeviceId, IdSource, InterlockId, PremisesId, Span, TenantId, Timestamp, UserId};
-use davy_store::{
-    Device, DeviceCredentials, Division, DivisionCode, NewDevice, Premises, Provision, Role, Tenant, User,
+use davy_domain::{
+    CommunityId, DeviceId, IdSource, InterlockId, PersonScope, PremisesId, ScopeKind, Span, TenantId, Timestamp, UserId,
 };
+use davy_store::{Device, DeviceCredentials, Division, DivisionCode, NewDevice, Premises, Provision, Tenant, User};
 use serde::{Deserialize, Serialize};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
 /// COSE algorithm numbers (RFC 9053) by the names of a manifest.
@@ -48,6 +49,9 @@ pub struct Credential {
     pub premises: Option<String>,
     /// Serial of the gateway that it speaks through.
     pub parent: Option<String>,
+    /// The Sender Sequence Number to begin with, of a key that replaces another one; 0 otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_sequence: Option<u64>,
 }
 
 impl std::fmt::Debug for Credential {
@@ -80,8 +84,9 @@ struct Planner<'a> {
     now: Timestamp,
     faults: Vec<String>,
     tenants: HashMap<String, (TenantId, Vec<u8>)>,
-    premises: HashMap<String, (PremisesId, usize)>,
-    devices: HashMap<(String, String), (DeviceId, usize)>,
+    premises: HashMap<String, Home>,
+    devices: HashMap<(String, String), Known>,
+    kids: HashSet<(String, Vec<u8>)>,
 }
 
 pub(super) fn plan(
@@ -89,21 +94,16 @@ pub(super) fn plan(
     secrets: Secrets<'_>,
     ids: IdSource,
     now: Timestamp,
+    existing: Existing,
 ) -> Result<Planned, ProvisionError> {
-    let mut planner = Planner {
-        manifest,
-        ids,
-        now,
-        faults: Vec::new(),
-        tenants: HashMap::new(),
-        premises: HashMap::new(),
-        devices: HashMap::new(),
-    };
+    let Existing { tenants, premises, devices, kids } = existing;
+    let mut planner = Planner { manifest, ids, now, faults: Vec::new(), tenants, premises, devices, kids };
     let tenants = planner.tenants();
     let premises = planner.premises();
     planner.name_devices();
     let interlocks = planner.interlocks();
     let devices = planner.devices(&interlocks);
+    let keyed = planner.keyed();
     let users = planner.users(secrets.hashes);
     if !planner.faults.is_empty() {
         return Err(ProvisionError::Faults { faults: planner.faults });
@@ -114,9 +114,11 @@ pub(super) fn plan(
         premises,
         devices: Vec::with_capacity(devices.len()),
         users,
+        at: now,
+        by: None,
     };
     let mut credentials = Vec::with_capacity(devices.len());
-    for (device, (from, keyed)) in devices.into_iter().zip(manifest.devices.iter().zip(planner.keyed())) {
+    for (device, (from, keyed)) in devices.into_iter().zip(manifest.devices.iter().zip(keyed)) {
         let sealed = match &keyed {
             None => None,
             Some(keyed) => {
@@ -144,6 +146,7 @@ pub(super) fn plan(
             sleepy: device.sleepy,
             premises: device.premises.map(|premises| premises.to_string()),
             parent: from.parent.clone(),
+            first_sequence: None,
         });
         let credentials = keyed.zip(sealed).map(|(keyed, (_, sealed))| DeviceCredentials {
             kid: keyed.kid,
@@ -168,7 +171,7 @@ fn division(from: &super::manifest::ManifestDivision) -> Division {
     }
 }
 
-fn name_of(algorithm: i64) -> String {
+pub(crate) fn name_of(algorithm: i64) -> String {
     ALGORITHMS.iter().find(|(_, number)| *number == algorithm).map_or("", |(name, _)| name).to_ascii_lowercase()
 }
 
@@ -229,7 +232,15 @@ impl Planner<'_> {
         for (at, from) in manifest.premises.iter().enumerate() {
             let tenant = self.tenant(&format!("premises.{at}"), &from.tenant);
             let id = PremisesId::from_raw(self.id());
-            if self.premises.insert(from.key.clone(), (id, at)).is_some() {
+            let home = Home {
+                id,
+                tenant: from.tenant.clone(),
+                division: from.division,
+                lon: from.lon,
+                lat: from.lat,
+                interlock: None,
+            };
+            if self.premises.insert(from.key.clone(), home).is_some() {
                 self.faults.push(format!("premises.{at}.key: `{}` is there twice", from.key));
             }
             rows.push(Premises {
@@ -253,17 +264,25 @@ impl Planner<'_> {
             if from.serial.trim().is_empty() || from.serial.contains('/') {
                 self.faults.push(format!("devices.{at}.serial: expected a text without `/`, got `{}`", from.serial));
             }
-            if self.devices.insert((from.tenant.clone(), from.serial.clone()), (id, at)).is_some() {
-                self.faults.push(format!("devices.{at}.serial: `{}` is there twice in its tenant", from.serial));
+            let known = Known { id, kind: from.kind, at: Some(at), interlock: None };
+            match self.devices.insert((from.tenant.clone(), from.serial.clone()), known) {
+                None => {}
+                Some(Known { at: Some(_), .. }) => {
+                    self.faults.push(format!("devices.{at}.serial: `{}` is there twice in its tenant", from.serial));
+                }
+                Some(Known { at: None, .. }) => {
+                    self.faults.push(format!("devices.{at}.serial: `{}` has been provisioned already", from.serial));
+                }
             }
         }
     }
 
-    fn device(&self, of: &ManifestDevice, serial: &str) -> Option<(DeviceId, usize)> {
+    fn device(&self, of: &ManifestDevice, serial: &str) -> Option<Known> {
         self.devices.get(&(of.tenant.clone(), serial.to_owned())).copied()
     }
 
-    /// One interlock for all that hangs together: by word, premises, gateway or link.
+    /// One interlock for all that hangs together: by word, premises, gateway or link. What hangs together with devices that are there
+    /// already joins theirs.
     fn interlocks(&mut self) -> Vec<InterlockId> {
         let manifest = self.manifest;
         let devices = &manifest.devices;
@@ -276,19 +295,32 @@ impl Planner<'_> {
             at
         }
         let mut first: HashMap<(&str, &str, &str), usize> = HashMap::new();
+        let mut joins: Vec<(usize, InterlockId)> = Vec::new();
         for (at, from) in devices.iter().enumerate() {
             let words = [("interlock", &from.interlock), ("premises", &from.premises)];
             let named =
                 words.into_iter().filter_map(|(what, word)| Some((from.tenant.as_str(), what, word.as_deref()?)));
             let mut others: Vec<usize> = named.map(|key| *first.entry(key).or_insert(at)).collect();
-            let serials = from.links.iter().chain(&from.parent);
-            others.extend(serials.filter_map(|serial| self.device(from, serial)).map(|(_, other)| other));
+            let home = from.premises.as_ref().and_then(|key| self.premises.get(key)).and_then(|home| home.interlock);
+            joins.extend(home.map(|interlock| (at, interlock)));
+            for other in from.links.iter().chain(&from.parent).filter_map(|serial| self.device(from, serial)) {
+                others.extend(other.at);
+                joins.extend(other.interlock.map(|interlock| (at, interlock)));
+            }
             for other in others {
                 let (a, b) = (find(&mut root, at), find(&mut root, other));
                 root[a.max(b)] = a.min(b);
             }
         }
         let mut ids = HashMap::new();
+        for (at, interlock) in joins {
+            let known = *ids.entry(find(&mut root, at)).or_insert(interlock);
+            if known != interlock {
+                self.faults.push(format!(
+                    "devices.{at}.links: it would join devices that run in two interlocks; give it links, premises and gateway of one"
+                ));
+            }
+        }
         (0..devices.len())
             .map(|at| {
                 let root = find(&mut root, at);
@@ -303,34 +335,34 @@ impl Planner<'_> {
         for (at, from) in manifest.devices.iter().enumerate() {
             let place = format!("devices.{at}");
             let tenant = self.tenant(&place, &from.tenant);
-            let premises = from.premises.as_ref().map(|key| self.premises.get(key).copied());
+            let premises = from.premises.as_ref().map(|key| self.premises.get(key).cloned());
             if premises == Some(None) {
                 self.faults.push(format!(
                     "{place}.premises: there is no premises `{}` in this manifest",
                     from.premises.as_deref().unwrap_or_default()
                 ));
             }
-            let premises = premises.flatten();
-            let home = premises.map(|(_, at)| &manifest.premises[at]);
-            if home.is_some_and(|home| home.tenant != from.tenant) {
+            let home = premises.flatten();
+            let premises = home.as_ref().map(|home| home.id);
+            if home.as_ref().is_some_and(|home| home.tenant != from.tenant) {
                 self.faults.push(format!("{place}.premises: it belongs to another tenant"));
             }
-            let (lon, lat) = (from.lon.or(home.map(|it| it.lon)), from.lat.or(home.map(|it| it.lat)));
+            let (lon, lat) = (from.lon.or(home.as_ref().map(|it| it.lon)), from.lat.or(home.as_ref().map(|it| it.lat)));
             if lon.is_none() || lat.is_none() {
                 self.faults.push(format!("{place}.lon: expected `lon` and `lat` for a device without premises"));
             }
             let division = from.division.or_else(|| home.and_then(|home| home.division)).map(DivisionCode);
             let parent = from.parent.as_ref().and_then(|serial| {
                 let found = self.device(from, serial);
-                if found.is_none_or(|(_, other)| manifest.devices[other].kind != davy_domain::DeviceKind::Gateway) {
+                if found.is_none_or(|other| other.kind != davy_domain::DeviceKind::Gateway) {
                     self.faults.push(format!("{place}.parent: there is no gateway `{serial}` in this tenant"));
                 }
-                found.map(|(id, _)| id)
+                found.map(|other| other.id)
             });
             let mut links = Vec::new();
             for serial in &from.links {
                 match self.device(from, serial) {
-                    Some((id, other)) if manifest.devices[other].kind.has_valve() => links.push(id),
+                    Some(other) if other.kind.has_valve() => links.push(other.id),
                     Some(_) => self.faults.push(format!("{place}.links: `{serial}` has no valve")),
                     None => self.faults.push(format!("{place}.links: there is no device `{serial}` in this tenant")),
                 }
@@ -339,10 +371,10 @@ impl Planner<'_> {
                 self.faults.push(format!("{place}.report_interval_s: expected 1 to 31536000"));
             }
             rows.push(Device {
-                id: self.device(from, &from.serial).map_or(DeviceId::from_raw(0), |(id, _)| id),
+                id: self.device(from, &from.serial).map_or(DeviceId::from_raw(0), |known| known.id),
                 tenant,
                 interlock: interlocks[at],
-                premises: premises.map(|(id, _)| id),
+                premises,
                 division,
                 parent,
                 serial: from.serial.clone(),
@@ -363,8 +395,8 @@ impl Planner<'_> {
             .iter()
             .enumerate()
             .filter_map(|(at, from)| {
-                let (_, parent) = self.device(from, from.parent.as_deref()?)?;
-                (parent > at).then(|| {
+                let parent = self.device(from, from.parent.as_deref()?)?;
+                parent.at.is_some_and(|parent| parent > at).then(|| {
                     format!("devices.{at}.parent: `{}` must come before it", from.parent.as_deref().unwrap_or_default())
                 })
             })
@@ -399,29 +431,41 @@ impl Planner<'_> {
     }
 
     /// The identity of each device that speaks for itself, in the manifest's order.
-    fn keyed(&self) -> Vec<Option<Keyed>> {
+    fn keyed(&mut self) -> Vec<Option<Keyed>> {
+        let manifest = self.manifest;
+        // Those that are told come first: what is counted goes round them.
+        for (at, from) in manifest.devices.iter().enumerate().filter(|(_, from)| from.parent.is_none()) {
+            let told = from.kid.as_ref().and_then(|kid| hex_of(kid, 1..=6));
+            if told.is_some_and(|kid| !self.kids.insert((from.tenant.clone(), kid))) {
+                self.faults.push(format!("devices.{at}.kid: another device of the company has it"));
+            }
+        }
         let mut counted: HashMap<&str, u32> = HashMap::new();
-        self.manifest
-            .devices
-            .iter()
-            .map(|from| {
-                if from.parent.is_some() {
-                    return None;
+        let mut keyed = Vec::with_capacity(manifest.devices.len());
+        for from in &manifest.devices {
+            if from.parent.is_some() {
+                keyed.push(None);
+                continue;
+            }
+            let count = counted.entry(&from.tenant).or_default();
+            let told = from.kid.as_ref().and_then(|kid| hex_of(kid, 1..=6));
+            let kid = told.unwrap_or_else(|| {
+                loop {
+                    *count += 1;
+                    let kid = count.to_be_bytes().to_vec();
+                    if self.kids.insert((from.tenant.clone(), kid.clone())) {
+                        break kid;
+                    }
                 }
-                let count = counted.entry(&from.tenant).or_default();
-                *count += 1;
-                let name = from.algorithm.as_deref().unwrap_or(ALGORITHMS[0].0);
-                Some(Keyed {
-                    kid: from
-                        .kid
-                        .as_ref()
-                        .and_then(|kid| hex_of(kid, 1..=6))
-                        .unwrap_or_else(|| count.to_be_bytes().to_vec()),
-                    algorithm: ALGORITHMS.iter().find(|(known, _)| *known == name).map_or(1, |(_, number)| *number),
-                    given: from.key.as_ref().and_then(secret),
-                })
-            })
-            .collect()
+            });
+            let name = from.algorithm.as_deref().unwrap_or(ALGORITHMS[0].0);
+            keyed.push(Some(Keyed {
+                kid,
+                algorithm: ALGORITHMS.iter().find(|(known, _)| *known == name).map_or(1, |(_, number)| *number),
+                given: from.key.as_ref().and_then(secret),
+            }));
+        }
+        keyed
     }
 
     fn users(&mut self, hashes: Vec<String>) -> Vec<User> {
@@ -436,8 +480,8 @@ impl Planner<'_> {
                 ));
             }
             self.check_password(&place, from);
-            let role = match self.role(&place, from) {
-                Ok(role) => role,
+            let scope = match self.scope_of(&place, from) {
+                Ok(scope) => scope,
                 Err(fault) => {
                     self.faults.push(fault);
                     continue;
@@ -450,7 +494,9 @@ impl Planner<'_> {
                 phone: from.phone.clone(),
                 password_hash,
                 locale: from.locale.clone().unwrap_or_else(|| "zh-CN".to_owned()),
-                role,
+                scope,
+                roles: from.roles,
+                ended_at: None,
             });
         }
         rows
@@ -472,30 +518,57 @@ impl Planner<'_> {
         }
     }
 
-    fn role(&self, place: &str, from: &ManifestUser) -> Result<Role, String> {
+    fn scope_of(&self, place: &str, from: &ManifestUser) -> Result<PersonScope, String> {
         let tenant = from.tenant.as_ref().map(|key| {
             let found = self.tenants.get(key).map(|(id, _)| *id);
             found.ok_or_else(|| format!("{place}.tenant: there is no tenant `{key}` in this manifest"))
         });
         let premises = from.premises.as_ref().map(|key| {
-            let found = self.premises.get(key).map(|(id, at)| (*id, &self.manifest.premises[*at].tenant));
+            let found = self.premises.get(key).map(|home| (home.id, &home.tenant));
             found.ok_or_else(|| format!("{place}.premises: there is no premises `{key}` in this manifest"))
         });
-        match (from.role, tenant.transpose()?, from.division, premises.transpose()?) {
-            (davy_api::Role::Regulator, None, Some(code), None) => Ok(Role::Regulator { division: DivisionCode(code) }),
-            (davy_api::Role::Operator, Some(tenant), None, None) => Ok(Role::Operator { tenant }),
-            (davy_api::Role::Resident, Some(tenant), None, Some((premises, of))) => {
+        let (tenant, premises) = (tenant.transpose()?, premises.transpose()?);
+        let kind = ScopeKind::ALL.into_iter().find(|kind| from.roles.fit(*kind));
+        let kind = kind.ok_or_else(|| {
+            format!("{place}.roles: expected at least one role, all of them of one scope, got `{}`", from.roles)
+        })?;
+        match (kind, tenant, from.division, &from.community, premises) {
+            (ScopeKind::Platform, None, None, None, None) => Ok(PersonScope::Platform),
+            (ScopeKind::Jurisdiction, None, Some(division), None, None) => Ok(PersonScope::Jurisdiction { division }),
+            (ScopeKind::Tenant, Some(tenant), None, None, None) => Ok(PersonScope::Tenant { tenant }),
+            (ScopeKind::Community, Some(tenant), _, Some(name), None) => {
+                Ok(PersonScope::Community { tenant, community: self.community_of(place, from, name)? })
+            }
+            (ScopeKind::Premises, Some(tenant), None, None, Some((premises, of))) => {
                 if Some(of) == from.tenant.as_ref() {
-                    Ok(Role::Resident { tenant, premises })
+                    Ok(PersonScope::Premises { tenant, premises })
                 } else {
                     Err(format!("{place}.premises: it belongs to another tenant"))
                 }
             }
             _ => Err(format!(
-                "{place}.role: a regulator has a `division`, an operator a `tenant`, a resident a `tenant` and a `premises`, \
-                 and nothing else"
+                "{place}.roles: the platform's administrator has nothing else, a regulator a `division`, a company's people a `tenant`, a \
+                 property manager a `tenant` and a `community`, a resident a `tenant` and a `premises`"
             )),
         }
+    }
+
+    /// A community has the number of its first premises.
+    fn community_of(&self, place: &str, from: &ManifestUser, name: &str) -> Result<CommunityId, String> {
+        let fits = |premises: &&super::manifest::ManifestPremises| {
+            premises.community == name
+                && Some(&premises.tenant) == from.tenant.as_ref()
+                && (from.division.is_none() || from.division == premises.division)
+        };
+        let all: Vec<_> = self.manifest.premises.iter().filter(fits).collect();
+        if all.iter().any(|premises| premises.division != all[0].division) {
+            return Err(format!("{place}.division: there is a community `{name}` in several divisions; say in which"));
+        }
+        let ids = all.iter().filter_map(|premises| Some(self.premises.get(&premises.key)?.id.raw()));
+        let first = ids.min().ok_or_else(|| {
+            format!("{place}.community: no premises of the tenant in this manifest has the community `{name}`")
+        })?;
+        Ok(CommunityId::from_raw(first))
     }
 }
 

@@ -2,7 +2,8 @@ use super::*;
 use crate::clock::SystemRandom;
 use crate::keys::DeviceSecret;
 use davy_domain::DeviceKind;
-use davy_store::{Role, StoreOptions};
+use davy_domain::PersonScope;
+use davy_store::StoreOptions;
 use std::sync::Arc;
 
 const CITY: &str = r#"{
@@ -25,9 +26,9 @@ const CITY: &str = r#"{
     {"serial": "GD1", "tenant": "a", "kind": "detector", "model": "TC", "parent": "G1", "lon": 120.3, "lat": 30.4}
   ],
   "users": [
-    {"email": "Op@Gas.example", "name": "值班员", "role": "operator", "tenant": "a", "password": "correct horse"},
-    {"email": "reg@city.example", "name": "监管员", "role": "regulator", "division": 330000, "password": "correct horse"},
-    {"email": "res@home.example", "name": "住户", "role": "resident", "tenant": "a", "premises": "one", "password": "correct horse"}
+    {"email": "Op@Gas.example", "name": "值班员", "roles": ["dispatcher", "safety-officer"], "tenant": "a", "password": "correct horse"},
+    {"email": "reg@city.example", "name": "监管员", "roles": ["regulator"], "division": 330000, "password": "correct horse"},
+    {"email": "res@home.example", "name": "住户", "roles": ["resident"], "tenant": "a", "premises": "one", "password": "correct horse"}
   ]
 }"#;
 
@@ -110,7 +111,8 @@ async fn a_city_is_entered_with_interlocks_sealed_keys_and_credentials_that_open
     assert_eq!(of("V2").credentials.as_ref().unwrap().kid, [0xab, 0xcd, 0xef]);
     assert_eq!(of("D1").credentials.as_ref().unwrap().algorithm, 10);
     let user = bench.store.user_by_email("op@gas.example").await.unwrap().unwrap();
-    assert_eq!(user.role, Role::Operator { tenant: tenant.id });
+    assert_eq!(user.scope, PersonScope::Tenant { tenant: tenant.id });
+    assert_eq!(user.roles.to_string(), "safety-officer dispatcher");
     assert!(user.password_hash.starts_with("$argon2id$"));
 }
 
@@ -126,7 +128,11 @@ async fn a_faulty_manifest_enters_nothing_and_names_every_fault_with_its_place()
      "key""#,
         )
         .replace(r#""master_salt": "1011121314151617""#, r#""master_salt": "10""#)
-        .replace(r#""role": "resident", "tenant": "a", "premises": "one""#, r#""role": "resident", "tenant": "a""#);
+        .replace(r#"["dispatcher", "safety-officer"]"#, r#"["dispatcher", "regulator"]"#)
+        .replace(
+            r#""roles": ["resident"], "tenant": "a", "premises": "one""#,
+            r#""roles": ["resident"], "tenant": "a""#,
+        );
     let Err(ProvisionError::Faults { faults }) = bench.provision(&Manifest::read(&faulty).unwrap()).await else {
         panic!("the faulty manifest was entered")
     };
@@ -138,7 +144,9 @@ async fn a_faulty_manifest_enters_nothing_and_names_every_fault_with_its_place()
             "devices.2.premises: there is no premises `three` in this manifest",
             "devices.2.lon: expected `lon` and `lat` for a device without premises",
             "devices.2.key: expected `master_secret` of 16 bytes and `master_salt` of 8 bytes as hexadecimal digits",
-            "users.2.role: a regulator has a `division`, an operator a `tenant`, a resident a `tenant` and a `premises`, and nothing else",
+            "users.0.roles: expected at least one role, all of them of one scope, got `regulator dispatcher`",
+            "users.2.roles: the platform's administrator has nothing else, a regulator a `division`, a company's people a `tenant`, a \
+             property manager a `tenant` and a `community`, a resident a `tenant` and a `premises`",
         ]
     );
     assert!(bench.store.tenants().await.unwrap().is_empty());

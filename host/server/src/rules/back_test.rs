@@ -2,12 +2,13 @@
 //! that a person can bring about.
 
 use super::jobs::Progress;
-use super::running::{Registry, bind, tier};
+use super::running::{BILLING, NOTIFICATION, Registry, loaded, tier};
 use davy_domain::history::{Arrival, Subject};
 use davy_domain::interlock::Limits;
 use davy_domain::{ReleaseId, TenantId};
-use davy_rules::BoundRule;
 use davy_rules::backtest::{self, BackTestError, ConfirmedLeak, History, HistoryError, Options};
+use davy_rules::world::{Alarm, World as Contract};
+use davy_rules::{BoundRule, Rule, SettingsBytes};
 use davy_store::{BackTest, StoreError, StoredHistory};
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -51,9 +52,16 @@ fn chain(error: &dyn std::error::Error) -> String {
 }
 
 /// The stored history, read from a thread that may wait.
-struct Read {
+pub(super) struct Read {
     history: StoredHistory,
     runtime: Handle,
+}
+
+impl Read {
+    /// Of a history, by the runtime that asks for it.
+    pub(super) fn new(history: StoredHistory) -> Self {
+        Self { history, runtime: Handle::current() }
+    }
 }
 
 impl History for Read {
@@ -76,12 +84,41 @@ impl History for Read {
     }
 }
 
-/// Folds the history of a back-test; gives its report.
-pub(super) async fn run(
-    registry: &Registry,
-    test: &BackTest,
-    progress: Arc<Progress>,
-) -> Result<backtest::Report, Failed> {
+/// What a back-test found.
+pub(super) struct Found {
+    /// The report, as JSON.
+    pub(super) report: String,
+    /// Leaks that a person has confirmed and that stand against the version.
+    pub(super) missed: u64,
+}
+
+impl Found {
+    fn of(report: &impl serde::Serialize, missed: u64) -> Self {
+        Self { report: serde_json::to_string(report).unwrap_or_default(), missed }
+    }
+}
+
+/// Folds the history of a back-test, as the contract of its version asks for.
+pub(super) async fn run(registry: &Registry, test: &BackTest, progress: Arc<Progress>) -> Result<Found, Failed> {
+    let stored = registry.store().tenant(test.tenant).release(test.release).await?;
+    match stored.as_ref().map(|stored| stored.world.as_str()) {
+        Some(NOTIFICATION) => {
+            let report = super::back_test_told::run(registry, test, progress).await?;
+            Ok(Found::of(&report, report.blocking))
+        }
+        Some(BILLING) => {
+            let report = super::back_test_billed::run(registry, test, progress).await?;
+            Ok(Found::of(&report, report.blocking))
+        }
+        _ => {
+            let report = of_alarms(registry, test, progress).await?;
+            Ok(Found::of(&report, report.blocking))
+        }
+    }
+}
+
+/// Folds the history of a back-test of an alarm policy; gives its report.
+async fn of_alarms(registry: &Registry, test: &BackTest, progress: Arc<Progress>) -> Result<backtest::Report, Failed> {
     let rows = registry.store().tenant(test.tenant);
     let candidate = rule(registry, test.tenant, test.release).await?;
     let active = match test.against {
@@ -97,13 +134,12 @@ pub(super) async fn run(
         })
         .collect();
     let history = rows.history(test.from, test.to, test.permille).await?;
-    let read = Read { history, runtime: Handle::current() };
+    let read = Read::new(history);
     let Some(world) = registry.worlds().get(&test.tenant).cloned() else { return Err(Failed::Thread) };
     let to = test.to;
     let (send, report) = tokio::sync::oneshot::channel();
     let folding = std::thread::Builder::new().name("back-test".into()).spawn(move || {
-        // Inherited by the threads that this one starts. Nobody needs a privilege to be modest.
-        let _ = rustix::process::setpriority_process(None, NICENESS);
+        be_modest();
         let threads = std::thread::available_parallelism().map_or(1, |cores| cores.get().div_ceil(2));
         let limits = Limits::default();
         let test = backtest::BackTest {
@@ -126,7 +162,21 @@ pub(super) async fn run(
     Ok(report.await.map_err(|_| Failed::Thread)??)
 }
 
+/// A version, ready to be asked.
 async fn rule(registry: &Registry, tenant: TenantId, release: ReleaseId) -> Result<BoundRule, Failed> {
+    let (rule, settings) = rule_of::<Alarm>(registry, tenant, release).await?;
+    Ok(rule.bind(settings))
+}
+
+/// The same of whatever contract, its settings beside it.
+pub(super) async fn rule_of<W: Contract + 'static>(
+    registry: &Registry,
+    tenant: TenantId,
+    release: ReleaseId,
+) -> Result<(Rule<W>, SettingsBytes), Failed>
+where
+    Rule<W>: Send,
+{
     let rows = registry.store().tenant(tenant);
     let gone = || Failed::Rule { release, reason: "it is not in the database".into() };
     let stored = rows.release(release).await?.ok_or_else(gone)?;
@@ -134,6 +184,12 @@ async fn rule(registry: &Registry, tenant: TenantId, release: ReleaseId) -> Resu
     let settings = rows.settings(stored.settings_version).await?.ok_or_else(gone)?;
     let sandbox = registry.sandbox().clone();
     let tier = tier(&stored.tier);
-    let bound = tokio::task::spawn_blocking(move || bind(&sandbox, component.as_deref(), tier, &settings)).await;
+    let bound = tokio::task::spawn_blocking(move || loaded::<W>(&sandbox, component.as_deref(), tier, &settings)).await;
     bound.unwrap_or_else(|panic| Err(panic.to_string())).map_err(|reason| Failed::Rule { release, reason })
+}
+
+/// For a thread that folds: whatever else wants a core goes first. Nobody needs a privilege to be modest, and threads that this one
+/// starts inherit it.
+pub(super) fn be_modest() {
+    let _ = rustix::process::setpriority_process(None, NICENESS);
 }

@@ -3,12 +3,12 @@
 //! The same words as in the back-test: an alarm or a close that has no counterpart within ten minutes is *added* (the version that is
 //! being tried) or *lost* (what is in force). Must never decide anything, and holds a bounded number of rows.
 
+use davy_api::RuleCompared;
 use davy_domain::alarm::{AlarmState, Origin};
 use davy_domain::command::{Action, Cause};
 use davy_domain::interlock::{AlarmChange, Effects, Interlock, NoticeKind};
 use davy_domain::{AlarmId, Condition, DeviceId, Span, Timestamp};
 use davy_store::{Difference, DifferenceKind};
-use serde::{Deserialize, Serialize};
 use std::collections::{BTreeSet, HashMap};
 
 /// Two alarms about the same thing within this time are the same alarm, raised earlier or later.
@@ -17,39 +17,6 @@ const SAME_WITHIN: Span = Span::from_minutes(10);
 const MOST_ROWS: usize = 1_000;
 /// Closes of an interlock that are remembered with their alarms before those that are over are forgotten.
 const MOST_ORDERED: usize = 64;
-
-/// What a version did, or would have done, beside what is in force.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Compared {
-    /// Alarms that both raised at the same time.
-    pub same: u64,
-    /// Alarms that the version raised earlier.
-    pub earlier: u64,
-    /// Alarms that it raised later.
-    pub later: u64,
-    /// Alarms that it alone raised.
-    pub added: u64,
-    /// Alarms that it did not raise.
-    pub lost: u64,
-    /// Closes that both ordered.
-    #[serde(default)]
-    pub closes_same: u64,
-    /// Closes that it alone ordered.
-    #[serde(default)]
-    pub closes_added: u64,
-    /// Closes that it did not order.
-    #[serde(default)]
-    pub closes_lost: u64,
-    /// Notices to people that both sent.
-    #[serde(default)]
-    pub notices_same: u64,
-    /// Notices that it alone sent.
-    #[serde(default)]
-    pub notices_added: u64,
-    /// Notices that it did not send.
-    #[serde(default)]
-    pub notices_lost: u64,
-}
 
 /// What can have a counterpart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -125,14 +92,14 @@ struct Open {
 /// The comparison of one version with what is in force.
 #[derive(Debug, Default)]
 pub struct Comparison {
-    counts: Compared,
+    counts: RuleCompared,
     open: HashMap<(DeviceId, What), Open>,
     rows: Vec<Difference>,
 }
 
 impl Comparison {
     /// Goes on from these counts.
-    pub fn from_counts(counts: Compared) -> Self {
+    pub fn from_counts(counts: RuleCompared) -> Self {
         Self { counts, ..Self::default() }
     }
 
@@ -148,9 +115,24 @@ impl Comparison {
     }
 
     /// The counts; what the other has not followed in time is a difference by now.
-    pub fn counts(&mut self, now: Timestamp) -> Compared {
+    pub fn counts(&mut self, now: Timestamp) -> RuleCompared {
         self.settle(now);
         self.counts
+    }
+
+    /// Takes in what was compared elsewhere.
+    pub fn add(&mut self, found: &RuleCompared, rows: Vec<Difference>) {
+        let counts = &mut self.counts;
+        counts.same += found.same;
+        counts.earlier += found.earlier;
+        counts.later += found.later;
+        counts.added += found.added;
+        counts.lost += found.lost;
+        counts.notices_same += found.notices_same;
+        counts.notices_added += found.notices_added;
+        counts.notices_lost += found.notices_lost;
+        self.rows.extend(rows);
+        self.rows.truncate(MOST_ROWS);
     }
 
     /// The differences that have become certain since they were last taken.
@@ -223,6 +205,8 @@ impl Comparison {
                 measured_by: open.cause.map(|(_, device)| device),
                 active_at: open.active,
                 version_at: open.version,
+                alarm: None,
+                to: None,
             });
         }
     }
@@ -254,9 +238,9 @@ mod tests {
         comparison.take(&[], &alarm(3), at(29));
         comparison.take(&[], &alarm(4), at(30));
         comparison.take(&alarm(5), &[], at(40));
-        let soon = Compared { same: 1, earlier: 1, later: 1, ..Compared::default() };
+        let soon = RuleCompared { same: 1, earlier: 1, later: 1, ..RuleCompared::default() };
         assert_eq!(comparison.counts(at(60)), soon);
-        assert_eq!(comparison.counts(at(60 * 60)), Compared { added: 1, lost: 1, ..soon });
+        assert_eq!(comparison.counts(at(60 * 60)), RuleCompared { added: 1, lost: 1, ..soon });
         let rows = comparison.take_rows();
         assert_eq!(rows.len(), 4);
         assert!(comparison.take_rows().is_empty());
@@ -282,8 +266,13 @@ mod tests {
         let notice = seen(8, What::Notice(Condition::GasHigh, NoticeKind::AlarmRaised.code()));
         comparison.take(&notice, &notice, at(6_000));
         comparison.take(&notice, &[], at(7_000));
-        let counts =
-            Compared { closes_same: 1, closes_added: 1, notices_same: 1, notices_lost: 1, ..Compared::default() };
+        let counts = RuleCompared {
+            closes_same: 1,
+            closes_added: 1,
+            notices_same: 1,
+            notices_lost: 1,
+            ..RuleCompared::default()
+        };
         assert_eq!(comparison.counts(at(9_000)), counts);
         let rows = comparison.take_rows();
         let [row] = rows[..] else { panic!("{rows:?}") };

@@ -3,7 +3,8 @@
 //! The counters are those of the version's stage, not of the process: they are stored, and go on after a restart. Counting must never fail
 //! a call and never wait for anything but this small lock.
 
-use super::compared::{Compared, Comparison, Seen, raises};
+use super::compared::{Comparison, Seen, raises};
+use davy_api::{RuleHealth, RuleSpread};
 use davy_domain::alarm::Origin;
 use davy_domain::interlock::AlarmChange;
 use davy_domain::policy::{Evaluation, PolicyEvent, PolicyFault};
@@ -77,53 +78,11 @@ pub struct LastFault {
     pub event: serde_json::Value,
 }
 
-/// Figures of a distribution.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Spread {
-    /// Half of all are at or below it.
-    pub p50: u64,
-    /// 99 of 100 are.
-    pub p99: u64,
-    /// All are.
-    pub max: u64,
-}
-
-/// The counters as they stand.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct HealthReport {
-    /// Since when it is counted.
-    pub since: Timestamp,
-    /// Calls.
-    pub calls: u64,
-    /// Failed calls, by kind.
-    pub faults: BTreeMap<String, u64>,
-    /// Fuel of a call.
-    pub fuel: Spread,
-    /// Fuel that a call may burn.
-    pub fuel_budget: u64,
-    /// Time of a call, nanoseconds.
-    pub nanos: Spread,
-    /// The newest calls, at most [`RECENT`].
-    #[serde(default)]
-    pub recent_calls: u64,
-    /// How many of them failed.
-    #[serde(default)]
-    pub recent_faults: u64,
-    /// Alarms that it raised.
-    pub alarms: u64,
-    /// The last failed call.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub last_fault: Option<LastFault>,
-    /// For a version that is being tried.
-    #[serde(default)]
-    pub compared: Compared,
-}
-
 /// The counters as they are stored: what a report says, and what is needed to go on counting.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Stored {
     #[serde(flatten)]
-    report: HealthReport,
+    report: RuleHealth,
     /// Whether it decided: from shadow into a cohort the counters begin anew.
     #[serde(default)]
     deciding: bool,
@@ -135,16 +94,19 @@ struct Stored {
     nanos_steps: Vec<(u64, u64)>,
 }
 
-/// The kind of a fault, for counting.
-pub const fn kind(fault: &PolicyFault) -> &'static str {
+/// Every kind of a fault, for counting.
+pub const KINDS: [&str; 7] = ["trap", "out-of-fuel", "deadline", "suspended", "limit", "nonsense", "reported"];
+
+/// Which of [`KINDS`] a fault is of.
+pub const fn kind(fault: &PolicyFault) -> usize {
     match fault {
-        PolicyFault::Trap { .. } => "trap",
-        PolicyFault::OutOfFuel { .. } => "out-of-fuel",
-        PolicyFault::Deadline => "deadline",
-        PolicyFault::Suspended => "suspended",
-        PolicyFault::Limit { .. } => "limit",
-        PolicyFault::Nonsense { .. } => "nonsense",
-        PolicyFault::Reported { .. } => "reported",
+        PolicyFault::Trap { .. } => 0,
+        PolicyFault::OutOfFuel { .. } => 1,
+        PolicyFault::Deadline => 2,
+        PolicyFault::Suspended => 3,
+        PolicyFault::Limit { .. } => 4,
+        PolicyFault::Nonsense { .. } => 5,
+        PolicyFault::Reported { .. } => 6,
     }
 }
 
@@ -178,7 +140,7 @@ impl Health {
             inner.calls = report.calls;
             inner.stored_calls = report.calls;
             inner.faults = report.faults;
-            inner.last_fault = report.last_fault;
+            inner.last_fault = report.last_fault.and_then(|last| serde_json::from_value(last).ok());
             inner.alarms = report.alarms;
             inner.comparison = Comparison::from_counts(report.compared);
             record(inner.fuel.as_mut(), &fuel_steps);
@@ -188,7 +150,7 @@ impl Health {
     }
 
     /// What is to be stored; none when nothing was counted since the last time that something was.
-    pub fn to_store(&self, report: &HealthReport, deciding: bool) -> Option<String> {
+    pub fn to_store(&self, report: &RuleHealth, deciding: bool) -> Option<String> {
         let inner = self.0.lock();
         if inner.stored_calls == report.calls {
             return None;
@@ -199,35 +161,44 @@ impl Health {
     }
 
     /// Notes that a report is stored.
-    pub fn is_stored(&self, report: &HealthReport) {
+    pub fn is_stored(&self, report: &RuleHealth) {
         self.0.lock().stored_calls = report.calls;
     }
 
-    /// Counts a call.
+    /// Counts a call of an alarm policy.
     pub fn called(&self, event: &PolicyEvent, evaluation: &Evaluation, took: Duration) {
+        let fault = evaluation.result.as_ref().err();
+        self.asked(event.now, (evaluation.fuel, took), fault, || serde_json::to_value(event).unwrap_or_default());
+    }
+
+    /// Counts a call of whatever policy: at which time of the platform, what it cost, how it failed if it did, and the event that it was
+    /// asked about.
+    pub fn asked(
+        &self,
+        now: Timestamp,
+        (fuel_used, took): (u64, Duration),
+        fault: Option<&PolicyFault>,
+        event: impl FnOnce() -> serde_json::Value,
+    ) {
         let mut inner = self.0.lock();
         inner.calls += 1;
-        inner.recent.push(evaluation.result.is_err());
+        inner.recent.push(fault.is_some());
         if let Some(fuel) = &mut inner.fuel {
-            fuel.saturating_record(evaluation.fuel);
+            grow(fuel.record(fuel_used));
         }
         if let Some(nanos) = &mut inner.nanos {
-            nanos.saturating_record(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX));
+            grow(nanos.record(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX)));
         }
-        if let Err(fault) = &evaluation.result {
-            let kind = kind(fault);
+        if let Some(fault) = fault {
+            let kind = KINDS[kind(fault)];
             match inner.faults.get_mut(kind) {
                 Some(count) => *count += 1,
                 None => drop(inner.faults.insert(kind.to_owned(), 1)),
             }
             // A version that always fails must not cost an event's copy each time.
-            let fresh = |last: &LastFault| event.now.since(last.at) < FAULT_KEPT_FOR;
+            let fresh = |last: &LastFault| now.since(last.at) < FAULT_KEPT_FOR;
             if !inner.last_fault.as_ref().is_some_and(fresh) {
-                inner.last_fault = Some(LastFault {
-                    at: event.now,
-                    fault: fault.to_string(),
-                    event: serde_json::to_value(event).unwrap_or_default(),
-                });
+                inner.last_fault = Some(LastFault { at: now, fault: fault.to_string(), event: event() });
             }
         }
     }
@@ -247,11 +218,16 @@ impl Health {
         }
     }
 
+    /// Takes in what was found elsewhere, of one alarm that is compared as a whole.
+    pub fn found(&self, counts: &davy_api::RuleCompared, rows: Vec<Difference>) {
+        self.0.lock().comparison.add(counts, rows);
+    }
+
     /// The counters as they stand.
-    pub fn report(&self, fuel_budget: u64, now: Timestamp) -> HealthReport {
+    pub fn report(&self, fuel_budget: u64, now: Timestamp) -> RuleHealth {
         let mut inner = self.0.lock();
         let compared = inner.comparison.counts(now);
-        HealthReport {
+        RuleHealth {
             since: inner.since,
             calls: inner.calls,
             faults: inner.faults.clone(),
@@ -261,7 +237,7 @@ impl Health {
             recent_calls: inner.recent.calls,
             recent_faults: inner.recent.faults(),
             alarms: inner.alarms,
-            last_fault: inner.last_fault.clone(),
+            last_fault: inner.last_fault.as_ref().and_then(|last| serde_json::to_value(last).ok()),
             compared,
         }
     }
@@ -277,6 +253,13 @@ impl Health {
     }
 }
 
+/// A figure that has no place grows the histogram; what cannot grow for want of memory is not measured, and everything else goes on.
+fn grow(recorded: Result<(), hdrhistogram::RecordError>) {
+    if let Err(error) = recorded {
+        tracing::debug!(%error, "a call's cost could not be recorded");
+    }
+}
+
 fn steps(histogram: Option<&Histogram<u64>>) -> Vec<(u64, u64)> {
     let recorded = histogram.into_iter().flat_map(Histogram::iter_recorded);
     recorded.map(|step| (step.value_iterated_to(), step.count_at_value())).collect()
@@ -285,13 +268,13 @@ fn steps(histogram: Option<&Histogram<u64>>) -> Vec<(u64, u64)> {
 fn record(histogram: Option<&mut Histogram<u64>>, steps: &[(u64, u64)]) {
     if let Some(histogram) = histogram {
         for (value, count) in steps {
-            histogram.saturating_record_n(*value, *count);
+            grow(histogram.record_n(*value, *count));
         }
     }
 }
 
-fn spread(histogram: Option<&Histogram<u64>>) -> Spread {
-    histogram.map_or_else(Spread::default, |histogram| Spread {
+fn spread(histogram: Option<&Histogram<u64>>) -> RuleSpread {
+    histogram.map_or_else(RuleSpread::default, |histogram| RuleSpread {
         p50: histogram.value_at_quantile(0.5),
         p99: histogram.value_at_quantile(0.99),
         max: histogram.max(),
@@ -301,23 +284,14 @@ fn spread(histogram: Option<&Histogram<u64>>) -> Spread {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use davy_domain::policy::{PolicyOutcome, Trigger};
-    use davy_domain::{ConditionSet, DeviceKind, ValveState};
+    use davy_domain::DeviceKind;
+    use davy_domain::policy::PolicyOutcome;
 
     const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
     const LATER: Timestamp = Timestamp::from_millis(1_800_000_060_000);
 
     fn call(health: &Health, fails: bool, fuel: u64) {
-        let event = PolicyEvent {
-            trigger: Trigger::Readings,
-            now: NOW,
-            device_kind: DeviceKind::Detector,
-            valve: ValveState::Open,
-            active: ConditionSet::EMPTY,
-            installed_at: None,
-            readings: Vec::new(),
-            extensions: Vec::new(),
-        };
+        let event = PolicyEvent::measured(DeviceKind::Detector, NOW, Vec::new());
         let result = if fails { Err(PolicyFault::Deadline) } else { Ok(PolicyOutcome::default()) };
         health.called(&event, &Evaluation { result, fuel }, Duration::from_micros(fuel));
     }
@@ -329,6 +303,11 @@ mod tests {
             call(&health, fuel % 100 == 0, fuel * 37);
         }
         let before = health.report(5, NOW);
+        assert!(
+            (36_900..37_100).contains(&before.fuel.max),
+            "figures of every size have their place: {:?}",
+            before.fuel
+        );
         let stored = health.to_store(&before, false).unwrap();
         health.is_stored(&before);
         assert_eq!(health.to_store(&before, false), None, "nothing new");

@@ -8,10 +8,11 @@ use super::guard;
 use super::running::{Registry, Sandbox, tier, world_name};
 use super::turns::{self, Turns};
 use crate::clock::SharedClock;
+use davy_domain::release::bounds::Bounds;
 use davy_domain::release::{self, Act, Actor, Stage};
 use davy_domain::{BackTestId, ReleaseId, TenantId};
 use davy_rules::backtest::BackTestError;
-use davy_rules::{AdmissionError, Refusal, Stage as Stages};
+use davy_rules::{AdmissionError, Refusal, Stage as Stages, WorldKind};
 use davy_store::{AboutRule, BackTest, BackTestState, ReleaseChange, StoreError, StoredRelease};
 use parking_lot::Mutex;
 use std::collections::HashMap;
@@ -49,13 +50,14 @@ pub struct Jobs {
 }
 
 impl Jobs {
-    /// Starts the tasks. They end with `stopping`.
+    /// Starts the tasks. They end with `stopping`. What is being tried is held to `bounds`, unless its company has set others.
     ///
     /// # Errors
     /// When the database does not tell what is under way.
     pub async fn start(
         registry: Arc<Registry>,
         clock: SharedClock,
+        bounds: Bounds,
         stopping: CancellationToken,
     ) -> Result<Arc<Self>, StoreError> {
         let mut checks = Turns::default();
@@ -69,7 +71,7 @@ impl Jobs {
             tests: Notify::new(),
             progress: Mutex::default(),
         });
-        let worker = Worker { registry, clock };
+        let worker = Worker { registry, clock, bounds };
         tokio::spawn(stopping.clone().run_until_cancelled_owned(worker.clone().check_all(Arc::clone(&jobs))));
         jobs.tests.notify_one();
         tokio::spawn(stopping.clone().run_until_cancelled_owned(worker.clone().test_all(Arc::clone(&jobs))));
@@ -109,6 +111,8 @@ impl Jobs {
 struct Worker {
     registry: Arc<Registry>,
     clock: SharedClock,
+    /// The operator's bounds of what is being tried.
+    bounds: Bounds,
 }
 
 impl Worker {
@@ -150,10 +154,11 @@ impl Worker {
                 }
             };
             let settings = Some(settings.as_str());
-            let examined = admission.examine_with(&engine, &component, tier, settings, compiled.as_ref(), &mut told)?;
-            Ok::<_, NotLetIn>(examined.admitted)
+            let examined = admission.examine_with(&engine, &component, tier, settings, compiled.as_ref(), &mut told);
+            let examined = examined.map_err(AdmissionError::into_refusal)?;
+            Ok::<_, Refusal>(examined.admitted)
         });
-        let checked = checked.await.unwrap_or_else(|panic| Err(NotLetIn::broken(&panic)));
+        let checked = checked.await.unwrap_or_else(|panic| Err(Refusal::of_check(&panic)));
         let took = begun.elapsed();
         let mut checks = davy_api::RuleChecks { passed: checked.is_ok(), ..passed(took) };
         metrics::histogram!("davy_rule_admission_seconds").record(took.as_secs_f64());
@@ -166,18 +171,24 @@ impl Worker {
                     name: &description.name,
                     version: &description.version,
                     world: world_name(admitted.world()),
+                    scope: scope(admitted.world(), &description.name),
                     about: &about,
                 };
                 rows.put_checks(id, &serde_json::to_string(&checks).unwrap_or_default(), Some(&about)).await?;
             }
             Err(refusal) => {
-                metrics::counter!("davy_rules_refused_total", "stage" => refusal.stage.clone()).increment(1);
-                let reached = checks.stages.iter().position(|stage| *stage == refusal.stage);
+                metrics::counter!("davy_rules_refused_total", "stage" => refusal.stage.to_string()).increment(1);
+                let reached = checks.stages.iter().position(|stage| *stage == refusal.stage.to_string());
                 checks.stages.truncate(reached.unwrap_or(checks.stages.len()));
-                checks.stage = Some(refusal.stage.clone());
+                checks.stage = Some(refusal.stage.to_string());
                 checks.reason = Some(refusal.reason.clone());
-                checks.place.clone_from(&refusal.place);
+                checks.place = Some(refusal.place.clone());
                 checks.remedy = Some(refusal.remedy.clone());
+                checks.code = Some(refusal.code.to_string());
+                checks.also = refusal.also.map(|also| also.to_string());
+                checks.place_code = Some(refusal.place_code.to_string());
+                checks.remedy_code = Some(refusal.remedy_code.to_string());
+                checks.params = refusal.params.clone();
                 rows.put_checks(id, &serde_json::to_string(&checks).unwrap_or_default(), None).await?;
             }
         }
@@ -215,8 +226,8 @@ impl Worker {
             return Ok(());
         }
         let begun = Instant::now();
-        let report = match back_test::run(&self.registry, test, progress).await {
-            Ok(report) => report,
+        let found = match back_test::run(&self.registry, test, progress).await {
+            Ok(found) => found,
             Err(Failed::Store(error)) if error.is_transient() => return Err(error),
             Err(Failed::BackTest(BackTestError::Cancelled)) => {
                 rows.move_back_test(test.id, BackTestState::Cancelled, "", Some(self.clock.now())).await?;
@@ -230,10 +241,9 @@ impl Worker {
             }
         };
         let seconds = begun.elapsed().as_secs_f64();
-        tracing::info!(back_test.id = %test.id, readings = report.readings, seconds, "a back-test is done");
+        tracing::info!(back_test.id = %test.id, seconds, "a back-test is done");
         metrics::histogram!("davy_back_test_seconds").record(seconds);
-        let missed = u32::try_from(report.blocking).unwrap_or(u32::MAX);
-        let body = serde_json::to_string(&report).unwrap_or_default();
+        let missed = u32::try_from(found.missed).unwrap_or(u32::MAX);
         let cancelled = rows.back_test(test.id).await?.is_none_or(|test| test.finished_at.is_some());
         if cancelled {
             return Ok(());
@@ -243,7 +253,7 @@ impl Worker {
             let decisive = release::is_decisive(test.from, test.to, test.permille, test.created_at);
             self.act(&stored, Act::BackTest { missed, from: test.from, decisive }).await?;
         }
-        rows.move_back_test(test.id, BackTestState::Done, &body, Some(self.clock.now())).await?;
+        rows.move_back_test(test.id, BackTestState::Done, &found.report, Some(self.clock.now())).await?;
         Ok(())
     }
 
@@ -276,7 +286,7 @@ impl Worker {
 
     async fn look(&self) -> Result<(), StoreError> {
         self.registry.reload(None).await?;
-        for tenant in self.registry.worlds().keys() {
+        for tenant in &self.registry.tenants() {
             // What one company's rows cannot take must not leave the others unwatched.
             if let Err(error) = self.look_at(*tenant).await {
                 tracing::warn!(tenant.id = %tenant, %error, "a company's versions in service could not be looked at; trying again");
@@ -287,10 +297,9 @@ impl Worker {
 
     async fn look_at(&self, tenant: TenantId) -> Result<(), StoreError> {
         self.registry.keep_warm(tenant).await?;
-        let Some(rules) = self.registry.rules(tenant) else { return Ok(()) };
         let now = self.clock.now();
         let rows = self.registry.store().tenant(tenant);
-        for (stage, rule) in rules.live() {
+        for rule in self.registry.counted(tenant) {
             let report = rule.health.report(rule.fuel_budget, now);
             let differences = rule.health.take_differences();
             if !differences.is_empty()
@@ -303,15 +312,16 @@ impl Worker {
                 rows.put_rule_health(rule.release, &body, now).await?;
                 rule.health.is_stored(&report);
             }
-            if !matches!(stage, Stage::Shadow | Stage::Cohort) {
+            if !matches!(rule.stage, Stage::Shadow | Stage::Cohort) {
                 continue;
             }
-            if let Some(reason) = guard::judge(&report)
+            let bounds = rows.rule_bounds().await?.over(&self.bounds);
+            if let Some(breach) = guard::judge(&report, &bounds)
                 && let Some(stored) = rows.release(rule.release).await?
             {
-                tracing::warn!(tenant.id = %tenant, release.id = %rule.release, reason, "a version left its bounds and is taken back");
+                tracing::warn!(tenant.id = %tenant, release.id = %rule.release, %breach, "a version left its bounds and is taken back");
                 metrics::counter!("davy_rules_broken_off_total").increment(1);
-                self.act(&stored, Act::BreakOff { reason }).await?;
+                self.act(&stored, Act::BreakOff { reason: breach.to_string(), breach: Some(breach) }).await?;
                 self.registry.reload(Some(tenant)).await?;
             }
         }
@@ -319,42 +329,17 @@ impl Worker {
     }
 }
 
+/// Within what a version is the only one in force: of a driver its name, because a company has several.
+fn scope(world: WorldKind, name: &str) -> &str {
+    if world == WorldKind::DeviceDriver { name } else { "" }
+}
+
 /// What is kept of checks that were passed.
 pub fn passed(took: Duration) -> davy_api::RuleChecks {
     davy_api::RuleChecks {
         passed: true,
-        stage: None,
-        reason: None,
-        place: None,
-        remedy: None,
         took_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
         stages: Stages::ALL.iter().map(ToString::to_string).collect(),
-    }
-}
-
-/// Why a version was not let in.
-struct NotLetIn {
-    stage: String,
-    reason: String,
-    place: Option<String>,
-    remedy: String,
-}
-
-impl From<AdmissionError> for NotLetIn {
-    fn from(error: AdmissionError) -> Self {
-        match error {
-            AdmissionError::Refused(Refusal { stage, reason, place, remedy }) => {
-                Self { stage: stage.to_string(), reason, place: Some(place), remedy }
-            }
-            error @ AdmissionError::Machine { .. } => Self::broken(&error),
-        }
-    }
-}
-
-impl NotLetIn {
-    fn broken(error: &dyn std::error::Error) -> Self {
-        let remedy =
-            "Upload it again; if it happens again, tell the platform's operator the version's digest".to_owned();
-        Self { stage: "compile".into(), reason: format!("the check itself failed: {error}"), place: None, remedy }
+        ..davy_api::RuleChecks::default()
     }
 }

@@ -3,7 +3,7 @@
 //!
 //! Must never answer without counting: what people see of a version and what the guard judges comes from here.
 
-use super::health::{Health, kind};
+use super::health::{Health, KINDS, kind};
 use crate::ingest::ration::Ration;
 use davy_domain::policy::{AlarmPolicy, Evaluation, PolicyEvent, PolicyFault};
 use davy_domain::{ReleaseId, TenantId};
@@ -21,7 +21,7 @@ pub(super) struct Sandboxed {
     ration: Ration,
     suspended: Counter,
     calls: Counter,
-    of: Of,
+    faults: Faults,
     fuel: Histogram,
     seconds: Histogram,
 }
@@ -35,18 +35,17 @@ impl Sandboxed {
         tenant: TenantId,
         version: ReleaseId,
     ) -> Self {
-        let of = Of::new(tenant, version);
-        let Of { tenant, version } = of.clone();
+        let (tenant, version) = (tenant.to_string(), version.to_string());
         Self {
             health,
             wake_conditions,
             ration: Ration::new(Instant::now(), rule.rule().tier()),
             rule,
+            faults: Faults::new(&tenant, &version),
             suspended: counter!("davy_rule_suspended_total", "tenant" => tenant.clone(), "version" => version.clone()),
             calls: counter!("davy_rule_calls_total", "tenant" => tenant.clone(), "version" => version.clone()),
             fuel: histogram!("davy_rule_call_fuel", "tenant" => tenant.clone(), "version" => version.clone()),
             seconds: histogram!("davy_rule_call_seconds", "tenant" => tenant, "version" => version),
-            of,
         }
     }
 }
@@ -56,7 +55,7 @@ impl AlarmPolicy for Sandboxed {
         let begun = Instant::now();
         if !self.ration.is_left(begun) {
             self.suspended.increment(1);
-            self.of.failed(&PolicyFault::Suspended);
+            self.faults.count(&PolicyFault::Suspended);
             let evaluation = Evaluation { result: Err(PolicyFault::Suspended), fuel: 0 };
             self.health.called(event, &evaluation, begun.elapsed());
             return evaluation;
@@ -71,28 +70,25 @@ impl AlarmPolicy for Sandboxed {
         match &mut evaluation.result {
             Ok(outcome) if !self.wake_conditions => outcome.wake = None,
             Ok(_) => {}
-            Err(fault) => self.of.failed(fault),
+            Err(fault) => self.faults.count(fault),
         }
         evaluation
     }
 }
 
-/// Whose calls are counted.
-#[derive(Clone)]
-struct Of {
-    tenant: String,
-    version: String,
-}
+/// The counters of a version's failed calls, by kind: made once, because a version that always fails is the one that must cost little.
+pub(super) struct Faults([Counter; KINDS.len()]);
 
-impl Of {
-    fn new(tenant: TenantId, version: ReleaseId) -> Self {
-        Self { tenant: tenant.to_string(), version: version.to_string() }
+impl Faults {
+    /// Of a version of a company.
+    pub(super) fn new(tenant: &str, version: &str) -> Self {
+        let of = |kind| counter!("davy_rule_faults_total", "tenant" => tenant.to_owned(), "version" => version.to_owned(), "kind" => kind);
+        Self(KINDS.map(of))
     }
 
-    fn failed(&self, fault: &PolicyFault) {
-        let (tenant, version) = (self.tenant.clone(), self.version.clone());
-        counter!("davy_rule_faults_total", "tenant" => tenant, "version" => version, "kind" => kind(fault))
-            .increment(1);
+    /// Counts one.
+    pub(super) fn count(&self, fault: &PolicyFault) {
+        self.0[kind(fault)].increment(1);
     }
 }
 
@@ -100,20 +96,20 @@ impl Of {
 pub(super) struct Unloadable {
     reason: String,
     health: Arc<Health>,
-    of: Of,
+    faults: Faults,
 }
 
 impl Unloadable {
     /// Stands in for a version that cannot be loaded for this reason.
     pub(super) fn new(reason: String, health: Arc<Health>, tenant: TenantId, version: ReleaseId) -> Self {
-        Self { reason, health, of: Of::new(tenant, version) }
+        Self { reason, health, faults: Faults::new(&tenant.to_string(), &version.to_string()) }
     }
 }
 
 impl AlarmPolicy for Unloadable {
     fn evaluate(&self, _: &[u8], event: &PolicyEvent) -> Evaluation {
         let fault = PolicyFault::Trap { reason: self.reason.clone() };
-        self.of.failed(&fault);
+        self.faults.count(&fault);
         let evaluation = Evaluation { result: Err(fault), fuel: 0 };
         self.health.called(event, &evaluation, Duration::ZERO);
         evaluation
@@ -124,8 +120,7 @@ impl AlarmPolicy for Unloadable {
 mod tests {
     use super::*;
     use crate::rules::guard;
-    use davy_domain::policy::Trigger;
-    use davy_domain::{ConditionSet, DeviceKind, Timestamp, ValveState};
+    use davy_domain::{DeviceKind, Timestamp};
 
     #[test]
     fn a_version_that_cannot_be_loaded_fails_with_every_call_and_is_taken_back() {
@@ -137,22 +132,18 @@ mod tests {
             TenantId::from_raw(1),
             ReleaseId::from_raw(2),
         );
-        let event = PolicyEvent {
-            trigger: Trigger::Readings,
-            now,
-            device_kind: DeviceKind::Detector,
-            valve: ValveState::Open,
-            active: ConditionSet::EMPTY,
-            installed_at: None,
-            readings: Vec::new(),
-            extensions: Vec::new(),
-        };
+        let event = PolicyEvent::measured(DeviceKind::Detector, now, Vec::new());
         for _ in 0..50 {
             assert!(policy.evaluate(&[], &event).result.is_err());
         }
         let report = health.report(1, now);
         assert_eq!((report.calls, report.faults["trap"]), (50, 50));
-        assert!(report.last_fault.as_ref().unwrap().fault.contains("its bytes are gone"));
-        assert!(guard::judge(&report).unwrap().starts_with("faults"));
+        assert!(report.last_fault.as_ref().unwrap()["fault"].as_str().unwrap().contains("its bytes are gone"));
+        assert!(
+            guard::judge(&report, &davy_domain::release::bounds::Bounds::default())
+                .unwrap()
+                .to_string()
+                .starts_with("faults")
+        );
     }
 }

@@ -3,8 +3,10 @@
 //! A decision ends with the version that it began with; the next one is made by the new. A version that should be there and cannot be
 //! loaded becomes one that always faults: the floor stands, and a person is told.
 
-use super::health::{Health, HealthReport};
+use super::drivers::{ByModel, DRIVER};
+use super::health::Health;
 use super::policy::{Sandboxed, Unloadable};
+use super::tellers::{Tellers, TenantTellers};
 use crate::clock::SharedClock;
 use arc_swap::ArcSwap;
 use davy_domain::floor::LocalFloor;
@@ -12,11 +14,12 @@ use davy_domain::interlock::{BoundPolicy, Limits, World};
 use davy_domain::policy::AlarmPolicy;
 use davy_domain::release::{Stage, WHOLE, in_cohort};
 use davy_domain::{InterlockId, ReleaseId, TenantId};
-use davy_rules::{Admission, BoundRule, CompileCache, Engine, Tier, WorldKind};
+use davy_rules::world::{Alarm, World as Contract};
+use davy_rules::{Admission, BoundRule, CompileCache, Engine, Rule, SettingsBytes, Tier, WorldKind};
 use davy_store::{LiveRelease, Store, StoreError};
 use metrics::counter;
 use parking_lot::Mutex;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 /// A tenant's surroundings of the fold; shared by the shards.
@@ -24,6 +27,8 @@ pub struct TenantWorld {
     floor: LocalFloor,
     limits: Limits,
     rules: ArcSwap<TenantRules>,
+    /// Read messages in a vendor's own form.
+    pub(super) drivers: ArcSwap<ByModel>,
     /// Versions that ran last and can run again at once, newest first: a roll-back waits for no compiler and no disk.
     warm: Mutex<Vec<Arc<LoadedRule>>>,
     /// The version in force whose predecessor is among them.
@@ -95,6 +100,7 @@ impl TenantWorld {
             floor,
             limits: Limits::default(),
             rules: ArcSwap::default(),
+            drivers: ArcSwap::default(),
             warm: Mutex::default(),
             warmed_for: Mutex::default(),
         }
@@ -117,6 +123,11 @@ impl TenantWorld {
         self.rules.load()
     }
 
+    /// The driver that speaks for a model.
+    pub fn driver(&self, model: &str) -> Option<Arc<super::drivers::LoadedDriver>> {
+        self.drivers.load().get(model).cloned()
+    }
+
     /// As the fold wants it, with the version that is to decide.
     pub fn world<'a>(&'a self, rule: Option<&'a Arc<LoadedRule>>) -> World<'a> {
         World { floor: &self.floor, policy: rule.map(|rule| rule.bound()), limits: &self.limits }
@@ -131,6 +142,20 @@ impl TenantWorld {
     pub fn limits(&self) -> &Limits {
         &self.limits
     }
+}
+
+/// A version that is asked about live data, as far as it is counted.
+pub struct Counted {
+    /// Where it stands.
+    pub stage: Stage,
+    /// Which version.
+    pub release: ReleaseId,
+    /// For which share it decides, of a thousand.
+    pub permille: u16,
+    /// What a call of it may cost.
+    pub fuel_budget: u64,
+    /// What it costs and how it fails.
+    pub health: Arc<Health>,
 }
 
 /// Where rules run.
@@ -151,6 +176,7 @@ pub struct Registry {
     wake_conditions: bool,
     clock: SharedClock,
     worlds: HashMap<TenantId, Arc<TenantWorld>>,
+    tellers: Tellers,
     /// One change at a time: a swap is made of what was there before.
     swapping: tokio::sync::Mutex<()>,
 }
@@ -167,7 +193,15 @@ impl Registry {
         clock: SharedClock,
         worlds: HashMap<TenantId, Arc<TenantWorld>>,
     ) -> Result<Self, StoreError> {
-        let registry = Self { store, sandbox, wake_conditions, clock, worlds, swapping: tokio::sync::Mutex::default() };
+        let registry = Self {
+            store,
+            sandbox,
+            wake_conditions,
+            clock,
+            worlds,
+            tellers: Tellers::default(),
+            swapping: tokio::sync::Mutex::default(),
+        };
         registry.reload(None).await?;
         Ok(registry)
     }
@@ -187,16 +221,49 @@ impl Registry {
         &self.sandbox
     }
 
+    /// The time.
+    pub(super) const fn clock(&self) -> &SharedClock {
+        &self.clock
+    }
+
     /// The versions of a tenant that run.
     pub fn rules(&self, tenant: TenantId) -> Option<Arc<TenantRules>> {
         self.worlds.get(&tenant).map(|world| world.rules.load_full())
     }
 
+    /// The notification policies of a tenant that run.
+    pub fn tellers(&self, tenant: TenantId) -> Arc<TenantTellers> {
+        self.tellers.of(tenant)
+    }
+
+    /// Every version of a tenant that is asked about live data, of whatever contract.
+    pub fn counted(&self, tenant: TenantId) -> Vec<Counted> {
+        let mut all = Vec::new();
+        for (stage, rule) in self.rules(tenant).iter().flat_map(|rules| rules.live()) {
+            let (release, permille, fuel_budget) = (rule.release, rule.permille, rule.fuel_budget);
+            all.push(Counted { stage, release, permille, fuel_budget, health: Arc::clone(&rule.health) });
+        }
+        for (stage, teller) in self.tellers(tenant).live() {
+            let (release, permille, fuel_budget) = (teller.release, teller.permille, teller.fuel_budget);
+            all.push(Counted { stage, release, permille, fuel_budget, health: Arc::clone(&teller.health) });
+        }
+        for driver in self.drivers(tenant) {
+            let (release, fuel_budget) = (driver.release, driver.fuel_budget);
+            let health = Arc::clone(&driver.health);
+            all.push(Counted { stage: Stage::Active, release, permille: WHOLE, fuel_budget, health });
+        }
+        all
+    }
+
+    /// The tenants of whom anything runs.
+    pub fn tenants(&self) -> BTreeSet<TenantId> {
+        self.worlds.keys().copied().chain(self.tellers.tenants()).collect()
+    }
+
     /// The counters of a version, if it runs.
-    pub fn health(&self, tenant: TenantId, release: ReleaseId) -> Option<HealthReport> {
-        let rules = self.rules(tenant)?;
-        let rule = rules.all().find(|rule| rule.release == release)?;
-        Some(rule.health.report(rule.fuel_budget, self.clock.now()))
+    pub fn health(&self, tenant: TenantId, release: ReleaseId) -> Option<davy_api::RuleHealth> {
+        let counted = self.counted(tenant).into_iter().find(|counted| counted.release == release)?;
+        Some(counted.health.report(counted.fuel_budget, self.clock.now()))
     }
 
     /// Makes what runs what the database says, for one tenant or all. What has not changed goes on as it is, with its counters.
@@ -206,12 +273,19 @@ impl Registry {
     pub async fn reload(&self, of: Option<TenantId>) -> Result<(), StoreError> {
         let _one_at_a_time = self.swapping.lock().await;
         let mut wanted: HashMap<TenantId, Vec<LiveRelease>> = HashMap::new();
+        let mut drivers: HashMap<TenantId, Vec<LiveRelease>> = HashMap::new();
+        let mut tellers: HashMap<TenantId, Vec<LiveRelease>> = HashMap::new();
         for live in self.store.live_releases(of).await? {
-            if live.stored.world == WORLD {
-                wanted.entry(live.stored.tenant).or_default().push(live);
+            match live.stored.world.as_str() {
+                WORLD => wanted.entry(live.stored.tenant).or_default().push(live),
+                NOTIFICATION => tellers.entry(live.stored.tenant).or_default().push(live),
+                DRIVER => drivers.entry(live.stored.tenant).or_default().push(live),
+                _ => {}
             }
         }
+        self.tellers.reload(&self.store, &self.sandbox, of, tellers, self.clock.now()).await?;
         for (tenant, world) in self.worlds.iter().filter(|(tenant, _)| of.is_none_or(|of| of == **tenant)) {
+            self.reload_drivers(*tenant, world, drivers.remove(tenant).unwrap_or_default()).await?;
             let lives = wanted.remove(tenant).unwrap_or_default();
             let before = world.rules.load_full();
             if is_as_wanted(&before, &lives) {
@@ -326,12 +400,17 @@ impl Registry {
 /// The contract whose versions the shards ask.
 pub const WORLD: &str = "alarm-policy";
 
+/// The contract whose versions are asked whom to tell of an alarm.
+pub const NOTIFICATION: &str = "notification-policy";
+/// The contract whose versions can be back-tested, and no more.
+pub const BILLING: &str = "billing-policy";
+
 /// The stored name of a contract.
-pub fn world_name(kind: WorldKind) -> &'static str {
+pub const fn world_name(kind: WorldKind) -> &'static str {
     match kind {
         WorldKind::AlarmPolicy => WORLD,
-        WorldKind::BillingPolicy => "billing-policy",
-        WorldKind::NotificationPolicy => "notification-policy",
+        WorldKind::BillingPolicy => BILLING,
+        WorldKind::NotificationPolicy => NOTIFICATION,
         WorldKind::DeviceDriver => "device-driver",
     }
 }
@@ -366,12 +445,23 @@ pub(super) fn bind(
     tier: Tier,
     settings: &str,
 ) -> Result<BoundRule, String> {
+    let (rule, settings) = loaded::<Alarm>(sandbox, component, tier, settings)?;
+    Ok(rule.bind(settings))
+}
+
+/// A component of whatever contract with its settings, ready to be asked.
+pub(super) fn loaded<W: Contract>(
+    sandbox: &Sandbox,
+    component: Option<&[u8]>,
+    tier: Tier,
+    settings: &str,
+) -> Result<(Rule<W>, SettingsBytes), String> {
     let component = component.ok_or("its component is not in the database")?;
     let Sandbox { engine, compiled, admission } = sandbox;
     let admitted = admission.load(engine, component, tier, compiled.as_ref());
     let rule = engine.load(&admitted.map_err(|error| error.to_string())?);
     let settings = rule.encode_settings(settings).map_err(|error| error.to_string())?;
-    Ok(rule.bind(settings))
+    Ok((rule, settings))
 }
 
 #[cfg(test)]

@@ -45,7 +45,18 @@ async fn no_json_and_no_form_makes_any_post_route_fail() {
         format!("/api/v1/premises/{premises}/close"),
         "/api/v1/alarms/alm_zzzzzzzzzzzzzzzz/reset".to_owned(),
         "/api/v1/devices/%00%ff/close".to_owned(),
+        "/api/v1/session/second-factor".to_owned(),
+        "/api/v1/password-reset/redeem".to_owned(),
+        "/api/v1/account/generator".to_owned(),
         "/sign-in".to_owned(),
+        "/sign-in/code".to_owned(),
+        "/sign-in/forgot".to_owned(),
+        "/sign-in/reset".to_owned(),
+        "/account/password".to_owned(),
+        "/account/sessions/end".to_owned(),
+        "/account/generator/offer".to_owned(),
+        "/account/generator/confirm".to_owned(),
+        "/account/generator/remove".to_owned(),
         "/sign-out".to_owned(),
         "/actions/close".to_owned(),
         "/actions/acknowledge".to_owned(),
@@ -130,7 +141,13 @@ async fn bodies_that_are_broken_too_large_or_of_another_type_are_told_apart() {
         (answer.status, answer.problem().as_str()),
         (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type")
     );
-    let answer = send(&mut browser, path, "application/json", vec![b' '; 70_000]).await;
-    assert_eq!((answer.status, answer.problem().as_str()), (StatusCode::PAYLOAD_TOO_LARGE, "too-large"));
+    for path in [path, "/api/v1/password-reset", "/api/v1/password-reset/redeem"] {
+        let answer = send(&mut browser, path, "application/json", vec![b' '; 70_000]).await;
+        assert_eq!((answer.status, answer.problem().as_str()), (StatusCode::PAYLOAD_TOO_LARGE, "too-large"), "{path}");
+    }
+    for path in ["/sign-in", "/sign-in/code", "/sign-in/forgot", "/sign-in/reset"] {
+        let answer = send(&mut browser, path, "application/x-www-form-urlencoded", vec![b'a'; 70_000]).await;
+        assert_eq!(answer.status, StatusCode::PAYLOAD_TOO_LARGE, "{path}");
+    }
     city.stop().await;
 }

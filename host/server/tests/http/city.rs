@@ -5,10 +5,13 @@ use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request, Response, StatusCode, header};
 use davy_domain::floor::Floor;
 use davy_domain::interlock::{Input, Interlock, Limits, World};
+use davy_domain::release::bounds::Bounds;
 use davy_domain::release::{Actor, Release, Stage};
 use davy_domain::senml::{Part, encode};
-use davy_domain::{DeviceId, IdSource, PremisesId, Quantity, Reading, ReleaseId, Span, Timestamp};
+use davy_domain::{DeviceId, IdSource, PremisesId, Quantity, Reading, ReleaseId, Role, ScopeKind, Span, Timestamp};
 use davy_rules::{Admission, Engine, EngineConfig};
+use davy_server::accounts::Accounts;
+use davy_server::backend::imports::ImportDesk;
 use davy_server::backend::{Relay, Room, RuleDesk, Service};
 use davy_server::clock::{Clock, SharedClock, SharedRandom, SystemClock, SystemRandom};
 use davy_server::config::Settings;
@@ -20,12 +23,14 @@ use davy_server::live::LiveBus;
 use davy_server::operate::SharedOperate;
 use davy_server::provision::{Manifest, Tools, provision};
 use davy_server::rules::jobs::Jobs;
+use davy_server::shares::Shares;
 use davy_store::{Batch, JournalRow, NewRelease, NewRule, RowKind, Store, StoreOptions};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, LazyLock};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
@@ -34,18 +39,63 @@ pub(crate) const PASSWORD: &str = "correct horse battery";
 /// The two companies' keys.
 pub(crate) const COMPANIES: [&str; 2] = ["a", "b"];
 
+/// The real clock, and what a test puts it forward by.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Ahead(Arc<AtomicI64>);
+
+impl Ahead {
+    /// Puts the clock forward.
+    pub(crate) fn by(&self, span: Span) {
+        self.0.fetch_add(span.as_millis(), Ordering::SeqCst);
+    }
+}
+
+impl Clock for Ahead {
+    fn now(&self) -> Timestamp {
+        SystemClock.now() + Span::from_millis(self.0.load(Ordering::SeqCst))
+    }
+
+    fn instant(&self) -> std::time::Instant {
+        SystemClock.instant()
+    }
+}
+
 /// A city with a running server.
 pub(crate) struct City {
+    pub(crate) ahead: Ahead,
     pub(crate) router: Router,
     pub(crate) store: Store,
+    pub(crate) accounts: Arc<Accounts>,
     pub(crate) operate: SharedOperate,
+    pub(crate) service: Arc<Service>,
+    /// Where devices speak to.
+    pub(crate) coap: SocketAddr,
     pub(crate) stopping: CancellationToken,
     /// Ids by the words of the manifest: `a-home`, `a-D1`, …
     pub(crate) premises: HashMap<String, PremisesId>,
     pub(crate) devices: HashMap<String, DeviceId>,
+    /// Company `a`.
+    pub(crate) company: davy_domain::TenantId,
     /// A version of a rule of company `a` that has been checked and no more.
     pub(crate) rule: ReleaseId,
     folder: tempfile::TempDir,
+}
+
+/// Roles of the person who does nearly everything in a company.
+const OPERATOR: [&str; 4] = ["administrator", "safety-officer", "dispatcher", "rule-engineer"];
+/// Where all homes are.
+const COMMUNITY: &str = "样板小区";
+
+/// Somebody with one role. Their password is hashed once for all of them.
+fn person(name: &str, role: Role, scope: &Value, of: &str) -> Value {
+    static HASH: LazyLock<String> = LazyLock::new(|| {
+        let passwords = Passwords::new(8_192, 1, 1, Arc::new(SystemRandom)).unwrap();
+        passwords.hash_blocking(PASSWORD).unwrap()
+    });
+    let mut person =
+        json!({"email": format!("{name}@{of}.example"), "name": name, "roles": [role], "password_hash": *HASH});
+    person.as_object_mut().unwrap().extend(scope.as_object().unwrap().clone());
+    person
 }
 
 pub(crate) fn manifest() -> Value {
@@ -53,8 +103,10 @@ pub(crate) fn manifest() -> Value {
     let mut premises = Vec::new();
     let mut devices = Vec::new();
     let mut users = vec![
-        json!({"email": "regulator@city.example", "name": "监管员", "role": "regulator", "division": 330_000, "password": PASSWORD}),
-        json!({"email": "elsewhere@city.example", "name": "外地监管员", "role": "regulator", "division": 440_000, "password": PASSWORD}),
+        json!({"email": "regulator@city.example", "name": "监管员", "roles": ["regulator"], "division": 330_000, "password": PASSWORD}),
+        json!({"email": "elsewhere@city.example", "name": "外地监管员", "roles": ["regulator"], "division": 440_000, "password": PASSWORD}),
+        person("platform", Role::PlatformAdministrator, &json!({}), "city"),
+        person("deputy", Role::PlatformAdministrator, &json!({}), "city"),
     ];
     for (at, key) in COMPANIES.into_iter().enumerate() {
         let east = at as f64 * 0.1;
@@ -62,6 +114,7 @@ pub(crate) fn manifest() -> Value {
         for home in ["home", "flat"] {
             premises.push(json!({
                 "key": format!("{key}-{home}"), "tenant": key, "division": 330_106, "address": format!("样板街{key}{home}"),
+                "community": COMMUNITY,
                 "lon": 120.1 + east, "lat": if home == "home" { 30.2 } else { 30.21 },
             }));
             let place = format!("{key}-{home}");
@@ -72,12 +125,16 @@ pub(crate) fn manifest() -> Value {
                 "links": [serial("V")], "report_interval_s": 3600}),
             );
             users.push(
-                json!({"email": format!("{home}@{key}.example"), "name": "住户", "role": "resident", "tenant": key,
+                json!({"email": format!("{home}@{key}.example"), "name": "住户", "roles": ["resident"], "tenant": key,
                 "premises": place, "password": PASSWORD}),
             );
         }
         devices.push(json!({"serial": "W1", "tenant": key, "kind": "well-monitor", "model": "JS", "lon": 120.3 + east, "lat": 30.4, "division": 330_106}));
-        users.push(json!({"email": format!("operator@{key}.example"), "name": "值班员", "role": "operator", "tenant": key, "password": PASSWORD}));
+        users.push(json!({"email": format!("operator@{key}.example"), "name": "值班员", "roles": OPERATOR, "tenant": key, "password": PASSWORD}));
+        for role in Role::ALL.iter().filter(|role| role.scope() == ScopeKind::Tenant) {
+            users.push(person(role.name(), *role, &json!({"tenant": key}), key));
+        }
+        users.push(person("manager", Role::PropertyManager, &json!({"tenant": key, "community": COMMUNITY}), key));
     }
     json!({
         "divisions": [
@@ -119,7 +176,8 @@ pub(crate) async fn city_in(
 ) -> City {
     let store = Store::connect(url, &StoreOptions::default()).await.unwrap();
     store.migrate().await.unwrap();
-    let clock: SharedClock = Arc::new(SystemClock);
+    let ahead = Ahead::default();
+    let clock: SharedClock = Arc::new(ahead.clone());
     let random: SharedRandom = Arc::new(SystemRandom);
     let key = folder.path().join("davy.key");
     KeyRing::create(&key, &SystemRandom).unwrap();
@@ -158,34 +216,51 @@ pub(crate) async fn city_in(
         leak(&store, &devices, key, IdSource::new(lane as u8, 0), leaked_at).await;
     }
     let rule = checked_rule(&store, devices["a-D1"], now).await;
+    let accounts =
+        davy_server::http::accounts(&settings, store.clone(), keys.clone(), Arc::clone(&clock), Arc::clone(&random))
+            .unwrap();
     let live = LiveBus::new(1_024);
     let config = IngestConfig {
         listen: SocketAddr::from(([127, 0, 0, 1], 0)),
         shards: 2,
+        device_rate: 200,
         compact_every: std::time::Duration::from_hours(1),
         compact_after: Span::from_minutes(10),
         wake_conditions: true,
     };
+    let shares = Arc::new(Shares::new(settings.http_company_rate, settings.http_company_burst, clock.now()));
     let parts = IngestParts {
         compiled: None,
         admission,
         store: store.clone(),
         engine,
-        keys,
+        keys: keys.clone(),
         live: live.clone(),
+        shares: Arc::clone(&shares),
         clock: Arc::clone(&clock),
         random: Arc::clone(&random),
     };
     let ingest = Ingest::start(config, parts).await.unwrap();
     let registry = ingest.registry();
+    let coap = ingest.local_addr();
     let operate: SharedOperate = ingest;
     let tile_age = Span::from_millis(0);
     let stopping = CancellationToken::new();
-    let jobs = Jobs::start(Arc::clone(&registry), Arc::clone(&clock), stopping.clone()).await.unwrap();
-    let rules =
-        RuleDesk::new(registry, jobs, store.highest_id().await.unwrap(), Room { components: 50, bytes: 8 << 20 });
-    let service = Service::new(store.clone(), Arc::clone(&operate), Arc::clone(&clock), tile_age, rules).await.unwrap();
-    let service = Arc::new(service);
+    let jobs =
+        Jobs::start(Arc::clone(&registry), Arc::clone(&clock), Bounds::default(), stopping.clone()).await.unwrap();
+    let rules = RuleDesk::new(
+        registry,
+        jobs,
+        store.highest_id().await.unwrap(),
+        Room { components: 50, bytes: 8 << 20 },
+        Bounds::default(),
+    );
+    let service =
+        Service::new(store.clone(), Arc::clone(&operate), Arc::clone(&clock), tile_age, rules, Arc::clone(&accounts))
+            .await
+            .unwrap();
+    let desk = ImportDesk::new(keys, Arc::clone(&random), &store, clock.now()).await.unwrap();
+    let service = Arc::new(service.importing(desk).sharing(shares));
     let relay = Relay::new(live, 1_024);
     tokio::spawn(relay.clone().run(Arc::clone(&service), stopping.clone()));
     let pages = davy_web::ssr::Pages::new(
@@ -196,9 +271,10 @@ pub(crate) async fn city_in(
     let app = Arc::new(
         App::new(Parts {
             settings,
-            service,
+            service: Arc::clone(&service),
             relay,
             store: store.clone(),
+            accounts: Arc::clone(&accounts),
             operate: Arc::clone(&operate),
             clock,
             random,
@@ -208,7 +284,9 @@ pub(crate) async fn city_in(
         .unwrap(),
     );
     let router = router(&app, Some(davy_web::ssr::routes(pages)));
-    City { router, store, operate, stopping, premises, devices, rule, folder }
+    let found = store.recover().await.unwrap().devices(None).await.unwrap();
+    let company = found.iter().find(|keyed| keyed.device.id == devices["a-D1"]).unwrap().device.tenant;
+    City { ahead, router, store, accounts, operate, service, coap, stopping, premises, devices, company, rule, folder }
 }
 
 /// A version of the company that a device belongs to.
@@ -315,6 +393,15 @@ impl City {
         self.signed_in("regulator@city.example").await
     }
 
+    /// Runs statements of somebody who has the database's file in their hands.
+    pub(crate) async fn beneath(&self, statements: &[&'static str]) {
+        let url = format!("sqlite://{}", self.folder.path().join("davy.db").display());
+        let mut on = <sqlx::SqliteConnection as sqlx::Connection>::connect(&url).await.unwrap();
+        for sql in statements {
+            sqlx::query(*sql).execute(&mut on).await.unwrap();
+        }
+    }
+
     /// Stops ingest; what is still in the folder can be looked at.
     pub(crate) async fn stop(self) -> tempfile::TempDir {
         self.stopping.cancel();
@@ -402,6 +489,11 @@ impl Browser {
     pub(crate) async fn post(&mut self, path: &str, body: &Value) -> Answer {
         let request = self.request(Method::POST, path).header(header::CONTENT_TYPE, "application/json");
         self.send(request.body(Body::from(body.to_string())).unwrap()).await
+    }
+
+    pub(crate) async fn delete(&mut self, path: &str) -> Answer {
+        let request = self.request(Method::DELETE, path).body(Body::empty()).unwrap();
+        self.send(request).await
     }
 
     pub(crate) async fn form(&mut self, path: &str, fields: &[(&str, &str)]) -> Answer {

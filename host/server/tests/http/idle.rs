@@ -1,6 +1,6 @@
 //! Connections of clients that say nothing, or half of something.
 
-use crate::city::{City, city};
+use crate::city::{City, city, city_with};
 use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -10,7 +10,7 @@ use tokio::net::{TcpListener, TcpStream};
 async fn listening(city: &City, head_within: Duration) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    tokio::spawn(davy_server::http::serve(listener, city.router.clone(), head_within, city.stopping.clone()));
+    tokio::spawn(davy_server::http::serve(listener, None, city.router.clone(), head_within, city.stopping.clone()));
     address
 }
 
@@ -32,6 +32,29 @@ async fn a_client_that_sends_half_a_head_is_hung_up_on() {
         connection.write_all(half.as_bytes()).await.unwrap();
         let told = until_closed(&mut connection).await;
         assert!(!told.contains(" 200 "), "{half:?}: {told}");
+    }
+    city.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_that_never_ends_is_given_up_on_every_way_to_sign_in() {
+    let city =
+        city_with(|settings| settings.http_timeout = davy_server::config::Setting::parse("300 ms").unwrap()).await;
+    let address = listening(&city, Duration::from_secs(2)).await;
+    for (path, kind) in [
+        ("/api/v1/session", "application/json"),
+        ("/api/v1/password-reset", "application/json"),
+        ("/api/v1/password-reset/redeem", "application/json"),
+        ("/sign-in", "application/x-www-form-urlencoded"),
+        ("/sign-in/forgot", "application/x-www-form-urlencoded"),
+        ("/sign-in/reset", "application/x-www-form-urlencoded"),
+    ] {
+        let mut connection = TcpStream::connect(address).await.unwrap();
+        let head =
+            format!("POST {path} HTTP/1.1\r\nhost: x\r\ncontent-type: {kind}\r\ncontent-length: 400\r\n\r\n{{\"em");
+        connection.write_all(head.as_bytes()).await.unwrap();
+        let told = until_closed(&mut connection).await;
+        assert!(told.starts_with("HTTP/1.1 503 "), "{path}: {told}");
     }
     city.stop().await;
 }

@@ -174,14 +174,35 @@ async fn what_an_alarm_really_was_is_said_by_form() {
     assert_eq!(say("forged", "leak").await, "/devices?error=csrf");
     assert_eq!(say(&csrf, "ghost").await, "/devices?field=finding&error=invalid");
     assert_eq!(say(&csrf, "leak").await, "/devices?done=finding");
+    // It stands with the alarm from then on, and with it who has said it.
+    let decisions = operator.get(&format!("/api/v1/alarms/{alarm}/decisions")).await.json();
+    assert_eq!(
+        (decisions["found"]["finding"].as_str(), decisions["found"]["by"].as_str()),
+        (Some("leak"), Some("值班员"))
+    );
+    let device = city.devices["a-D1"];
+    for page in [format!("/devices/{device}"), format!("/alarms/{alarm}/why")] {
+        let page = operator.get(&page).await.text();
+        assert!(page.contains("值班员 查明：确有泄漏"), "{page}");
+    }
+    // Who lives there learns what it was, and not in whose word.
+    let theirs = city.resident("a").await.get(&format!("/api/v1/devices/{device}")).await.json();
+    let theirs = theirs["alarms"].as_array().unwrap().iter().find(|it| it["id"] == alarm.as_str()).unwrap().clone();
+    assert!(theirs["found"]["finding"] == "leak" && theirs["found"]["by"].is_null(), "{theirs}");
     let mut stranger = city.operator("b").await;
     let theirs = stranger.csrf.clone().unwrap();
     let fields = [("csrf", theirs.as_str()), ("alarm", &alarm), ("finding", "test"), ("next", "/")];
     assert_eq!(stranger.form("/actions/finding", &fields).await.location(), "/?error=not-found");
-    let mut regulator = city.regulator().await;
-    let theirs = regulator.csrf.clone().unwrap();
-    let fields = [("csrf", theirs.as_str()), ("alarm", &alarm), ("finding", "test"), ("next", "/")];
-    assert_eq!(regulator.form("/actions/finding", &fields).await.location(), "/?error=forbidden");
+    // A regulator confirms alarms, too; who lives there does not.
+    for (mut other, expected) in [
+        (city.regulator().await, "/?done=finding"),
+        (city.resident("a").await, "/?error=forbidden"),
+        (city.signed_in("elsewhere@city.example").await, "/?error=not-found"),
+    ] {
+        let theirs = other.csrf.clone().unwrap();
+        let fields = [("csrf", theirs.as_str()), ("alarm", &alarm), ("finding", "test"), ("next", "/")];
+        assert_eq!(other.form("/actions/finding", &fields).await.location(), expected);
+    }
     city.stop().await;
 }
 
@@ -196,5 +217,100 @@ async fn the_decisions_behind_an_alarm_are_a_page_of_its_company_only() {
     assert_eq!(city.operator("b").await.get(&format!("/alarms/{alarm}/why")).await.status, StatusCode::NOT_FOUND);
     let answer = city.browser().get(&format!("/alarms/{alarm}/why")).await;
     assert_eq!(answer.location(), format!("/sign-in?next=%2Falarms%2F{alarm}%2Fwhy"));
+    city.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bounds_of_trials_are_drawn_by_form_and_an_empty_field_is_the_operators_again() {
+    let city = city().await;
+    let mut operator = city.operator("a").await;
+    let csrf = operator.csrf.clone().unwrap();
+    let mut draw = async |faults: &str, fuel: &str| {
+        let fields = [("csrf", csrf.as_str()), ("faults-percent", faults), ("fuel-percent", fuel)];
+        operator.form("/actions/rules/bounds", &fields).await.location().to_owned()
+    };
+    assert_eq!(draw("1", "").await, "/rules?done=bounds");
+    assert_eq!(draw("99", "60").await, "/rules?field=bounds.faults-percent&error=invalid");
+    assert_eq!(draw("half", "60").await, "/rules?field=bounds.faults-percent&error=invalid");
+    let mut seen = async || {
+        let bounds = operator.get("/api/v1/rule-bounds").await.json();
+        let of = |name: &str| bounds["items"].as_array().unwrap().iter().find(|it| it["name"] == name).unwrap().clone();
+        (of("faults-percent")["value"].clone(), of("fuel-percent")["own"].clone())
+    };
+    assert_eq!(seen().await, (1.into(), false.into()), "what was refused changed nothing");
+    let page = operator.get("/rules?done=bounds").await.text();
+    assert!(page.contains("试行界限") && page.contains("data-bound=\"faults-percent\" data-value=\"1\""), "{page}");
+    assert_eq!(operator.form("/actions/rules/bounds", &[("csrf", &csrf)]).await.location(), "/rules?done=bounds");
+    let mut engineer = city.signed_in("rule-engineer@a.example").await;
+    let own = engineer.csrf.clone().unwrap();
+    let answer = engineer.form("/actions/rules/bounds", &[("csrf", own.as_str()), ("faults-percent", "3")]).await;
+    assert_eq!(answer.location(), "/rules?error=forbidden");
+    let page = engineer.get("/rules").await.text();
+    assert!(page.contains("data-bound=\"faults-percent\" data-value=\"2\""), "the usual one, to look at: {page}");
+    assert!(!page.contains("/actions/rules/bounds"), "and no form");
+    city.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_component_is_deleted_by_form_once_its_version_is_given_up() {
+    let city = city().await;
+    let rule = city.rule.to_string();
+    let mut operator = city.operator("a").await;
+    let csrf = operator.csrf.clone().unwrap();
+    let delete = [("csrf", csrf.as_str()), ("rule", rule.as_str())];
+    let refused = operator.form("/actions/rules/delete-component", &delete).await;
+    assert_eq!(refused.location(), format!("/rules/{rule}?error=referred-to"));
+    let withdraw = [("csrf", csrf.as_str()), ("rule", rule.as_str()), ("act", "withdraw")];
+    operator.form("/actions/rules/act", &withdraw).await;
+    let page = operator.get(&format!("/rules/{rule}")).await.text();
+    assert!(page.contains("data-testid=\"delete-component\""), "{page}");
+    let answer = operator.form("/actions/rules/delete-component", &delete).await;
+    assert_eq!(answer.location(), format!("/rules/{rule}?done=delete-component"));
+    let page = operator.get(answer.location()).await.text();
+    assert!(page.contains("规则组件已删除") && !page.contains("data-testid=\"delete-component\""), "{page}");
+    assert_eq!(operator.get(&format!("/api/v1/rules/{rule}/component")).await.status, StatusCode::NOT_FOUND);
+    city.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_may_sign_is_said_by_form_and_from_the_first_key_on_nothing_unsigned_is_taken() {
+    let city = city().await;
+    let mut operator = city.operator("a").await;
+    let csrf = operator.csrf.clone().unwrap();
+    let page = operator.get("/rules/signers").await.text();
+    assert!(page.contains("data-required=\"false\"") && page.contains("还没有接受任何密钥"), "{page}");
+    let key = "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a";
+    let accept = "/actions/rules/signers/accept";
+    let mut send = async |target: &str, csrf: &str, key: &str, name: &str| {
+        let fields = [("csrf", csrf), ("key", key), ("name", name)];
+        operator.form(target, &fields).await.location().to_owned()
+    };
+    assert_eq!(send(accept, "forged", key, "Works").await, "/rules/signers?error=csrf");
+    assert_eq!(send(accept, &csrf, "d75a", "Works").await, "/rules/signers?field=public_key&error=signer-key");
+    assert_eq!(send(accept, &csrf, key, " ").await, "/rules/signers?field=name&error=invalid");
+    assert_eq!(send(accept, &csrf, key, "Works <b>").await, "/rules/signers?done=signer-accepted");
+
+    let page = operator.get("/rules/signers").await.text();
+    assert!(
+        page.contains("data-required=\"true\"") && page.contains(key) && page.contains("Works &lt;b&gt;"),
+        "{page}"
+    );
+    let unsigned = upload(&mut operator, &csrf, b"\0asm unsigned").await;
+    assert_eq!(unsigned.location(), "/rules?field=signature&error=signature-missing");
+    let page = operator.get(unsigned.location()).await.text();
+    assert!(page.contains("公司要求签名"), "{page}");
+    // Another company neither sees the key nor ends it.
+    let mut other = city.operator("b").await;
+    assert!(!other.get("/rules/signers").await.text().contains(key));
+    let theirs = other.csrf.clone().unwrap();
+    let refuse = "/actions/rules/signers/refuse";
+    let answer = other.form(refuse, &[("csrf", &theirs), ("key", key)]).await;
+    assert_eq!(answer.location(), "/rules/signers?error=not-found");
+
+    let answer = operator.form(refuse, &[("csrf", &csrf), ("key", key)]).await;
+    assert_eq!(answer.location(), "/rules/signers?done=signer-refused");
+    assert!(upload(&mut operator, &csrf, b"\0asm unsigned").await.location().ends_with("?done=upload"));
+    let acts = operator.get("/api/v1/ledger?kind=signer-accepted").await.text();
+    assert!(acts.contains("signer-accepted"), "{acts}");
     city.stop().await;
 }

@@ -10,13 +10,14 @@ async fn a_session_lasts_from_sign_in_to_sign_out_and_its_token_is_stored_only_a
     let city = city().await;
     let mut browser = city.operator("a").await;
     let me = browser.get("/api/v1/me").await.json();
-    assert_eq!((me["role"].as_str(), me["tenant_name"].as_str()), (Some("operator"), Some("示例燃气a")));
+    assert_eq!(me["roles"], json!(["administrator", "safety-officer", "dispatcher", "rule-engineer"]));
+    assert_eq!((me["scope"].as_str(), me["tenant_name"].as_str()), (Some("tenant"), Some("示例燃气a")));
     let token = browser.cookies["davy"].clone();
     assert_eq!(token.len(), 64);
     let before = browser.clone();
     let request = browser.request(Method::DELETE, "/api/v1/session").body(Body::empty()).unwrap();
     assert_eq!(browser.send(request).await.status, StatusCode::NO_CONTENT);
-    assert!(browser.cookies.is_empty());
+    assert_eq!(browser.cookies.keys().collect::<Vec<_>>(), ["davy-device"], "only that it was here");
     let mut stolen = before;
     assert_eq!(stolen.get("/api/v1/me").await.status, StatusCode::UNAUTHORIZED);
     let folder = city.stop().await;
@@ -46,7 +47,7 @@ async fn signing_in_ends_the_session_that_the_browser_came_with() {
     browser.post("/api/v1/session", &json!({"email": "home@a.example", "password": PASSWORD})).await;
     assert_ne!(browser.cookies["davy"], planted.cookies["davy"]);
     assert_eq!(planted.get("/api/v1/me").await.status, StatusCode::UNAUTHORIZED);
-    assert_eq!(browser.get("/api/v1/me").await.json()["role"], "resident");
+    assert_eq!(browser.get("/api/v1/me").await.json()["roles"], json!(["resident"]));
     city.stop().await;
 }
 
@@ -87,6 +88,43 @@ async fn guessing_is_slowed_down_for_the_guesser_and_locks_nobody_else_out() {
     assert!(slowed.headers.contains_key("retry-after"));
     assert_eq!(attempt("1.2.3.4", "operator@a.example", PASSWORD).await.status, StatusCode::OK);
     assert_eq!(attempt("9.9.9.9", "operator@b.example", PASSWORD).await.status, StatusCode::OK);
+    city.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_that_was_planted_is_never_taken_over() {
+    let city = city().await;
+    let mut browser = city.browser();
+    let planted = "ab".repeat(32);
+    browser.cookies.insert("davy".to_owned(), planted.clone());
+    browser.cookies.insert("davy-device".to_owned(), planted.clone());
+    assert_eq!(browser.get("/api/v1/me").await.status, StatusCode::UNAUTHORIZED);
+    browser.post("/api/v1/session", &json!({"email": "operator@a.example", "password": PASSWORD})).await;
+    assert_ne!(browser.cookies["davy"], planted);
+    assert_ne!(browser.cookies["davy-device"], planted);
+    let mut thief = city.browser();
+    thief.cookies.insert("davy".to_owned(), planted);
+    assert_eq!(thief.get("/api/v1/me").await.status, StatusCode::UNAUTHORIZED);
+    city.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn line_breaks_in_what_is_sent_make_no_header_of_the_answer() {
+    let city = city().await;
+    let evil = "x\r\nset-cookie: davy=evil\r\n\r\n<script>";
+    let mut browser = city.browser();
+    let answers = [
+        browser.post("/api/v1/session", &json!({"email": evil, "password": evil})).await,
+        browser.form("/sign-in", &[("email", evil), ("password", evil), ("next", evil)]).await,
+        browser.form("/sign-in/code", &[("code", evil), ("next", evil)]).await,
+        browser.form("/sign-in/forgot", &[("login", evil)]).await,
+        browser.form("/sign-in/reset", &[("token", evil), ("password", evil)]).await,
+        browser.form("/language", &[("language", "en"), ("next", evil)]).await,
+    ];
+    for answer in answers {
+        let headers = format!("{:?}", answer.headers);
+        assert!(!headers.contains("evil") && !headers.contains("script>"), "{headers}");
+    }
     city.stop().await;
 }
 

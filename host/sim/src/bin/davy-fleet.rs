@@ -33,6 +33,8 @@ enum Command {
     Run(Box<Run>),
     /// Sends as many uplinks as it can, or at a rate, and measures how fast they are acknowledged as stored.
     Load(Box<LoadArguments>),
+    /// One device that has gone wrong: the first of the list sends uplinks at a rate and waits for no answer.
+    Flood(FloodArguments),
 }
 
 #[derive(clap::Args)]
@@ -133,6 +135,25 @@ struct LoadArguments {
     acked_log: Option<PathBuf>,
 }
 
+#[derive(clap::Args)]
+struct FloodArguments {
+    /// The list of device credentials that `davy provision` wrote.
+    #[arg(long)]
+    credentials: PathBuf,
+    /// Where the platform listens for CoAP.
+    #[arg(long, default_value = "127.0.0.1:5683")]
+    server: SocketAddr,
+    /// Uplinks a second.
+    #[arg(long, default_value_t = 20_000.0)]
+    rate: f64,
+    /// How long, in seconds.
+    #[arg(long, default_value_t = 10.0)]
+    seconds: f64,
+    /// Writes the report here, as JSON.
+    #[arg(long)]
+    report: Option<PathBuf>,
+}
+
 static STOP: AtomicBool = AtomicBool::new(false);
 
 extern "C" fn on_signal(_: nix::libc::c_int) {
@@ -160,6 +181,7 @@ fn main() -> Result<()> {
     match Arguments::parse().command {
         Command::Run(arguments) => run(&arguments),
         Command::Load(arguments) => load(&arguments),
+        Command::Flood(arguments) => flood(&arguments),
     }
 }
 
@@ -252,5 +274,14 @@ fn load(arguments: &LoadArguments) -> Result<()> {
     };
     let report = davy_sim::load::run(&config, &credentials, told(arguments.acked_log.as_ref())?, &STOP)?;
     eprintln!("{}", report.line());
+    write_report(arguments.report.as_ref(), &report)
+}
+
+fn flood(arguments: &FloodArguments) -> Result<()> {
+    let credentials = credentials(&arguments.credentials)?;
+    let device = credentials.first().context("the list of credentials is empty")?;
+    let lasts = Duration::from_secs_f64(arguments.seconds);
+    let report = davy_sim::flood::run(arguments.server, device, arguments.rate, lasts, now(), &STOP)?;
+    eprintln!("{} datagrams sent, {} not taken by the system", report.sent, report.refused);
     write_report(arguments.report.as_ref(), &report)
 }

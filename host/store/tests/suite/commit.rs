@@ -70,8 +70,11 @@ async fn a_leak_and_its_close_are_stored_with_the_uplink_that_caused_them(fixtur
     assert_eq!(green.alarm_transitions(leak.id).await.unwrap()[0].after, AlarmState::Unacknowledged);
     assert_eq!(green.commands(VALVE, None, 10).await.unwrap()[0].command, close);
     assert_eq!(green.command_transitions(close.id).await.unwrap()[0].before, None);
-    assert_eq!(store.due_notices(at(3), 10).await.unwrap()[0].notice, notice(3, &leak));
-    assert!(store.due_notices(at(2), 10).await.unwrap().is_empty());
+    assert_eq!(
+        store.tenant(GREEN).due_notices(at(3), 10).await.unwrap()[0].notice.as_ref().unwrap(),
+        &notice(3, &leak)
+    );
+    assert!(store.tenant(GREEN).due_notices(at(2), 10).await.unwrap().is_empty());
 }
 
 async fn a_batch_that_fails_half_way_leaves_nothing_behind(fixture: Fixture) {
@@ -276,13 +279,22 @@ async fn a_repeated_commit_sends_no_notice_twice(fixture: Fixture) {
     // As after a connection that broke while the answer to COMMIT was on its way.
     store.commit(&effects(all.clone())).await.unwrap();
     store.commit(&effects(all)).await.unwrap();
-    let waiting = store.due_notices(at(99), 10).await.unwrap();
+    let waiting = store.tenant(GREEN).due_notices(at(99), 10).await.unwrap();
     assert_eq!(waiting.len(), 1);
-    store.notice_failed(waiting[0].notice.id, at(200)).await.unwrap();
-    assert!(store.due_notices(at(99), 10).await.unwrap().is_empty());
-    assert_eq!(store.due_notices(at(200), 10).await.unwrap()[0].attempts, 1);
-    store.notice_sent(waiting[0].notice.id, at(201)).await.unwrap();
-    assert!(store.due_notices(at(999), 10).await.unwrap().is_empty());
+    store.tenant(GREEN).notice_failed(waiting[0].id, at(200)).await.unwrap();
+    assert!(store.tenant(GREEN).due_notices(at(99), 10).await.unwrap().is_empty());
+    assert_eq!(store.tenant(GREEN).due_notices(at(200), 10).await.unwrap()[0].attempts, 1);
+    let handled = Telling {
+        by: ToldBy::Notice(waiting[0].id),
+        at: at(201),
+        device: DETECTOR,
+        alarm: None,
+        fold: None,
+        decision: None,
+        messages: Vec::new(),
+    };
+    assert!(store.tenant(GREEN).tell(&handled).await.unwrap());
+    assert!(store.tenant(GREEN).due_notices(at(999), 10).await.unwrap().is_empty());
     assert_eq!(store.tenant(GREEN).notices(None, 10).await.unwrap()[0].sent_at, Some(at(201)));
 }
 

@@ -3,10 +3,11 @@
 use davy_domain::alarm::{Alarm, AlarmEffect, AlarmEvent, AlarmState, Origin};
 use davy_domain::command::{Action, Cause, Command, CommandState};
 use davy_domain::interlock::{AlarmChange, CommandChange, Effects, Notice, NoticeKind};
+use davy_domain::ledger::{Chain, Entry};
 use davy_domain::senml::{Part, encode};
 use davy_domain::*;
 use davy_store::*;
-use sqlx::{Connection, Executor, PgConnection};
+use sqlx::{Connection, Executor, PgConnection, SqliteConnection};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 pub(crate) const GREEN: TenantId = TenantId::from_raw(1);
@@ -32,7 +33,7 @@ pub(crate) struct Fixture {
     pub(crate) store: Store,
     /// The PostgreSQL schema to drop.
     pub(crate) schema: String,
-    _folder: Option<tempfile::TempDir>,
+    folder: Option<tempfile::TempDir>,
 }
 
 pub(crate) async fn sqlite() -> Fixture {
@@ -58,14 +59,14 @@ pub(crate) async fn postgres(test: &str) -> Option<Fixture> {
     Some(prepared(store, schema, None).await)
 }
 
-fn within(url: &str, schema: &str) -> String {
+pub(crate) fn within(url: &str, schema: &str) -> String {
     let separator = if url.contains('?') { '&' } else { '?' };
     format!("{url}{separator}options=-csearch_path%3D{schema}")
 }
 
 impl Fixture {
     /// The URL of its PostgreSQL schema.
-    fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         within(&std::env::var("DAVY_TEST_POSTGRES_URL").unwrap(), &self.schema)
     }
 
@@ -81,16 +82,162 @@ impl Fixture {
     }
 }
 
+/// A connection that knows nothing of the store.
+enum Raw {
+    Sqlite(SqliteConnection),
+    Postgres(PgConnection),
+}
+
+impl Fixture {
+    async fn beneath(&self) -> Raw {
+        match &self.folder {
+            Some(folder) => {
+                let url = format!("sqlite://{}/davy.db", folder.path().display());
+                Raw::Sqlite(SqliteConnection::connect(&url).await.unwrap())
+            }
+            None => Raw::Postgres(self.beside().await),
+        }
+    }
+
+    /// The same database, as another process opens it.
+    pub(crate) async fn again(&self) -> Store {
+        let url = match &self.folder {
+            Some(folder) => format!("sqlite://{}/davy.db", folder.path().display()),
+            None => self.url(),
+        };
+        Store::connect(&url, &StoreOptions { connections: 4, ..StoreOptions::default() }).await.unwrap()
+    }
+
+    /// Runs a statement of somebody who has the database in their hands.
+    pub(crate) async fn raw(&self, sql: &str) -> Result<(), sqlx::Error> {
+        let sql = sqlx::AssertSqlSafe(sql.to_owned());
+        match self.beneath().await {
+            Raw::Sqlite(mut on) => on.execute(sql).await.map(drop),
+            Raw::Postgres(mut on) => on.execute(sql).await.map(drop),
+        }
+    }
+
+    /// The number that a statement of somebody who has the database in their hands finds.
+    pub(crate) async fn number(&self, sql: &str) -> i64 {
+        let sql = sqlx::AssertSqlSafe(sql.to_owned());
+        match self.beneath().await {
+            Raw::Sqlite(mut on) => sqlx::query_scalar(sql).fetch_one(&mut on).await.unwrap(),
+            Raw::Postgres(mut on) => sqlx::query_scalar(sql).fetch_one(&mut on).await.unwrap(),
+        }
+    }
+
+    /// The tables that name a company.
+    pub(crate) async fn companies_tables(&self) -> Vec<String> {
+        match self.beneath().await {
+            Raw::Sqlite(mut on) => sqlx::query_scalar(
+                "SELECT m.name FROM sqlite_schema m JOIN pragma_table_info(m.name) c WHERE m.type = 'table' AND c.name = 'tenant_id'",
+            )
+            .fetch_all(&mut on)
+            .await
+            .unwrap(),
+            Raw::Postgres(mut on) => sqlx::query_scalar(
+                "SELECT table_name::TEXT FROM information_schema.columns WHERE table_schema = current_schema() AND column_name = 'tenant_id'",
+            )
+            .fetch_all(&mut on)
+            .await
+            .unwrap(),
+        }
+    }
+
+    /// A database beside it, of the same engine, with tables and nothing in them.
+    pub(crate) async fn empty_beside(&self) -> Self {
+        let (store, schema, folder) = match self.store.kind() {
+            EngineKind::Sqlite => {
+                let folder = tempfile::tempdir().unwrap();
+                let url = format!("sqlite://{}/davy.db", folder.path().display());
+                (Store::connect(&url, &StoreOptions::default()).await.unwrap(), String::new(), Some(folder))
+            }
+            EngineKind::Postgres => {
+                let schema = format!("{}_beside", self.schema);
+                self.raw(&format!("CREATE SCHEMA {schema}")).await.unwrap();
+                let url = within(&std::env::var("DAVY_TEST_POSTGRES_URL").unwrap(), &schema);
+                let options = StoreOptions { connections: 4, ..StoreOptions::default() };
+                (Store::connect(&url, &options).await.unwrap(), schema, None)
+            }
+        };
+        store.migrate().await.unwrap();
+        Self { store, schema, folder }
+    }
+
+    /// Everything that the database's files hold, on SQLite.
+    pub(crate) fn bytes(&self) -> Option<Vec<u8>> {
+        let folder = self.folder.as_ref()?;
+        let mut bytes = Vec::new();
+        for file in std::fs::read_dir(folder.path()).unwrap() {
+            bytes.extend(std::fs::read(file.unwrap().path()).unwrap());
+        }
+        Some(bytes)
+    }
+
+    /// Takes away what the database does for the ledger by itself.
+    pub(crate) async fn disarm(&self) {
+        let all = match self.store.kind() {
+            EngineKind::Sqlite => vec![
+                "DROP TRIGGER ledger_no_update",
+                "DROP TRIGGER ledger_no_delete",
+                "DROP TRIGGER ledger_no_replace",
+                "DROP TRIGGER ledger_checkpoints_no_update",
+                "DROP TRIGGER ledger_checkpoints_no_delete",
+            ],
+            EngineKind::Postgres => {
+                vec!["ALTER TABLE ledger DISABLE TRIGGER USER", "ALTER TABLE ledger_checkpoints DISABLE TRIGGER USER"]
+            }
+        };
+        for sql in all {
+            self.raw(sql).await.unwrap();
+        }
+    }
+
+    /// Puts other entries in a chain's place, filed as they should be.
+    pub(crate) async fn rewrite(&self, chain: Chain, entries: &[Entry]) {
+        let mut on = self.beneath().await;
+        let clear = "DELETE FROM ledger WHERE tenant_id = $1";
+        let put = "INSERT INTO ledger (tenant_id, seq, at, kind, by_user, object, device_id, body, previous, hash) \
+                   VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
+        macro_rules! put {
+            ($on:expr) => {{
+                sqlx::query(clear).bind(chain.raw()).execute(&mut *$on).await.unwrap();
+                for entry in entries {
+                    let (actor, act) = entry.read().unwrap();
+                    sqlx::query(put)
+                        .bind(entry.chain.raw())
+                        .bind(entry.seq as i64)
+                        .bind(entry.at.as_millis())
+                        .bind(i64::from(act.code()))
+                        .bind(actor.by().map(UserId::raw))
+                        .bind(act.object())
+                        .bind(act.device().map(DeviceId::raw))
+                        .bind(entry.body.clone())
+                        .bind(entry.previous.as_bytes().to_vec())
+                        .bind(entry.hash.as_bytes().to_vec())
+                        .execute(&mut *$on)
+                        .await
+                        .unwrap();
+                }
+            }};
+        }
+        match &mut on {
+            Raw::Sqlite(on) => put!(on),
+            Raw::Postgres(on) => put!(on),
+        }
+    }
+}
+
 pub(crate) async fn drop_schema(schema: String) {
     let url = std::env::var("DAVY_TEST_POSTGRES_URL").unwrap();
     let mut admin = PgConnection::connect(&url).await.unwrap();
     admin.execute(sqlx::AssertSqlSafe(format!("DROP SCHEMA {schema} CASCADE"))).await.unwrap();
 }
 
-async fn prepared(store: Store, schema: String, folder: Option<tempfile::TempDir>) -> Fixture {
+pub(crate) async fn prepared(store: Store, schema: String, folder: Option<tempfile::TempDir>) -> Fixture {
     store.migrate().await.unwrap();
     store.provision(&city()).await.unwrap();
-    Fixture { store, schema, _folder: folder }
+    Fixture { store, schema, folder }
 }
 
 pub(crate) fn at(ms: i64) -> Timestamp {
@@ -178,6 +325,8 @@ fn city() -> Provision {
         premises: vec![premises(HOME, GREEN, WEST), premises(PremisesId::from_raw(21), BLUE, WEST)],
         devices: vec![detector, valve, meter, well, other, gateway, child],
         users: Vec::new(),
+        at: at(0),
+        by: None,
     }
 }
 

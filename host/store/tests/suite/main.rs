@@ -23,11 +23,20 @@ macro_rules! both_engines {
     };
 }
 
+mod access;
 mod commit;
+mod drivers;
 mod fixture;
 mod history;
+mod ledger;
+mod notifications;
 mod people;
+mod personal;
 mod recovery;
 mod releases;
+mod row_level_security;
 mod scopes;
+mod sealed;
 mod series;
+mod sign_in;
+mod tenancy;

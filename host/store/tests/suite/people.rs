@@ -6,11 +6,11 @@ use davy_store::*;
 
 both_engines!(
     people_are_found_by_email_in_whatever_case,
-    a_session_lasts_until_it_expires_or_is_closed,
+    a_session_lasts_until_it_expires_is_idle_or_is_closed,
     a_role_has_exactly_its_scope,
 );
 
-fn user(id: i64, email: &str, role: Role) -> User {
+fn user(id: i64, email: &str, scope: PersonScope, role: Role) -> User {
     User {
         id: UserId::from_raw(id),
         email: email.to_owned(),
@@ -18,15 +18,24 @@ fn user(id: i64, email: &str, role: Role) -> User {
         phone: (id % 2 == 0).then(|| "+86 571 0000".to_owned()),
         password_hash: "$argon2id$v=19$x".to_owned(),
         locale: "zh-CN".to_owned(),
-        role,
+        scope,
+        roles: Roles::one(role),
+        ended_at: None,
     }
 }
 
 async fn enter(store: &Store) -> Vec<User> {
     let users = vec![
-        user(1, "regulator@example.org", Role::Regulator { division: CITY }),
-        user(2, "operator@example.org", Role::Operator { tenant: GREEN }),
-        user(3, "resident@example.org", Role::Resident { tenant: GREEN, premises: HOME }),
+        user(1, "regulator@example.org", PersonScope::Jurisdiction { division: CITY.0 }, Role::Regulator),
+        user(2, "operator@example.org", PersonScope::Tenant { tenant: GREEN }, Role::Dispatcher),
+        user(3, "resident@example.org", PersonScope::Premises { tenant: GREEN, premises: HOME }, Role::Resident),
+        user(4, "platform@example.org", PersonScope::Platform, Role::PlatformAdministrator),
+        user(
+            5,
+            "manager@example.org",
+            PersonScope::Community { tenant: GREEN, community: CommunityId::from_raw(HOME.raw()) },
+            Role::PropertyManager,
+        ),
     ];
     store.provision(&Provision { users: users.clone(), ..Provision::default() }).await.unwrap();
     users
@@ -41,7 +50,7 @@ async fn people_are_found_by_email_in_whatever_case(fixture: Fixture) {
     }
     assert_eq!(store.user_by_email("nobody@example.org").await.unwrap(), None);
     let again = Provision {
-        users: vec![user(9, "Operator@Example.org", Role::Operator { tenant: BLUE })],
+        users: vec![user(9, "Operator@Example.org", PersonScope::Tenant { tenant: BLUE }, Role::Auditor)],
         ..Provision::default()
     };
     assert!(matches!(store.provision(&again).await.unwrap_err(), StoreError::Duplicate { .. }));
@@ -51,7 +60,7 @@ async fn people_are_found_by_email_in_whatever_case(fixture: Fixture) {
     assert_eq!((changed.locale.as_str(), changed.password_hash.as_str()), ("en", "$argon2id$new"));
 }
 
-async fn a_session_lasts_until_it_expires_or_is_closed(fixture: Fixture) {
+async fn a_session_lasts_until_it_expires_is_idle_or_is_closed(fixture: Fixture) {
     let store = &fixture.store;
     let users = enter(store).await;
     let session = |id: i64, hours: i64| Session {
@@ -62,24 +71,40 @@ async fn a_session_lasts_until_it_expires_or_is_closed(fixture: Fixture) {
         created_at: at(0),
         expires_at: at(hours * 3_600_000),
         last_seen_at: at(0),
+        second_factor_at: None,
+        waits_for_factor: false,
+        agent: "Firefox".to_owned(),
+        address: "192.0.2.1".to_owned(),
     };
+    let never = at(-1);
     let (short, long) = (session(1, 1), session(2, 10));
     store.open_session(&short).await.unwrap();
     store.open_session(&long).await.unwrap();
-    assert_eq!(store.session(&short.token_hash, at(1)).await.unwrap(), Some((short.clone(), users[1].clone())));
-    assert_eq!(store.session(&[77; 32], at(1)).await.unwrap(), None);
-    assert_eq!(store.session(&short.token_hash, short.expires_at).await.unwrap(), None);
+    let open =
+        OpenSession { session: short.clone(), user: users[1].clone(), policy: proof::SecondFactorPolicy::Optional };
+    assert_eq!(store.session(&short.token_hash, at(1), never).await.unwrap(), Some(open));
+    assert_eq!(store.session(&[77; 32], at(1), never).await.unwrap(), None);
+    assert_eq!(store.session(&short.token_hash, short.expires_at, never).await.unwrap(), None);
+    assert_eq!(store.session(&short.token_hash, at(1), at(0)).await.unwrap(), None, "idle since its last use");
     store.touch_session(&long, at(10), Span::from_secs(60)).await.unwrap();
-    assert_eq!(store.session(&long.token_hash, at(11)).await.unwrap().unwrap().0.last_seen_at, at(0));
+    assert_eq!(store.session(&long.token_hash, at(11), never).await.unwrap().unwrap().session.last_seen_at, at(0));
     store.touch_session(&long, at(60_000), Span::from_secs(60)).await.unwrap();
-    assert_eq!(store.session(&long.token_hash, at(60_001)).await.unwrap().unwrap().0.last_seen_at, at(60_000));
-    assert_eq!(store.remove_expired_sessions(short.expires_at).await.unwrap(), 1);
-    store.close_session(long.id).await.unwrap();
-    assert_eq!(store.session(&long.token_hash, at(60_002)).await.unwrap(), None);
+    assert_eq!(
+        store.session(&long.token_hash, at(60_001), never).await.unwrap().unwrap().session.last_seen_at,
+        at(60_000)
+    );
+    assert_eq!(store.remove_expired_sessions(short.expires_at, never).await.unwrap(), 1);
+    store.close_session(long.id, at(9)).await.unwrap();
+    assert_eq!(store.session(&long.token_hash, at(60_002), never).await.unwrap(), None);
 }
 
 async fn a_role_has_exactly_its_scope(fixture: Fixture) {
-    let stray = user(5, "x@example.org", Role::Resident { tenant: GREEN, premises: PremisesId::from_raw(404) });
-    let error = fixture.store.provision(&Provision { users: vec![stray], ..Provision::default() }).await.unwrap_err();
+    let provision = async |user: User| {
+        fixture.store.provision(&Provision { users: vec![user], ..Provision::default() }).await.unwrap_err()
+    };
+    let nowhere = PersonScope::Premises { tenant: GREEN, premises: PremisesId::from_raw(404) };
+    let error = provision(user(6, "x@example.org", nowhere, Role::Resident)).await;
     assert!(matches!(error, StoreError::MissingReference { .. }), "{error}");
+    let error = provision(user(6, "x@example.org", PersonScope::Tenant { tenant: GREEN }, Role::Regulator)).await;
+    assert!(error.to_string().contains("got `regulator` in a tenant"), "{error}");
 }

@@ -1,6 +1,8 @@
 //! Versions of rules: what is stored is what was decided, by whom, and never two changes of one version at once.
 
 use crate::fixture::*;
+use davy_domain::ledger;
+use davy_domain::release::bounds::{Bound, Bounds};
 use davy_domain::release::{self, Act, Actor, Release, Stage, WHOLE};
 use davy_domain::*;
 use davy_store::*;
@@ -11,6 +13,8 @@ both_engines!(
     one_version_of_a_company_is_in_force,
     a_component_may_change_its_tier_until_it_has_passed_its_checks,
     back_tests_health_differences_and_findings_read_back,
+    bounds_of_trials_are_each_companys_own_and_entered,
+    a_component_is_deleted_only_when_nothing_refers_to_it,
 );
 
 const DIGEST: [u8; 32] = [5; 32];
@@ -29,7 +33,9 @@ async fn company(store: &Store) -> TenantStore {
         phone: None,
         password_hash: "$argon2id$x".into(),
         locale: "zh-CN".into(),
-        role: Role::Operator { tenant: GREEN },
+        scope: PersonScope::Tenant { tenant: GREEN },
+        roles: Roles::one(Role::RuleEngineer),
+        ended_at: None,
     };
     let users = vec![user(ANNA, "anna@example.com"), user(BEN, "ben@example.com")];
     store.provision(&Provision { users, ..Provision::default() }).await.unwrap();
@@ -75,7 +81,8 @@ async fn a_version_lives_and_comes_back(fixture: Fixture) {
     let old = uploaded(&green, 900, Stage::Active, 2).await;
     let mut new = uploaded(&green, 901, Stage::Uploaded, 3).await;
     assert_eq!(store.unchecked_releases().await.unwrap().len(), 1);
-    let about = AboutRule { digest: &DIGEST, name: "leak-2", version: "1.2.3", world: "alarm-policy", about: "{}" };
+    let about =
+        AboutRule { digest: &DIGEST, name: "leak-2", version: "1.2.3", world: "alarm-policy", scope: "", about: "{}" };
     green.put_checks(new.id, "{\"passed\":true}", Some(&about)).await.unwrap();
     let steps = [
         (Act::Check { passed: true }, Actor::Platform),
@@ -228,18 +235,92 @@ async fn back_tests_health_differences_and_findings_read_back(fixture: Fixture) 
         measured_by: None,
         active_at: None,
         version_at: Some(at(8)),
+        alarm: None,
+        to: None,
     };
     let close = Difference { kind: DifferenceKind::Close, condition: None, measured_by: Some(DETECTOR), ..row };
-    green.add_differences(release.id, &[row, close]).await.unwrap();
-    assert_eq!(green.differences(release.id, 10).await.unwrap(), [close, row], "newest first");
+    let told = Difference { kind: DifferenceKind::Message, alarm: Some(AlarmId::from_raw(9)), to: Some((5, 3)), ..row };
+    green.add_differences(release.id, &[row, close, told]).await.unwrap();
+    assert_eq!(green.differences(release.id, 10).await.unwrap(), [told, close, row], "newest first");
     assert!(store.tenant(BLUE).differences(release.id, 10).await.unwrap().is_empty());
 
     green.add_rule_signer(&[3; 32], "works", ANNA, at(8)).await.unwrap();
     assert_eq!(green.rule_signers().await.unwrap()[0].public_key, [3; 32]);
     assert!(store.tenant(BLUE).rule_signers().await.unwrap().is_empty());
-    assert!(green.remove_rule_signer(&[3; 32]).await.unwrap());
-    assert!(!green.remove_rule_signer(&[3; 32]).await.unwrap());
+    assert!(green.remove_rule_signer(&[3; 32], ANNA, at(9)).await.unwrap());
+    assert!(!green.remove_rule_signer(&[3; 32], ANNA, at(9)).await.unwrap());
 
     assert!(!green.put_finding(AlarmId::from_raw(404), "leak", ANNA, at(9)).await.unwrap(), "there is no such alarm");
     assert!(green.confirmed_leaks(at(0), at(100)).await.unwrap().is_empty());
+}
+
+async fn bounds_of_trials_are_each_companys_own_and_entered(fixture: Fixture) {
+    let store = &fixture.store;
+    let (green, blue) = (company(store).await, store.tenant(BLUE));
+    assert_eq!(green.rule_bounds().await.unwrap(), Bounds::default());
+    let mut bounds = Bounds::default();
+    bounds.set(Bound::Faults, 1).unwrap();
+    bounds.set(Bound::Alarms, 7).unwrap();
+    green.set_rule_bounds(&bounds, ANNA, at(3)).await.unwrap();
+    assert_eq!(green.rule_bounds().await.unwrap(), bounds);
+    assert_eq!(blue.rule_bounds().await.unwrap(), Bounds::default());
+    green.set_rule_bounds(&Bounds::default(), BEN, at(4)).await.unwrap();
+    assert_eq!(green.rule_bounds().await.unwrap(), Bounds::default());
+    let drawn: Vec<_> = entered(&green).await.into_iter().filter(|(_, act)| act.name() == "bounds-drawn").collect();
+    let act = |text: &str| ledger::Act::BoundsDrawn { bounds: text.to_owned() };
+    let by = |by| ledger::Actor::Person { by };
+    assert_eq!(drawn, [(by(BEN), act("")), (by(ANNA), act("faults-percent=1 alarms-times=7"))]);
+}
+
+/// What is in the company's chain, newest first.
+async fn entered(green: &TenantStore) -> Vec<(ledger::Actor, ledger::Act)> {
+    let entries = green.ledger(&LedgerFilter::default(), None, 1_000).await.unwrap();
+    entries.iter().map(|entry| entry.read().unwrap()).collect()
+}
+
+async fn a_component_is_deleted_only_when_nothing_refers_to_it(fixture: Fixture) {
+    let store = &fixture.store;
+    let green = company(store).await;
+    let retired = |release: &Release, when: i64| ReleaseChange {
+        before: release.clone(),
+        after: Release { stage: Stage::Retired, permille: 0, changed_at: at(when), ..release.clone() },
+        act: Act::Withdraw,
+        actor: person(ANNA),
+    };
+    assert_eq!(store.tenant(BLUE).delete_component(&DIGEST, ANNA, at(2)).await.unwrap(), Deleted::Absent);
+    let tried = uploaded(&green, 10, Stage::Shadow, 2).await;
+    let stays = Deleted::Referred(vec![ReferredBy::Version(tried.id, Stage::Shadow)]);
+    assert_eq!(green.delete_component(&DIGEST, ANNA, at(3)).await.unwrap(), stays);
+    green.change_releases(&[retired(&tried, 4)]).await.unwrap();
+    assert_eq!(green.stored_components().await.unwrap(), (1, 4));
+
+    assert_eq!(green.delete_component(&DIGEST, ANNA, at(5)).await.unwrap(), Deleted::Gone(4));
+    assert_eq!(green.stored_components().await.unwrap(), (0, 0), "its room is free");
+    assert_eq!(green.rule_component(&DIGEST).await.unwrap(), None);
+    assert_eq!(green.component_deleted_at(&DIGEST).await.unwrap(), Some(at(5)));
+    assert!(!green.has_component(&DIGEST).await.unwrap());
+    assert_eq!(green.delete_component(&DIGEST, ANNA, at(6)).await.unwrap(), Deleted::Absent, "once");
+    let act = ledger::Act::ComponentDeleted { rule: ledger::Hash::from_bytes(DIGEST), bytes: 4 };
+    let deleted: Vec<_> = entered(&green).await.into_iter().filter(|(_, it)| *it == act).collect();
+    assert_eq!(deleted, [(ledger::Actor::Person { by: ANNA }, act)]);
+    assert!(green.release(tried.id).await.unwrap().is_some(), "its versions stay, with what was done with them");
+
+    // The same bytes uploaded again are there again.
+    let again = NewRule {
+        digest: &DIGEST,
+        name: "leak",
+        component: b"\0asm",
+        tier: "standard",
+        signed: None,
+        uploaded_at: at(7),
+    };
+    green.put_rule(&again).await.unwrap();
+    assert_eq!(green.rule_component(&DIGEST).await.unwrap().as_deref(), Some(&b"\0asm"[..]));
+    assert_eq!(green.component_deleted_at(&DIGEST).await.unwrap(), None);
+    // A version that has decided keeps it for ever, whatever became of the version.
+    let decided = uploaded(&green, 11, Stage::Cohort, 8).await;
+    green.change_releases(&[retired(&decided, 9)]).await.unwrap();
+    let stays = Deleted::Referred(vec![ReferredBy::Decisions(decided.id)]);
+    assert_eq!(green.delete_component(&DIGEST, ANNA, at(10)).await.unwrap(), stays);
+    assert!(green.has_component(&DIGEST).await.unwrap());
 }

@@ -11,6 +11,8 @@ both_engines!(
     a_tenant_sees_its_own_devices_and_no_others,
     a_regulator_sees_a_division_and_everything_below,
     a_resident_sees_their_own_premises_only,
+    a_property_manager_sees_one_community_of_one_company,
+    the_platform_has_no_rows_of_any_company,
     pages_have_no_gaps_and_no_repeats_while_rows_arrive,
     devices_are_found_by_kind_place_alarm_and_text,
     map_points_carry_the_most_urgent_alarm,
@@ -55,8 +57,8 @@ async fn sees_nothing_of_other(scope: &ScopedStore) {
     assert!(scope.decisions(OTHER, None, 10).await.unwrap().is_empty());
     assert!(scope.interlock_devices(InterlockId::from_raw(2001)).await.unwrap().is_empty());
     assert!(scope.premises_by_id(PremisesId::from_raw(21)).await.unwrap().is_none());
-    assert!(scope.series(OTHER, Quantity::Gas, at(-1_000), at(1_000)).await.unwrap().is_empty());
-    assert!(scope.uplinks(OTHER, at(-1_000), at(1_000)).await.unwrap().is_empty());
+    let span = (at(-1_000), at(1_000));
+    assert!(scope.series_with(OTHER, Quantity::Gas, span, Vec::new()).await.unwrap().is_empty());
     assert!(!scope.map_points(Bounds::WORLD).await.unwrap().iter().any(|point| point.device == OTHER));
 }
 
@@ -67,6 +69,8 @@ async fn a_tenant_sees_its_own_devices_and_no_others(fixture: Fixture) {
     assert_eq!(all(&green).await, vec![DETECTOR, VALVE, METER, WELL]);
     assert_eq!(all(&blue).await, vec![OTHER, GATEWAY, CHILD]);
     sees_nothing_of_other(&green).await;
+    assert!(green.series(OTHER, Quantity::Gas, at(-1_000), at(1_000)).await.unwrap().is_empty());
+    assert!(green.uplinks(OTHER, at(-1_000), at(1_000)).await.unwrap().is_empty());
     assert_eq!(blue.active_alarms(10).await.unwrap().len(), 1);
     assert_eq!(blue.notices(None, 10).await.unwrap().len(), 1);
     assert_eq!(blue.series(OTHER, Quantity::Gas, at(-1_000), at(1_000)).await.unwrap().len(), 1);
@@ -93,6 +97,35 @@ async fn a_resident_sees_their_own_premises_only(fixture: Fixture) {
     assert_eq!(all(&home).await, vec![DETECTOR, VALVE, METER]);
     sees_nothing_of_other(&home).await;
     assert_eq!(home.premises(None, 10).await.unwrap().iter().map(|p| p.id).collect::<Vec<_>>(), vec![HOME]);
+}
+
+async fn a_property_manager_sees_one_community_of_one_company(fixture: Fixture) {
+    let store = &fixture.store;
+    blue_history(store).await;
+    // Both companies have premises in a "Willow Court"; each is a community of its own.
+    let (green, blue) = (store.tenant(GREEN), store.tenant(BLUE));
+    let own = green.communities().await.unwrap();
+    assert_eq!(own.len(), 1);
+    assert_eq!(green.premises_of_communities().await.unwrap(), vec![(own[0].id, HOME)]);
+    let community = store.community(own[0].id);
+    assert_eq!(all(&community).await, vec![DETECTOR, VALVE, METER]);
+    sees_nothing_of_other(&community).await;
+    assert!(community.has_device(VALVE).await.unwrap() && community.has_premises(HOME).await.unwrap());
+    assert!(!community.has_device(WELL).await.unwrap() && !community.has_device(OTHER).await.unwrap());
+    let other = blue.communities().await.unwrap()[0].id;
+    assert_eq!(all(&store.community(other)).await, vec![OTHER, CHILD]);
+    assert_eq!(store.community(other).active_alarms(10).await.unwrap().len(), 1);
+    assert_eq!(store.community(other).totals().await.unwrap(), Totals { devices: 2, premises: 1, active_alarms: 1 });
+    // A home that is entered later joins the community that is there.
+    let home = Premises { id: PremisesId::from_raw(12), ..green.premises(None, 1).await.unwrap().remove(0) };
+    store.provision(&Provision { premises: vec![home], ..Provision::default() }).await.unwrap();
+    assert_eq!(community.totals().await.unwrap().premises, 2);
+}
+
+async fn the_platform_has_no_rows_of_any_company(fixture: Fixture) {
+    assert!(fixture.store.scoped(PersonScope::Platform).is_none());
+    let green = fixture.store.scoped(PersonScope::Tenant { tenant: GREEN }).unwrap();
+    assert_eq!(all(&green).await, vec![DETECTOR, VALVE, METER, WELL]);
 }
 
 async fn pages_have_no_gaps_and_no_repeats_while_rows_arrive(fixture: Fixture) {

@@ -42,6 +42,7 @@ pub fn Acts(
     .map(|(act, label, class)| form.button(act, label, class))
     .collect_view();
     let share = (may("start-cohort") && !waits).then(|| form.share(locale, cohort, version.permille));
+    let delete = may("delete-component").then(|| form.delete(locale));
     let nothing = detail.may.iter().all(|act| act == "back-test");
     let waiting = waits.then_some(());
     view! {
@@ -50,7 +51,7 @@ pub fn Acts(
             <p>{next_step(locale, &detail, me)}</p>
         </div>
         {share}
-        <div class="actions" role="group" aria-label=td_string!(locale, act.title)>{buttons}</div>
+        <div class="actions" role="group" aria-label=td_string!(locale, act.title)>{buttons} {delete}</div>
         {(nothing && version.stage != Stage::Checked)
             .then(|| view! { <p class="muted small">{td_string!(locale, act.nothing)}</p> })}
     }
@@ -62,11 +63,19 @@ fn next_step(locale: Locale, detail: &RuleDetail, me: Option<UserId>) -> String 
     match (version.stage, version.proposed_by, version.missed) {
         (Stage::Uploaded, ..) => td_string!(locale, stage.uploaded_now).to_owned(),
         (Stage::Checked, _, Some(missed)) if missed > 0 => tell!(locale, stage.checked_missed, count = missed),
+        // A driver goes from its checks to a proposal.
+        (Stage::Checked | Stage::Cohort, Some(by), _) if Some(by) == me => {
+            td_string!(locale, stage.proposed_by_you).to_owned()
+        }
+        (Stage::Checked | Stage::Cohort, Some(_), _) => {
+            tell!(locale, stage.proposed_by_other, name = proposer(locale, detail))
+        }
+        (Stage::Checked, None, _) if version.world == "device-driver" => {
+            td_string!(locale, stage.checked_driver_now).to_owned()
+        }
         (Stage::Checked, ..) => td_string!(locale, stage.checked_now).to_owned(),
         (Stage::BackTested, ..) => td_string!(locale, stage.back_tested_now).to_owned(),
         (Stage::Shadow, ..) => td_string!(locale, stage.shadow_now).to_owned(),
-        (Stage::Cohort, Some(by), _) if Some(by) == me => td_string!(locale, stage.proposed_by_you).to_owned(),
-        (Stage::Cohort, Some(_), _) => tell!(locale, stage.proposed_by_other, name = proposer(locale, detail)),
         (Stage::Cohort, None, _) => tell!(locale, stage.cohort_now, share = words::share(version.permille)),
         (Stage::Active, ..) => td_string!(locale, stage.active_now).to_owned(),
         (Stage::Retired, ..) => td_string!(locale, stage.retired_now).to_owned(),
@@ -92,6 +101,19 @@ impl Form {
                 <input type="hidden" name="rule" value=self.rule.clone() />
                 <input type="hidden" name="act" value=act />
                 <button type="submit" class=class data-testid=format!("act-{act}")>{label}</button>
+            </form>
+        }
+        .into_any()
+    }
+
+    fn delete(&self, locale: Locale) -> AnyView {
+        view! {
+            <form method="post" action="/actions/rules/delete-component" class="action">
+                <input type="hidden" name="csrf" value=self.csrf.clone() />
+                <input type="hidden" name="rule" value=self.rule.clone() />
+                <button type="submit" class="button quiet" data-testid="delete-component">
+                    {td_string!(locale, act.delete_component)}
+                </button>
             </form>
         }
         .into_any()

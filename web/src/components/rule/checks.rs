@@ -4,7 +4,7 @@ use crate::components::icon::{LevelIcon, VerdictIcon};
 use crate::format;
 use crate::tell::tell;
 use crate::translations::Locale;
-use crate::words::{Level, rules as words};
+use crate::words::{Level, refusals, rules as words};
 use davy_api::RuleChecks;
 use leptos::prelude::*;
 use leptos_i18n::td_string;
@@ -46,10 +46,10 @@ pub fn Checks(
         .into_any();
     }
     let facts = [
-        (td_string!(locale, rule.refused_at), checks.stage.map(|stage| words::check(locale, &stage))),
-        (td_string!(locale, rule.reason), checks.reason),
-        (td_string!(locale, rule.place), checks.place),
-        (td_string!(locale, rule.remedy), checks.remedy),
+        (td_string!(locale, rule.refused_at), checks.stage.as_deref().map(|stage| words::check(locale, stage))),
+        (td_string!(locale, rule.reason), refusals::reason(locale, &checks)),
+        (td_string!(locale, rule.place), refusals::place(locale, &checks)),
+        (td_string!(locale, rule.remedy), refusals::advice(locale, &checks)),
     ]
     .into_iter()
     .filter_map(|(name, value)| Some((name, value.filter(|it| !it.is_empty())?)))

@@ -110,13 +110,22 @@ pub fn Differences(
         .map(|it| {
             let lost = it.version_at.is_none();
             let (chart, quantity) = chart_of(it.device, it.measured_by, it.condition);
-            let close = (it.kind == "close").then(|| td_string!(locale, rule.close));
-            let condition = it.condition.map(|condition| words::condition(locale, condition));
-            let what = [close, condition].into_iter().flatten().collect::<Vec<_>>().join(" · ");
+            let kind = match it.kind.as_str() {
+                "close" => Some(td_string!(locale, rule.close).to_owned()),
+                "first-told" => Some(td_string!(locale, told.first).to_owned()),
+                "message" => Some(words::rules::addressee(locale, it.role.as_deref(), it.channel.as_deref())),
+                _ => None,
+            };
+            let condition = it.condition.map(|condition| words::condition(locale, condition).to_owned());
+            let what = [kind, condition].into_iter().flatten().collect::<Vec<_>>().join(" · ");
+            let href = match it.alarm {
+                Some(alarm) => format!("/alarms/{alarm}/why"),
+                None => device_at(chart, quantity, it.active_at, it.version_at),
+            };
             let serial = if it.serial.is_empty() { it.device.to_string() } else { it.serial };
             view! {
                 <tr data-testid="difference">
-                    <th scope="row"><a href=device_at(chart, quantity, it.active_at, it.version_at)>{serial}</a></th>
+                    <th scope="row"><a href=href>{serial}</a></th>
                     <td>{what}</td>
                     <td>{moment(it.active_at)}</td>
                     <td>{moment(it.version_at)}</td>

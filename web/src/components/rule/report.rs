@@ -1,6 +1,9 @@
 //! What a back-test found. It draws what is there: a report of an older or newer server with parts missing is still shown.
 
 use super::differences::{by, chart_of, device_at};
+use super::report_billed::BilledReport;
+use super::report_told::ToldReport;
+use super::table::{Column, NoRows, Table};
 use crate::components::icon::{LevelIcon, VerdictIcon};
 use crate::components::when::When;
 use crate::format;
@@ -22,6 +25,11 @@ pub fn Report(
     /// The report.
     report: Value,
 ) -> impl IntoView {
+    match report["world"].as_str() {
+        Some("notification-policy") => return view! { <ToldReport locale offset report /> }.into_any(),
+        Some("billing-policy") => return view! { <BilledReport locale report /> }.into_any(),
+        _ => {}
+    }
     view! {
         <Verdict locale missed=number(&report, "blocking") />
         <section class="card" aria-labelledby="figures-title">
@@ -34,17 +42,22 @@ pub fn Report(
     .into_any()
 }
 
-fn number(value: &Value, name: &str) -> u64 {
+pub(super) fn number(value: &Value, name: &str) -> u64 {
     value[name].as_u64().unwrap_or_default()
 }
 
-fn items<'a>(value: &'a Value, name: &str) -> &'a [Value] {
+pub(super) fn items<'a>(value: &'a Value, name: &str) -> &'a [Value] {
     value[name].as_array().map_or(&[], Vec::as_slice)
 }
 
 /// What stands against putting it in force comes first.
 #[component]
-fn Verdict(locale: Locale, missed: u64) -> impl IntoView {
+pub(super) fn Verdict(
+    /// The language.
+    locale: Locale,
+    /// Confirmed leaks that it misses.
+    missed: u64,
+) -> impl IntoView {
     if missed == 0 {
         return view! {
             <section class="card verdict-line" data-testid="verdict" data-missed="0">
@@ -112,7 +125,7 @@ fn Figures(locale: Locale, report: Value) -> impl IntoView {
     .into_any()
 }
 
-fn condition(locale: Locale, value: &Value) -> String {
+pub(super) fn condition(locale: Locale, value: &Value) -> String {
     let known = serde_json::from_value::<Condition>(value.clone()).ok();
     known.map_or_else(|| value.as_str().unwrap_or_default().to_owned(), |it| words::condition(locale, it).to_owned())
 }
@@ -157,33 +170,22 @@ fn Groups(locale: Locale, report: Value) -> impl IntoView {
                     <td class="cell-number">{more_fewer(group, "notices-added", "notices-lost")}</td>
                 </tr>
             }
+            .into_any()
         })
-        .collect_view();
-    view! {
-        <section class="card" aria-labelledby="groups-title">
-            <h2 id="groups-title">{td_string!(locale, back_test.by_group)}</h2>
-            <div class="scroll" tabindex="0" role="region" aria-labelledby="groups-title">
-                <table class="plain">
-                    <thead>
-                        <tr>
-                            <th scope="col">{td_string!(locale, rule.condition)}</th>
-                            <th scope="col">{td_string!(locale, back_test.kind)}</th>
-                            <th scope="col" class="cell-number">{td_string!(locale, back_test.in_force)}</th>
-                            <th scope="col" class="cell-number">{td_string!(locale, back_test.candidate)}</th>
-                            <th scope="col" class="cell-number">{td_string!(locale, rule.added)}</th>
-                            <th scope="col" class="cell-number">{td_string!(locale, rule.lost)}</th>
-                            <th scope="col" class="cell-number">{td_string!(locale, back_test.earlier)}</th>
-                            <th scope="col" class="cell-number">{td_string!(locale, back_test.later)}</th>
-                            <th scope="col" class="cell-number">{td_string!(locale, back_test.closes)}</th>
-                            <th scope="col" class="cell-number">{td_string!(locale, back_test.notices)}</th>
-                        </tr>
-                    </thead>
-                    <tbody>{rows}</tbody>
-                </table>
-            </div>
-        </section>
-    }
-    .into_any()
+        .collect();
+    let columns = vec![
+        Column::Words(td_string!(locale, rule.condition)),
+        Column::Words(td_string!(locale, back_test.kind)),
+        Column::Figures(td_string!(locale, back_test.in_force)),
+        Column::Figures(td_string!(locale, back_test.candidate)),
+        Column::Figures(td_string!(locale, rule.added)),
+        Column::Figures(td_string!(locale, rule.lost)),
+        Column::Figures(td_string!(locale, back_test.earlier)),
+        Column::Figures(td_string!(locale, back_test.later)),
+        Column::Figures(td_string!(locale, back_test.closes)),
+        Column::Figures(td_string!(locale, back_test.notices)),
+    ];
+    view! { <Table locale id="groups-title" title=td_string!(locale, back_test.by_group) columns rows /> }.into_any()
 }
 
 /// How grave a kind of difference is, and its word.
@@ -206,46 +208,29 @@ fn raised(value: &Value) -> Option<Timestamp> {
     value["raised-at"].as_i64().map(Timestamp::from_millis)
 }
 
+/// What people call the device of a row: by its serial, where the report has it.
+pub(super) fn called(row: &Value) -> String {
+    let serial = row["serial"].as_str().filter(|serial| !serial.is_empty());
+    serial.or_else(|| row["device"].as_str()).unwrap_or_default().to_owned()
+}
+
 #[component]
 fn Rows(locale: Locale, offset: i32, report: Value) -> impl IntoView {
     let rows = items(&report, "rows");
     if rows.is_empty() {
-        return view! {
-            <section class="card" data-testid="no-rows">
-                <p class="muted">{td_string!(locale, back_test.same)}</p>
-            </section>
-        }
-        .into_any();
+        return view! { <NoRows says=td_string!(locale, back_test.same) /> }.into_any();
     }
     let left_out = number(&report, "rows-left-out");
-    let rows = rows.iter().map(|row| view! { <Row locale offset row=row.clone() /> }).collect_view();
-    view! {
-        <section class="card" aria-labelledby="rows-title">
-            <h2 id="rows-title">{td_string!(locale, back_test.rows)}</h2>
-            <p class="muted small">{td_string!(locale, back_test.rows_explain)}</p>
-            <div class="scroll" tabindex="0" role="region" aria-labelledby="rows-title">
-                <table class="plain">
-                    <thead>
-                        <tr>
-                            <th scope="col">{td_string!(locale, back_test.what)}</th>
-                            <th scope="col">{td_string!(locale, rule.condition)}</th>
-                            <th scope="col">{td_string!(locale, rule.device)}</th>
-                            <th scope="col">{td_string!(locale, rule.in_force_at)}</th>
-                            <th scope="col">{td_string!(locale, rule.version_at)}</th>
-                            <th scope="col">{td_string!(locale, rule.difference)}</th>
-                        </tr>
-                    </thead>
-                    <tbody>{rows}</tbody>
-                </table>
-            </div>
-            {(left_out > 0)
-                .then(|| {
-                    let said = tell!(locale, back_test.left_out, count = format::count(left_out));
-                    view! { <p class="muted small">{said}</p> }
-                })}
-        </section>
-    }
-    .into_any()
+    let rows = rows.iter().map(|row| view! { <Row locale offset row=row.clone() /> }.into_any()).collect();
+    let columns = vec![
+        Column::Words(td_string!(locale, back_test.what)),
+        Column::Words(td_string!(locale, rule.condition)),
+        Column::Words(td_string!(locale, rule.device)),
+        Column::Words(td_string!(locale, rule.in_force_at)),
+        Column::Words(td_string!(locale, rule.version_at)),
+        Column::Words(td_string!(locale, rule.difference)),
+    ];
+    view! { <Table locale id="rows-title" title=td_string!(locale, back_test.rows) explain=Some(td_string!(locale, back_test.rows_explain)) columns rows left_out /> }.into_any()
 }
 
 #[component]
@@ -254,7 +239,7 @@ fn Row(locale: Locale, offset: i32, row: Value) -> impl IntoView {
     let (level, what) = kind(locale, row["kind"].as_str().unwrap_or_default());
     let (active, candidate) = (raised(&row["active"]), raised(&row["candidate"]));
     let device = row["device"].as_str().and_then(|text| text.parse::<DeviceId>().ok());
-    let name = row["serial"].as_str().or_else(|| row["device"].as_str()).unwrap_or_default().to_owned();
+    let name = called(&row);
     let device = match device {
         Some(device) => {
             let measured_by = row["measured-by"].as_str().and_then(|text| text.parse().ok());

@@ -99,8 +99,8 @@ fn a_close_is_on_the_wire_before_the_next_datagram_of_its_batch_is_looked_at() {
     let devices = vec![config(ids[0], DeviceKind::Detector, vec![ids[1]]), config(ids[1], DeviceKind::Valve, vec![])];
     let interlock = Interlock::new(interlock_id, tenant, devices, now, world.limits()).unwrap();
     let mut state = ShardState::default();
-    let place = DevicePlace { division: None, premises: None };
-    let index = state.add(interlock, world, ids.map(|id| (id, place)));
+    let place = DevicePlace { division: None, premises: None, model: "TC".into() };
+    let index = state.add(interlock, world, ids.map(|id| (id, place.clone())));
     let mut endpoint = Endpoint::new(EndpointConfig::server(), [9; 32]);
     let contexts = [1_u8, 2].map(|kid| {
         let device = ids[usize::from(kid) - 1];
@@ -120,6 +120,7 @@ fn a_close_is_on_the_wire_before_the_next_datagram_of_its_batch_is_looked_at() {
         reserve,
         database: Arc::default(),
         live: LiveBus::new(8),
+        shares: Arc::new(Shares::new(0, 1, now)),
         clock: Arc::clone(&clock) as SharedClock,
     });
     let mut sender = DatagramSender::default();

@@ -4,11 +4,16 @@
 //! exemption or a missing proof forbids, is a fault of the rule, and then nothing of the outcome counts. Whether a lawful request is
 //! carried out is not decided here.
 
+pub mod backtest;
+mod batch;
+
+pub use batch::BatchedBilling;
+
 use crate::admission::Description;
 use crate::bindings::billing::exports::davy::rules::billing as wit;
 use crate::config::EngineConfig;
 use crate::limits::{ahead, at_most, known, nonsense, state, timers};
-use crate::rule::{Evaluated, Rule};
+use crate::rule::{Evaluated, Kept, Rule, SettingsBytes};
 use crate::text;
 use crate::world::Billing;
 use davy_domain::Timestamp;
@@ -40,6 +45,45 @@ impl BillingRule {
             instance.davy_rules_billing().call_evaluate(store, settings, state, parts.event(event))
         });
         called.checked(|outcome| checked(outcome, &event.context, self.engine().config(), self.describe()))
+    }
+
+    /// As [`BillingRule::decide`], in an instance that is kept.
+    fn decide_in(
+        &self,
+        kept: &mut Kept<'_, Billing>,
+        settings: &[u8],
+        state: &[u8],
+        event: &Event,
+    ) -> Evaluated<Outcome> {
+        let parts = Parts::of(event);
+        let called = self.call_in(kept, |store, instance| {
+            instance.davy_rules_billing().call_evaluate(store, settings, state, parts.event(event))
+        });
+        called.checked(|outcome| checked(outcome, &event.context, self.engine().config(), self.describe()))
+    }
+
+    /// This rule with settings bound.
+    pub fn bind(&self, settings: SettingsBytes) -> BoundBilling {
+        BoundBilling { rule: self.clone(), settings }
+    }
+}
+
+/// A billing policy with its settings.
+#[derive(Clone, Debug)]
+pub struct BoundBilling {
+    rule: BillingRule,
+    settings: SettingsBytes,
+}
+
+impl BoundBilling {
+    /// Folds one event of an account.
+    pub fn decide(&self, state: &[u8], event: &Event) -> Evaluated<Outcome> {
+        self.rule.decide(&self.settings, state, event)
+    }
+
+    /// The same policy for very many calls of one thread, at a fraction of the price.
+    pub fn batched(&self, batch: u32) -> BatchedBilling<'_> {
+        BatchedBilling::new(self, batch)
     }
 }
 

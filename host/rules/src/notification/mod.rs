@@ -1,17 +1,25 @@
 //! Notification policies: an alarm's events in, messages to roles out.
 //!
 //! A message goes only to whom the event named as reachable, and over a channel that reaches them; who that is, a rule never learns.
+//! How one alarm is folded, with the platform's own duties, is in [`fold`]; what is kept of a decision, in [`record`].
+
+pub use davy_rules_sdk::codes;
+pub use davy_rules_sdk::contract::notification as contract;
+
+pub mod backtest;
+pub mod compare;
+pub mod fold;
+pub mod record;
 
 use crate::admission::Description;
 use crate::bindings::notification::exports::davy::rules::notification as wit;
 use crate::config::EngineConfig;
 use crate::limits::{at_most, known, nonsense, state, timers};
-use crate::rule::{Evaluated, Rule};
+use crate::rule::{Evaluated, Rule, SettingsBytes};
 use crate::text;
 use crate::world::Notification;
 use davy_domain::Timestamp;
 use davy_domain::policy::PolicyFault;
-use davy_rules_sdk::codes;
 use davy_rules_sdk::contract::Timer;
 use davy_rules_sdk::contract::notification::{AlarmContext, Event, Outcome, Send};
 

@@ -1,0 +1,28 @@
+-- Device drivers in service: several at once in one company, each for its own models, and the messages that none could read yet.
+
+-- Of a driver, its name: drivers of different names are in force beside each other. Empty for every other contract.
+ALTER TABLE rule_releases ADD COLUMN scope TEXT NOT NULL DEFAULT '';
+UPDATE rule_releases SET scope = (SELECT r.name FROM rules r WHERE r.tenant_id = rule_releases.tenant_id AND r.digest = rule_releases.digest)
+    WHERE world = 'device-driver';
+DROP INDEX rule_releases_live;
+-- One version of a company, a contract and a scope in shadow, one in a cohort, one in force.
+CREATE UNIQUE INDEX rule_releases_live ON rule_releases (tenant_id, world, scope, stage) WHERE stage IN (4, 5, 6);
+
+CREATE TABLE quarantine (
+    id INTEGER PRIMARY KEY,
+    tenant_id INTEGER NOT NULL REFERENCES tenants (id),
+    device_id INTEGER NOT NULL REFERENCES devices (id),
+    received_at INTEGER NOT NULL,
+    -- The CoAP content-format that it came with.
+    format INTEGER NOT NULL,
+    payload BLOB NOT NULL,
+    -- Who was asked last: SHA-256 of the component, and the version of its settings.
+    driver BLOB NOT NULL,
+    settings_version INTEGER NOT NULL,
+    -- Why it could not read it.
+    reason TEXT NOT NULL,
+    tries INTEGER NOT NULL,
+    -- When a driver read it at last; none while it waits.
+    decoded_at INTEGER
+);
+CREATE INDEX quarantine_waiting ON quarantine (tenant_id, id) WHERE decoded_at IS NULL;
