@@ -8,7 +8,7 @@ use crate::error::StoreError;
 use davy_domain::TenantId;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
-use sqlx::{PgConnection, PgPool, Postgres, Sqlite, SqliteConnection, SqlitePool, Transaction};
+use sqlx::{Connection, PgConnection, PgPool, Postgres, Sqlite, SqliteConnection, SqlitePool, Transaction};
 use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -194,7 +194,13 @@ impl Store {
 
     async fn open_sqlite(url: &str, options: &StoreOptions) -> Result<Pools, sqlx::Error> {
         let connect = engine::sqlite_options(SqliteConnectOptions::from_str(url)?, options);
-        let pool = SqlitePoolOptions::new().acquire_timeout(options.patience).idle_timeout(None).max_lifetime(None);
+        let pool = SqlitePoolOptions::new()
+            .acquire_timeout(options.patience)
+            .idle_timeout(None)
+            .max_lifetime(None)
+            // When the disk is full SQLite rolls a transaction back by itself; the ROLLBACK that follows fails, and the connection
+            // believes for ever that it is within one. Such a connection is given up, so that writing goes on once there is room.
+            .before_acquire(|connection, _| Box::pin(async move { Ok(!connection.is_in_transaction()) }));
         // The writer comes first: it creates the file and switches it to the write-ahead log.
         let writer = pool.clone().max_connections(1).min_connections(1).connect_with(connect.clone()).await?;
         let checkpointer = pool.clone().max_connections(1).connect_with(connect.clone()).await?;
@@ -328,5 +334,33 @@ impl Store {
             Pools::Sqlite { readers, .. } => Tx::Sqlite(readers.begin().await?),
             Pools::Postgres { pool, .. } => Tx::Postgres(pool.begin_with(engine::POSTGRES_BEGIN_SNAPSHOT).await?),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn fill(store: &Store) -> Result<(), StoreError> {
+        let mut tx = store.begin().await?;
+        execute!(tx.on(), "INSERT INTO ballast (content) VALUES (zeroblob(1000000))")?;
+        tx.commit().await
+    }
+
+    #[tokio::test]
+    async fn once_a_full_disk_has_room_again_writing_goes_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}/davy.db", folder.path().display());
+        let store = Store::connect(&url, &StoreOptions::default()).await.unwrap();
+        execute!(store.writer(), "CREATE TABLE ballast (content BLOB)").unwrap();
+        // What SQLite answers when it may not grow is what it answers when the disk has no room.
+        execute!(store.writer(), "PRAGMA max_page_count = 100").unwrap();
+        let error = fill(&store).await.unwrap_err();
+        assert!(error.to_string().contains("full") || format!("{error:?}").contains("full"), "{error:?}");
+        for _ in 0..3 {
+            fill(&store).await.unwrap();
+        }
+        let kept = fetch_one!(store.reader(), (i64,), "SELECT COUNT(*) FROM ballast").unwrap();
+        assert_eq!(kept.0, 3);
     }
 }
