@@ -19,7 +19,7 @@ use davy_api::{
     RuleSignerItem, RuleSigners, RuleVersion, RuleVersions, Viewer,
 };
 use davy_domain::release::bounds::Bounds;
-use davy_domain::release::{self, Act, Actor, Release, Stage, WHOLE};
+use davy_domain::release::{self, Act, Actor, MOST_ON_TRIAL, Release, Stage};
 use davy_domain::{AlarmId, IdSource, ReleaseId, TenantId, Timestamp};
 use davy_rules::notification::codes;
 use davy_rules::{RuleDigest, Tier};
@@ -191,7 +191,7 @@ impl Service {
         let actor = Actor::Person { by: viewer.user };
         let mut may: Vec<String> = [
             Act::StartShadow,
-            Act::StartCohort { permille: WHOLE },
+            Act::StartCohort { permille: MOST_ON_TRIAL },
             Act::Propose,
             Act::Approve,
             Act::Decline,
@@ -545,7 +545,9 @@ fn act_of(request: &RuleActRequest) -> Result<Act, Problem> {
     Ok(match (request.act.as_str(), request.permille) {
         ("start-shadow", _) => Act::StartShadow,
         ("start-cohort", Some(permille)) => Act::StartCohort { permille },
-        ("start-cohort", None) => return Err(invalid("permille", format!("expected 1 to {WHOLE}, got nothing"))),
+        ("start-cohort", None) => {
+            return Err(invalid("permille", format!("expected 1 to {MOST_ON_TRIAL}, got nothing")));
+        }
         ("propose", _) => Act::Propose,
         ("approve", _) => Act::Approve,
         ("decline", _) => Act::Decline,
