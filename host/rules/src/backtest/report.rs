@@ -359,7 +359,7 @@ impl Sum {
             }
             // It is said once: by the alarm that what is in force would have raised, if there is one.
             let said = |row: &Row| {
-                let there = row.active.is_some_and(|present| present.overlaps(leak.from, leak.to));
+                let there = row.active.is_some_and(|present| leak.holds(&present));
                 row.blocking && row.device == leak.device && there
             };
             if self.rows.iter().any(said) {
@@ -587,7 +587,7 @@ fn is_confirmed(confirmed: &[ConfirmedLeak], alarm: &Raised) -> bool {
 }
 
 fn is_in(leak: &ConfirmedLeak, alarm: &Raised) -> bool {
-    is_about_gas(alarm.condition) && leak.device == alarm.device && alarm.present.overlaps(leak.from, leak.to)
+    is_about_gas(alarm.condition) && leak.device == alarm.device && leak.holds(&alarm.present)
 }
 
 const fn is_about_gas(condition: Condition) -> bool {

@@ -299,6 +299,36 @@ fn a_confirmed_leak_blocks_when_its_alarm_is_late_and_when_nobody_raises_it() {
 }
 
 #[test]
+fn a_confirmed_leak_that_was_over_at_once_still_gives_a_minute_and_no_more() {
+    // From minute 10 on 13 %LEL, after 50 s 17, from minute 15 on 22: below the floor all the time.
+    let (detector, _) = household(1);
+    let mut history =
+        remembered(vec![[vec![0.4; 10], vec![13.0], vec![17.0; 4], vec![22.0; 15], vec![0.4; 60]].concat()]);
+    let (minute, after) = (START + Span::from_minutes(10), Span::from_secs(50));
+    history.arrivals[0].push(said(detector, minute + after, &[(Quantity::Gas, 17.0)]));
+    history.arrivals[0].sort_by_key(|arrival| arrival.at);
+    let at = |level: u32| {
+        let quiet = r#""rise-per-minute": 10, "rise-from": 10"#;
+        bound(&format!(r#"{{"gas-low-level": {level}, "gas-low-persistence-s": 0, {quiet}}}"#))
+    };
+    let (early, in_time, late) = (at(10), at(16), at(20));
+    let run = |active, candidate| {
+        let confirmed = vec![ConfirmedLeak { to: minute + Span::from_secs(5), ..leak_of(detector, 10, 10) }];
+        let report = Tried { confirmed, ..Tried::default() }.run(&history, Some(active), Some(candidate)).unwrap();
+        let kinds: Vec<_> = report.rows.iter().filter(|row| row.blocking).map(|row| row.kind).collect();
+        assert_eq!(report.blocking, kinds.len() as u64);
+        kinds
+    };
+    // 50 s late is in time, though the leak was over by then.
+    assert_eq!(run(&early, &in_time), []);
+    assert_eq!(run(&in_time, &in_time), []);
+    // Five minutes late is not, whatever is in force does; and it is said once.
+    assert_eq!(run(&early, &late), [RowKind::AlarmLater]);
+    assert_eq!(run(&in_time, &late), [RowKind::AlarmLater]);
+    assert_eq!(run(&late, &late), [RowKind::LeakMissed]);
+}
+
+#[test]
 fn an_alarm_that_comes_earlier_or_later_says_by_how_much() {
     let rising: Vec<f64> = (0..60).map(|minute| f64::from(minute) * 0.2).chain((0..60).map(|_| 0.2)).collect();
     let history = remembered(vec![rising]);
