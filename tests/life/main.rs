@@ -10,7 +10,10 @@ mod notifications;
 
 use company::{Company, Engineer};
 use davy_tests::hostile;
+use ed25519_dalek::{Signer, SigningKey};
 use serde_json::{Value, json};
+use sha2::Digest;
+use std::fmt::Write as _;
 
 #[test]
 fn a_version_comes_into_force_by_two_people_and_is_taken_back_by_one() {
@@ -462,36 +465,114 @@ fn a_company_stores_no_more_components_than_it_has_room_for() {
     company.stop();
 }
 
+/// Bytes as hexadecimal digits.
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        write!(text, "{byte:02x}").unwrap();
+        text
+    })
+}
+
+/// Somebody's key, and what they sign.
+struct Key(SigningKey);
+
+impl Key {
+    fn new(seed: u8) -> Self {
+        Self(SigningKey::from_bytes(&[seed; 32]))
+    }
+
+    fn public(&self) -> String {
+        hex(self.0.verifying_key().as_bytes())
+    }
+
+    fn accepted_by(&self, anna: &Engineer) {
+        anna.post("/api/v1/rule-signers", &json!({"public_key": self.public(), "name": "works"})).unwrap();
+    }
+
+    fn refused_by(&self, anna: &Engineer) {
+        assert_eq!(anna.try_delete(&format!("/api/v1/rule-signers/{}", self.public())).0, 204);
+    }
+
+    fn signature(&self, component: &[u8]) -> String {
+        let message = [b"davy-rule/1:".as_slice(), &sha2::Sha256::digest(component)].concat();
+        hex(&self.0.sign(&message).to_bytes())
+    }
+
+    /// Where its owner uploads a component.
+    fn upload(&self, component: &[u8]) -> String {
+        format!("/api/v1/rules?signer={}&signature={}", self.public(), self.signature(component))
+    }
+}
+
 #[test]
 fn a_company_that_asks_for_signatures_takes_no_component_without() {
-    use ed25519_dalek::{Signer, SigningKey};
-    use sha2::Digest;
-    use std::fmt::Write as _;
-    let hex = |bytes: &[u8]| {
-        bytes.iter().fold(String::new(), |mut text, byte| {
-            write!(text, "{byte:02x}").unwrap();
-            text
-        })
-    };
     let company = Company::new();
     let anna = company.engineer("anna");
     let component = hostile::component(hostile::LOOPS).unwrap();
-    let key = SigningKey::from_bytes(&[7; 32]);
-    let public = hex(key.verifying_key().as_bytes());
-    anna.post("/api/v1/rule-signers", &json!({"public_key": public, "name": "works"})).unwrap();
+    let (key, other) = (Key::new(7), Key::new(8));
+    key.accepted_by(&anna);
     let (status, problem) = anna.try_upload("/api/v1/rules", &component);
     assert_eq!((status, problem["errors"][0]["field"].as_str()), (422, Some("signature")), "{problem}");
 
-    let message = [b"davy-rule/1:".as_slice(), &sha2::Sha256::digest(&component)].concat();
-    let good = hex(&key.sign(&message).to_bytes());
-    let other = hex(&SigningKey::from_bytes(&[8; 32]).sign(&message).to_bytes());
-    let path = |signature: &str| format!("/api/v1/rules?signer={public}&signature={signature}");
-    assert_eq!(anna.try_upload(&path(&other), &component).0, 422, "another's signature");
+    let forged = format!("/api/v1/rules?signer={}&signature={}", key.public(), other.signature(&component));
+    assert_eq!(anna.try_upload(&forged, &component).0, 422, "another's signature");
+    assert_eq!(anna.try_upload(&other.upload(&component), &component).0, 422, "another's key");
     let mut changed = component.clone();
     changed.push(0);
-    assert_eq!(anna.try_upload(&path(&good), &changed).0, 422, "another component");
-    let new = anna.upload(&path(&good), &component).unwrap();
+    assert_eq!(anna.try_upload(&key.upload(&component), &changed).0, 422, "another component");
+    let new = anna.upload(&key.upload(&component), &component).unwrap();
     anna.until(new["id"].as_str().unwrap(), "checked");
+    company.stop();
+}
+
+#[test]
+fn a_version_that_is_not_signed_by_a_key_accepted_now_goes_no_further_and_can_be_taken_back() {
+    let company = Company::new();
+    let (anna, ben) = (company.engineer("anna"), company.engineer("ben"));
+    let component = std::fs::read(davy_tests::programs::household_leak().unwrap()).unwrap();
+    let in_force = anna.in_force().unwrap();
+    let settings = format!("/api/v1/rules/{in_force}/settings");
+    let tried = |level: f64| {
+        let new = anna.post(&settings, &json!({"gas-low-level": level})).unwrap();
+        let id = new["id"].as_str().unwrap().to_owned();
+        anna.until(&id, "checked");
+        anna.back_tested(&id);
+        id
+    };
+    let (id, given_up) = (&tried(8.0), &tried(9.0));
+
+    // Nobody asked for a signature when it was uploaded.
+    let (works, office) = (Key::new(7), Key::new(8));
+    works.accepted_by(&anna);
+    assert_eq!(anna.act_refused(id, "start-shadow"), "signature-missing");
+    let problem = anna.post(&settings, &json!({"gas-low-level": 7.0})).unwrap_err();
+    assert_eq!(problem["reason"], "signature-missing", "{problem}");
+    anna.act(given_up, "withdraw");
+
+    // The same component, signed: its versions go on where they were.
+    anna.upload(&works.upload(&component), &component).unwrap();
+    anna.act(id, "start-shadow");
+    works.refused_by(&anna);
+    office.accepted_by(&anna);
+    assert_eq!(anna.act_refused(id, "start-cohort"), "signature-missing", "its signer is accepted no more");
+    anna.upload(&office.upload(&component), &component).unwrap();
+    anna.act(id, "start-cohort");
+    works.accepted_by(&anna);
+    office.refused_by(&anna);
+    assert_eq!(anna.act_refused(id, "propose"), "signature-missing");
+    office.accepted_by(&anna);
+    anna.act(id, "propose");
+    office.refused_by(&anna);
+    assert_eq!(ben.act_refused(id, "approve"), "signature-missing");
+    anna.upload(&works.upload(&component), &component).unwrap();
+    ben.act(id, "approve");
+    assert_eq!(anna.in_force().as_deref(), Some(id.as_str()));
+
+    // Back is always possible, and so is what comes back.
+    works.refused_by(&anna);
+    office.accepted_by(&anna);
+    anna.act(id, "roll-back");
+    assert_eq!(anna.in_force(), Some(in_force));
     company.stop();
 }
 

@@ -23,7 +23,7 @@ use davy_domain::release::{self, Act, Actor, MOST_ON_TRIAL, Release, Stage};
 use davy_domain::{AlarmId, IdSource, ReleaseId, TenantId, Timestamp};
 use davy_rules::notification::codes;
 use davy_rules::{RuleDigest, Tier};
-use davy_store::{LiveRelease, NewRelease, NewRule, ReleaseChange, StoreError, StoredRelease, TenantStore};
+use davy_store::{LiveRelease, NewRelease, NewRule, ReleaseChange, RuleSigner, StoreError, StoredRelease, TenantStore};
 use ed25519_dalek::{Signature, VerifyingKey};
 use parking_lot::Mutex;
 use serde_json::Value;
@@ -229,13 +229,9 @@ impl Service {
         let digest = RuleDigest::of(&component);
         let signed = signed.map(|(signer, signature)| signature_of(digest, &signer, &signature)).transpose()?;
         let signers = rows.rule_signers().await.map_err(stored)?;
-        if !signers.is_empty() {
-            let accepted =
-                signed.as_ref().is_some_and(|(key, _)| signers.iter().any(|signer| signer.public_key == *key));
-            if !accepted {
-                let words = "expected a signature by one of the company's accepted keys (`davyctl rule sign`), got none or another's";
-                return Err(invalid("signature", words).with_reason("signature-missing"));
-            }
+        if !is_accepted(&signers, signed.map(|(key, _)| key)) {
+            let words = "expected a signature by one of the company's accepted keys (`davyctl rule sign`), got none or another's";
+            return Err(invalid("signature", words).with_reason("signature-missing"));
         }
         self.may_check(&rows)?;
         self.has_room(&rows, digest, component.len()).await?;
@@ -277,6 +273,7 @@ impl Service {
         }
         let about = rows.about_rule(&from.digest).await.map_err(stored)?.unwrap_or_default();
         check_settings(&about, &settings)?;
+        signed_as_asked(&rows, &from.digest).await?;
         self.may_check(&rows)?;
         let version = rows.put_settings(&settings, self.now()).await.map_err(stored)?;
         self.new_release(viewer, &rows, &from.digest, version, &from.checks).await
@@ -374,12 +371,13 @@ impl Service {
         }
         let change = |stored: &StoredRelease, act: Act, actor: Actor| -> Result<ReleaseChange, Problem> {
             let now = self.now().max(stored.release.changed_at);
-            let after = step(stored, &act, actor, now).map_err(|refused| {
-                Problem::new("refused", 409, "Refused", refused.to_string()).with_reason(refused.code())
-            })?;
+            let after = step(stored, &act, actor, now).map_err(|why| refused(&why))?;
             Ok(ReleaseChange { before: stored.release.clone(), after, act, actor })
         };
         let own = change(&target, act.clone(), actor)?;
+        if goes_further(&act) {
+            signed_as_asked(&rows, &target.digest).await?;
+        }
         let mut changes = Vec::with_capacity(2);
         match act {
             // What is in force makes room, in the same transaction, before the other takes its place.
@@ -473,7 +471,7 @@ impl Service {
     pub(super) async fn signers_of(&self, viewer: &Viewer) -> Result<RuleSigners, Problem> {
         let rows = self.rows(viewer, Deed::SeeRules)?;
         let signers = rows.rule_signers().await.map_err(stored)?;
-        let item = |signer: &davy_store::RuleSigner| RuleSignerItem {
+        let item = |signer: &RuleSigner| RuleSignerItem {
             public_key: crate::keys::to_hex(&signer.public_key),
             name: signer.name.clone(),
             added_at: Some(signer.added_at),
@@ -481,7 +479,7 @@ impl Service {
         Ok(RuleSigners { items: signers.iter().map(item).collect() })
     }
 
-    /// Accepts a key; from the first one on no component is taken without a signature.
+    /// Accepts a key; from the first one on no component is taken, and no version goes further, without a signature.
     ///
     /// # Errors
     /// A [`Problem`] for a key that is none.
@@ -506,10 +504,29 @@ impl Service {
     }
 }
 
+/// Whether an act brings a version nearer to deciding for all devices.
+const fn goes_further(act: &Act) -> bool {
+    matches!(act, Act::StartShadow | Act::StartCohort { .. } | Act::Propose | Act::Approve)
+}
+
+/// Whether a component that is signed by this key meets what the company asks for.
+fn is_accepted(signers: &[RuleSigner], key: Option<[u8; 32]>) -> bool {
+    signers.is_empty() || key.is_some_and(|key| signers.iter().any(|signer| signer.public_key == key))
+}
+
+/// A company that asks for signatures asks at every step: it may have begun to, or have dropped a key, since the upload.
+async fn signed_as_asked(rows: &TenantStore, digest: &[u8; 32]) -> Result<(), Problem> {
+    let signers = rows.rule_signers().await.map_err(stored)?;
+    if is_accepted(&signers, rows.signer_of_rule(digest).await.map_err(stored)?) {
+        return Ok(());
+    }
+    let words = "Its component is not signed by a key that the company accepts now: sign it (`davyctl rule sign`) and upload this very component again.";
+    Err(Problem::new("refused", 409, "Refused", words).with_reason("signature-missing"))
+}
+
 /// What an act that makes a version live meets where versions of its contract are not in service; none where they are.
 fn not_in_service(stored: &StoredRelease, act: &Act) -> Option<Problem> {
-    let makes_live = matches!(act, Act::StartShadow | Act::StartCohort { .. } | Act::Propose | Act::Approve);
-    if !makes_live || IN_SERVICE.contains(&stored.world.as_str()) {
+    if !goes_further(act) || IN_SERVICE.contains(&stored.world.as_str()) {
         return None;
     }
     let (reason, words) = if stored.world == BILLING {
@@ -521,6 +538,10 @@ fn not_in_service(stored: &StoredRelease, act: &Act) -> Option<Problem> {
         ("other-world", format!("This server does not run versions of `{}`.", stored.world))
     };
     Some(Problem::new("refused", 409, "Refused", words).with_reason(reason))
+}
+
+fn refused(why: &release::Refused) -> Problem {
+    Problem::new("refused", 409, "Refused", why.to_string()).with_reason(why.code())
 }
 
 /// What a step of a version's life asks for.
