@@ -577,6 +577,33 @@ fn a_version_that_is_not_signed_by_a_key_accepted_now_goes_no_further_and_can_be
 }
 
 #[test]
+fn a_leak_that_is_confirmed_after_the_back_test_makes_it_stale() {
+    let company = Company::new();
+    let (anna, ben) = (company.engineer("anna"), company.engineer("ben"));
+    company.detector(0).says(&[(12.0, 40), (12.0, 0)]);
+    let alarm = anna.alarms()[0].clone();
+    let judge = |finding: &str| anna.put(&format!("/api/v1/alarms/{alarm}/finding"), &json!({"finding": finding}));
+    let id = &anna.in_shadow(&json!({"gas-low-level": 8.0}));
+    anna.act(id, "start-cohort");
+    anna.act(id, "propose");
+    judge("leak");
+    assert_eq!(ben.act_refused(id, "approve"), "back-test-stale");
+    // A part of the devices says nothing about the leak.
+    anna.back_tested_over(id, &json!({"permille": 999}));
+    assert_eq!(ben.act_refused(id, "approve"), "back-test-stale");
+    let report = anna.back_tested(id);
+    assert_eq!(report["blocking"], 0, "{report}");
+    // What somebody takes back is no leak, and what is said again is a new one.
+    judge("test");
+    judge("leak");
+    assert_eq!(ben.act_refused(id, "approve"), "back-test-stale");
+    anna.back_tested(id);
+    ben.act(id, "approve");
+    assert_eq!(anna.in_force().as_deref(), Some(id.as_str()));
+    company.stop();
+}
+
+#[test]
 fn another_company_sees_nothing_of_it() {
     let company = Company::new();
     let anna = company.engineer("anna");

@@ -228,6 +228,17 @@ pub enum Refused {
         /// How many.
         missed: u32,
     },
+    /// People have confirmed leaks that the back-test which counts did not know of.
+    #[error(
+        "people have confirmed {leaks} leak(s) since its back-test was asked for: back-test it again, over all devices and the last 90 days"
+    )]
+    BackTestStale {
+        /// How many.
+        leaks: u32,
+    },
+    /// What its checks say now is that it is not let in.
+    #[error("its checks did not let it in: mend what they name, and upload it anew")]
+    ChecksFailed,
     /// The contract of the version does not know this step.
     #[error("a device driver does not {act}: {hint}")]
     OtherWorld {
@@ -255,6 +266,8 @@ impl Refused {
             Self::SecondPerson => "second-person",
             Self::NotProposed => "not-proposed",
             Self::MissedLeaks { .. } => "missed-leaks",
+            Self::BackTestStale { .. } => "back-test-stale",
+            Self::ChecksFailed => "checks-failed",
             Self::OtherWorld { .. } => "other-world",
             Self::Share { .. } => "share",
         }

@@ -23,7 +23,9 @@ use davy_domain::release::{self, Act, Actor, MOST_ON_TRIAL, Release, Stage};
 use davy_domain::{AlarmId, IdSource, ReleaseId, TenantId, Timestamp};
 use davy_rules::notification::codes;
 use davy_rules::{RuleDigest, Tier};
-use davy_store::{LiveRelease, NewRelease, NewRule, ReleaseChange, RuleSigner, StoreError, StoredRelease, TenantStore};
+use davy_store::{
+    BackTestState, LiveRelease, NewRelease, NewRule, ReleaseChange, RuleSigner, StoreError, StoredRelease, TenantStore,
+};
 use ed25519_dalek::{Signature, VerifyingKey};
 use parking_lot::Mutex;
 use serde_json::Value;
@@ -382,6 +384,7 @@ impl Service {
         match act {
             // What is in force makes room, in the same transaction, before the other takes its place.
             Act::Approve => {
+                self.still_stands(&rows, &target).await?;
                 let live = self.store.live_releases(Some(rows.id())).await.map_err(stored)?;
                 if target.world == DRIVER {
                     self.models_are_free(&rows, &target, &live).await?;
@@ -412,6 +415,27 @@ impl Service {
         self.rules.registry.reload(Some(rows.id())).await.map_err(stored)?;
         tracing::info!(release.id = %id, act = request.act, user.id = %viewer.user, "a version of a rule was acted on");
         Ok(item(&self.release_of(&rows, id).await?))
+    }
+
+    /// What was found of a version may be overtaken by the time that somebody approves it.
+    async fn still_stands(&self, rows: &TenantStore, target: &StoredRelease) -> Result<(), Problem> {
+        if serde_json::from_str::<RuleChecks>(&target.checks).is_ok_and(|checks| !checks.passed) {
+            return Err(refused(&release::Refused::ChecksFailed));
+        }
+        if !BACK_TESTED.contains(&target.world.as_str()) {
+            return Ok(());
+        }
+        let tests = rows.back_tests(target.release.id).await.map_err(stored)?;
+        let counts = tests.iter().find(|test| {
+            test.state == BackTestState::Done
+                && release::is_decisive(test.from, test.to, test.permille, test.created_at)
+        });
+        // It looks the confirmed leaks up when it begins: what was confirmed while it waited or ran may not be among them.
+        let since = counts.map_or(Timestamp::from_millis(0), |test| test.created_at);
+        match rows.leaks_confirmed_since(since).await.map_err(stored)? {
+            0 => Ok(()),
+            leaks => Err(refused(&release::Refused::BackTestStale { leaks })),
+        }
     }
 
     /// A model has one driver: two that read the same bytes differently are none.
