@@ -112,6 +112,10 @@ pub enum Flash {
     NotProposed,
     /// `error=missed-leaks`: the back-test missed a confirmed leak.
     MissedLeaks,
+    /// `error=back-test-stale`: people have confirmed leaks since the back-test.
+    BackTestStale,
+    /// `error=checks-failed`: the checks do not let the version in.
+    ChecksFailed,
     /// `error=share`: not a share of the devices.
     Share,
     /// `error=other-world`: a kind of rule that this server does not run.
@@ -281,6 +285,8 @@ impl Flash {
             "second-person" => Self::SecondPerson,
             "not-proposed" => Self::NotProposed,
             "missed-leaks" => Self::MissedLeaks,
+            "back-test-stale" => Self::BackTestStale,
+            "checks-failed" => Self::ChecksFailed,
             "share" => Self::Share,
             "other-world" => Self::OtherWorld,
             "billing-not-in-service" => Self::BillingNotInService,
@@ -431,6 +437,8 @@ impl Flash {
             Self::SecondPerson => td_string!(locale, flash.error_second_person),
             Self::NotProposed => td_string!(locale, flash.error_not_proposed),
             Self::MissedLeaks => td_string!(locale, flash.error_missed_leaks),
+            Self::BackTestStale => td_string!(locale, flash.error_back_test_stale),
+            Self::ChecksFailed => td_string!(locale, flash.error_checks_failed),
             Self::Share => td_string!(locale, flash.error_share),
             Self::OtherWorld => td_string!(locale, flash.error_other_world),
             Self::BillingNotInService => td_string!(locale, flash.error_billing_not_in_service),

@@ -283,7 +283,7 @@ pub struct RuleDifference {
 pub struct RuleActRequest {
     /// `start-shadow`, `start-cohort`, `propose`, `approve`, `decline`, `withdraw` or `roll-back`.
     pub act: String,
-    /// For `start-cohort`: for how many of a thousand devices it is to decide, 1 to 1000.
+    /// For `start-cohort`: for how many of a thousand devices it is to decide, 1 to 500: more needs a second person.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub permille: Option<u16>,
 }

@@ -1,7 +1,7 @@
 //! The life of a rule's version: a component with its settings, from the upload to its retirement.
 //!
 //! *uploaded → checked → back-tested → shadow → cohort → active → retired.* No stage is skipped, each act is one person's (or the
-//! platform's, where it only reports what it found), and what is in force was wanted by two people. Taking a version back is one act
+//! platform's, where it only reports what it found), and what decides for more than half of the devices was wanted by two people. Taking a version back is one act
 //! of one person: safety does not wait for a second.
 
 pub mod bounds;
@@ -17,6 +17,8 @@ use serde::{Deserialize, Serialize};
 
 /// The whole, in a thousand parts.
 pub const WHOLE: u16 = 1_000;
+/// The most of a thousand devices that a version may decide for on one person's word: the rest needs a second person.
+pub const MOST_ON_TRIAL: u16 = 500;
 /// A back-test that counts for a version's life reaches at least so far back.
 pub const HISTORY: Span = Span::from_days(90);
 /// It may end so long before it was asked for: clocks of clients differ, and a moment is left out of it in any case.
@@ -101,7 +103,7 @@ pub enum Act {
     StartShadow,
     /// Let it decide for a share of the devices; again to widen or narrow it.
     StartCohort {
-        /// Of a thousand.
+        /// Of a thousand, at most [`MOST_ON_TRIAL`].
         permille: u16,
     },
     /// Ask a second person to put it in force.
@@ -226,6 +228,17 @@ pub enum Refused {
         /// How many.
         missed: u32,
     },
+    /// People have confirmed leaks that the back-test which counts did not know of.
+    #[error(
+        "people have confirmed {leaks} leak(s) since its back-test was asked for: back-test it again, over all devices and the last 90 days"
+    )]
+    BackTestStale {
+        /// How many.
+        leaks: u32,
+    },
+    /// What its checks say now is that it is not let in.
+    #[error("its checks did not let it in: mend what they name, and upload it anew")]
+    ChecksFailed,
     /// The contract of the version does not know this step.
     #[error("a device driver does not {act}: {hint}")]
     OtherWorld {
@@ -234,8 +247,10 @@ pub enum Refused {
         /// What to do instead.
         hint: &'static str,
     },
-    /// Not a share.
-    #[error("expected a share of 1 to {WHOLE} thousandths, got {got}")]
+    /// Not a share that one person may try.
+    #[error(
+        "expected a share of 1 to {MOST_ON_TRIAL} thousandths, got {got}: for more of the devices a second person must approve the version"
+    )]
     Share {
         /// What came.
         got: u16,
@@ -251,6 +266,8 @@ impl Refused {
             Self::SecondPerson => "second-person",
             Self::NotProposed => "not-proposed",
             Self::MissedLeaks { .. } => "missed-leaks",
+            Self::BackTestStale { .. } => "back-test-stale",
+            Self::ChecksFailed => "checks-failed",
             Self::OtherWorld { .. } => "other-world",
             Self::Share { .. } => "share",
         }
@@ -283,7 +300,7 @@ pub fn step(release: &Release, act: &Act, actor: Actor, now: Timestamp) -> Resul
             Some(missed) if missed > 0 => Err(Refused::MissedLeaks { missed }),
             _ => not_now("back-test it first, over all devices and the last 90 days"),
         },
-        (Act::StartCohort { permille }, S::Shadow | S::Cohort) if (1..=WHOLE).contains(permille) => {
+        (Act::StartCohort { permille }, S::Shadow | S::Cohort) if (1..=MOST_ON_TRIAL).contains(permille) => {
             if let Some(missed) = release.missed.filter(|missed| *missed > 0 && *permille > release.permille) {
                 return Err(Refused::MissedLeaks { missed });
             }

@@ -16,7 +16,6 @@ use crate::explain::{DecisionRecord, Difference, Exact, ExplainError, FORMAT as 
 use crate::notification::record::{FORMAT as TOLD_FORMAT, NotificationRecord};
 use crate::rule::Rule;
 use crate::world::{Alarm, Notification, World};
-use davy_domain::policy::PolicyFault;
 use davy_domain::{Condition, DeviceId, Priority, Quantity};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -370,13 +369,6 @@ fn replay(decision: &BundledDecision, rules: &BTreeMap<RuleDigest, AlarmRule>) -
     let rule = rules.get(&record.rule).ok_or(ExplainError::NoComponent(record.rule)).map_err(failed)?;
     let again = record.replay_with(rule).map_err(failed)?;
     replayed.differences = again.differences;
-    // What load and not the rule decided has no price to compare.
-    let of_the_machine = |fault: &PolicyFault| matches!(fault, PolicyFault::Suspended | PolicyFault::Deadline);
-    let comparable = !record.result.fault().is_some_and(of_the_machine);
-    if comparable && again.evaluation.fuel != record.fuel {
-        let (stored, now) = (record.fuel.to_string(), again.evaluation.fuel.to_string());
-        replayed.differences.push(Difference { part: "fuel", stored, now });
-    }
     replayed.rule = Some(ReplayedRule::of(rule, again.evaluation.fuel));
     Ok(replayed)
 }

@@ -150,7 +150,7 @@ pub struct Replay {
     pub evaluation: Evaluation,
     /// What the rule said beside it.
     pub remarks: Remarks,
-    /// Where it differs from the record; empty when it is the same to the byte.
+    /// Where it differs from the record; empty when it is the same to the byte and to the unit of fuel.
     pub differences: Vec<Difference>,
     /// Settings for people to read; `None` when they do not fit the rule.
     pub settings: Option<serde_json::Value>,
@@ -232,7 +232,8 @@ impl DecisionRecord {
         {
             decision.evaluation.result = Err(PolicyFault::Nonsense { what });
         }
-        let differences = differences(&self.result, &(&decision.evaluation.result).into());
+        let Evaluation { result, fuel } = &decision.evaluation;
+        let differences = differences((&self.result, self.fuel), (&result.into(), *fuel));
         let settings = rule.describe().schema.decode(&self.settings.0);
         Ok(Replay {
             rule: rule.clone(),
@@ -244,33 +245,33 @@ impl DecisionRecord {
     }
 }
 
-fn differences(stored: &ResultRecord, now: &ResultRecord) -> Vec<Difference> {
-    let (stored, now) = match (stored, now) {
-        (ResultRecord::Decided(stored), ResultRecord::Decided(now)) => (stored, now),
-        // What the machine's load decided, and not the rule, cannot come about again.
-        (ResultRecord::Failed(PolicyFault::Suspended | PolicyFault::Deadline), _) => return Vec::new(),
-        (stored, now) if stored == now => return Vec::new(),
-        (stored, now) => {
-            return vec![Difference { part: "result", stored: stored.to_string(), now: now.to_string() }];
-        }
-    };
+fn differences((stored, stored_fuel): (&ResultRecord, u64), (now, fuel): (&ResultRecord, u64)) -> Vec<Difference> {
+    // What the machine's load decided, and not the rule, cannot come about again.
+    if matches!(stored, ResultRecord::Failed(PolicyFault::Suspended | PolicyFault::Deadline)) {
+        return Vec::new();
+    }
     let mut out = Vec::new();
     let mut part = |part, same: bool, stored: String, now: String| {
         if !same {
             out.push(Difference { part, stored, now });
         }
     };
-    part("state", stored.state == now.state, stored.state.to_string(), now.state.to_string());
-    part("raise", stored.raise == now.raise, format!("{:?}", stored.raise), format!("{:?}", now.raise));
-    part("clear", stored.clear == now.clear, format!("{:?}", stored.clear), format!("{:?}", now.clear));
-    part(
-        "close-valve",
-        stored.close_valve == now.close_valve,
-        stored.close_valve.to_string(),
-        now.close_valve.to_string(),
-    );
-    part("timers", stored.timers == now.timers, format!("{:?}", stored.timers), format!("{:?}", now.timers));
-    part("wake", stored.wake == now.wake, format!("{:?}", stored.wake), format!("{:?}", now.wake));
+    if let (ResultRecord::Decided(stored), ResultRecord::Decided(now)) = (stored, now) {
+        part("state", stored.state == now.state, stored.state.to_string(), now.state.to_string());
+        part("raise", stored.raise == now.raise, format!("{:?}", stored.raise), format!("{:?}", now.raise));
+        part("clear", stored.clear == now.clear, format!("{:?}", stored.clear), format!("{:?}", now.clear));
+        part(
+            "close-valve",
+            stored.close_valve == now.close_valve,
+            stored.close_valve.to_string(),
+            now.close_valve.to_string(),
+        );
+        part("timers", stored.timers == now.timers, format!("{:?}", stored.timers), format!("{:?}", now.timers));
+        part("wake", stored.wake == now.wake, format!("{:?}", stored.wake), format!("{:?}", now.wake));
+    } else {
+        part("result", stored == now, stored.to_string(), now.to_string());
+    }
+    part("fuel", stored_fuel == fuel, stored_fuel.to_string(), fuel.to_string());
     out
 }
 

@@ -1,7 +1,7 @@
 //! Versions in service: what they cost, what one in shadow would have done otherwise, and what alarms really were.
 
 use crate::codes;
-use crate::connection::{execute, fetch_all, fetch_optional};
+use crate::connection::{execute, fetch_all, fetch_one, fetch_optional};
 use crate::error::StoreError;
 use crate::scope::TenantStore;
 use davy_domain::ledger::{Act, Actor};
@@ -253,6 +253,18 @@ impl TenantStore {
             at: Timestamp::from_millis(at),
         };
         Ok(rows.into_iter().map(finding).collect())
+    }
+
+    /// How many alarms people have called leaks at this time or later; those that somebody has called something else since are none.
+    pub async fn leaks_confirmed_since(&self, since: Timestamp) -> Result<u32, StoreError> {
+        let (count,) = fetch_one!(
+            self.read().await?.on(),
+            (i64,),
+            "SELECT COUNT(*) FROM alarm_findings WHERE tenant_id = $1 AND finding = 'leak' AND at >= $2",
+            self.id().raw(),
+            since.as_millis(),
+        )?;
+        Ok(u32::try_from(count).unwrap_or(u32::MAX))
     }
 
     /// The leaks that people have confirmed in a stretch of time.

@@ -52,7 +52,7 @@ pub struct RuleSigner {
 }
 
 impl TenantStore {
-    /// Stores a component under its digest. A repeat brings a signature that was missing, and another tier while the component has
+    /// Stores a component under its digest. A repeat that is signed brings its signature in place of the one before, and another tier while the component has
     /// passed its checks in none: what decided once in a tier stays in it. What was deleted is there again.
     pub async fn put_rule(&self, rule: &NewRule<'_>) -> Result<(), StoreError> {
         let mut tx = self.begin().await?;
@@ -61,7 +61,7 @@ impl TenantStore {
             "INSERT INTO rules (tenant_id, digest, name, component, tier, signer, signature, uploaded_at) \
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (tenant_id, digest) DO UPDATE SET \
              component = CASE WHEN rules.deleted_at IS NULL THEN rules.component ELSE excluded.component END, deleted_at = NULL, \
-             signer = COALESCE(rules.signer, excluded.signer), signature = COALESCE(rules.signature, excluded.signature), \
+             signer = COALESCE(excluded.signer, rules.signer), signature = COALESCE(excluded.signature, rules.signature), \
              tier = CASE WHEN EXISTS (SELECT 1 FROM rule_releases v WHERE v.tenant_id = rules.tenant_id \
              AND v.digest = rules.digest AND v.stage NOT IN ($9, $10)) THEN rules.tier ELSE excluded.tier END",
             self.id().raw(),
@@ -89,7 +89,7 @@ impl TenantStore {
         Ok(row.map_or((0, 0), |(count, bytes)| (count.unsigned_abs(), bytes.unsigned_abs())))
     }
 
-    /// The keys whose signatures the company accepts; with at least one, no component is taken without a signature.
+    /// The keys whose signatures the company accepts; with at least one, no component is taken, and no version goes further, without a signature by one of them.
     pub async fn rule_signers(&self) -> Result<Vec<RuleSigner>, StoreError> {
         let rows = fetch_all!(
             self.read().await?.on(),
@@ -175,6 +175,18 @@ impl TenantStore {
             &digest[..],
         )?;
         Ok(row.map(|(component,)| component))
+    }
+
+    /// The key by which a component is signed, whether or not it is accepted.
+    pub async fn signer_of_rule(&self, digest: &[u8; 32]) -> Result<Option<[u8; 32]>, StoreError> {
+        let row = fetch_optional!(
+            self.read().await?.on(),
+            (Option<Vec<u8>>,),
+            "SELECT signer FROM rules WHERE tenant_id = $1 AND digest = $2",
+            self.id().raw(),
+            &digest[..],
+        )?;
+        row.and_then(|(signer,)| signer).map(self::digest).transpose()
     }
 
     /// The tier that a component was uploaded for.

@@ -356,6 +356,7 @@ fn report(missed: u64, now: Timestamp) -> Value {
     }
     rows.extend([
         row(3, "close-lost", Value::Null, present(800, 0), Value::Null, 0),
+        row(4, "close-later", json!("gas-low"), present(2_000, 0), present(2_000, 75), 75_000),
         row(4, "alarm-later", json!("gas-low"), present(2_000, 0), present(2_000, 75), 75_000),
         row(5, "alarm-added", json!("gas-rising"), Value::Null, present(5_000, 0), 0),
         row(6, "alarm-earlier", json!("gas-low"), present(7_000, 0), present(7_000, -38), -38_000),
@@ -368,7 +369,7 @@ fn report(missed: u64, now: Timestamp) -> Value {
     json!({
         "interlocks": 412, "interlocks-changed": 9 + missed, "arrivals": 4_182_090, "readings": 12_404_118,
         "difference": {"added": 4, "lost": missed, "earlier": 11, "earlier-ms": 402_000, "later": 2, "later-ms": 151_000,
-            "closes-added": 1, "closes-lost": missed, "notices-added": 3, "notices-lost": 0},
+            "closes-added": 1, "closes-lost": missed, "closes-later": 1, "closes-later-ms": 75_000, "notices-added": 3, "notices-lost": 0},
         "groups": [
             group("gas-low", "detector", [41, 43, 3, 1, 9, 360_000, 2, 151_000]),
             group("gas-high", "detector", [12, 11, 0, missed.min(1), 2, 42_000, 0, 0]),

@@ -123,12 +123,12 @@ pub(crate) enum Command {
     },
     /// Ask a version about live data; it acts on nothing
     Shadow(Which),
-    /// Let a version decide for a share of the devices
+    /// Let a version decide for a share of the devices, at most half of them
     Cohort {
         #[command(flatten)]
         which: Which,
-        /// Of a thousand
-        #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1000))]
+        /// Of a thousand, at most 500: for more a second person must approve
+        #[arg(long, value_parser = clap::value_parser!(u16).range(1..=500))]
         permille: u16,
     },
     /// Propose to put a version in force, or approve what another person has proposed

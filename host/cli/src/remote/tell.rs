@@ -186,7 +186,12 @@ fn of_alarms(report: &Value) {
         count(&difference["earlier"]),
         count(&difference["later"])
     );
-    println!("closes   {} added, {} lost", count(&difference["closes-added"]), count(&difference["closes-lost"]));
+    println!(
+        "closes   {} added, {} lost, {} later",
+        count(&difference["closes-added"]),
+        count(&difference["closes-lost"]),
+        count(&difference["closes-later"])
+    );
     println!("notices  {} added, {} lost", count(&difference["notices-added"]), count(&difference["notices-lost"]));
     for row in report["rows"].as_array().into_iter().flatten().take(20) {
         let text = |name: &str| row[name].as_str().unwrap_or_default().to_owned();

@@ -2,7 +2,7 @@
 
 use crate::premises::*;
 use davy_domain::alarm::{AlarmEvent, AlarmState, Origin};
-use davy_domain::command::{Cause, CommandEffect};
+use davy_domain::command::{Cause, CommandEffect, DeviceOutcome};
 use davy_domain::floor::Floor;
 use davy_domain::interlock::RejectReason;
 use davy_domain::policy::AlarmPolicy;
@@ -356,8 +356,11 @@ proptest! {
             };
             let effects = interlock.step(input, now, &world, &mut ids);
             database.store(&effects);
-            if let Input::Uplink { device, parts, .. } = input {
-                database.journal.push((device, parts.to_vec(), now));
+            match input {
+                Input::Uplink { device, parts, .. } => database.journal.push((device, parts.to_vec(), now)),
+                // The counter that a device names when it refuses an order stands in no row: only a snapshot knows it.
+                Input::Outcome { outcome: DeviceOutcome::RefusedStale, .. } => database.snapshot(&interlock),
+                _ => {}
             }
         }
         let mut restored = database.restore(&surroundings, now);

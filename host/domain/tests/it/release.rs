@@ -1,6 +1,6 @@
 //! What must hold of a version's life, whatever is tried in whatever order.
 
-use davy_domain::release::{self, Act, Actor, Release, Stage, in_cohort};
+use davy_domain::release::{self, Act, Actor, MOST_ON_TRIAL, Release, Stage, in_cohort};
 use davy_domain::{ReleaseId, Timestamp, UserId};
 use proptest::prelude::*;
 
@@ -50,6 +50,8 @@ proptest! {
                 prop_assert_eq!(next.missed, Some(0));
             }
             prop_assert!((next.permille > 0) == matches!(next.stage, Stage::Cohort | Stage::Active));
+            // One person alone reaches half of the devices at most.
+            prop_assert!(next.stage == Stage::Active || next.permille <= MOST_ON_TRIAL);
             seen.push(next.stage);
             release = next;
         }

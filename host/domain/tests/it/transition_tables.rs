@@ -202,6 +202,8 @@ fn the_table_of_a_versions_life_is_as_written() {
         ("back-test of a part, a confirmed leak missed", tested(1, 101, false), Actor::Platform),
         ("start shadow", Act::StartShadow, person(1)),
         ("start cohort, 5 %", Act::StartCohort { permille: 50 }, person(1)),
+        ("start cohort, 50 %", Act::StartCohort { permille: 500 }, person(1)),
+        ("start cohort, 50.1 %", Act::StartCohort { permille: 501 }, person(1)),
         ("start cohort, 0 %", Act::StartCohort { permille: 0 }, person(1)),
         ("propose", Act::Propose, person(1)),
         ("approve, by the proposer", Act::Approve, person(1)),

@@ -67,6 +67,14 @@ pub struct ConfirmedLeak {
     pub to: Timestamp,
 }
 
+impl ConfirmedLeak {
+    /// Whether something was there in the leak. One that was over at once lasts [`LATE_AFTER`] all the same: within so long an alarm is
+    /// in time.
+    fn holds(&self, present: &Present) -> bool {
+        present.overlaps(self.from, self.to.max(self.from + LATE_AFTER))
+    }
+}
+
 /// How a back-test goes about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Options {

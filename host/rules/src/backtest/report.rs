@@ -35,7 +35,7 @@ pub struct Report {
     pub rows: Vec<Row>,
     /// Differences that `rows` has no room for.
     pub rows_left_out: u64,
-    /// Alarms that are lost or late in leaks that a person confirmed. More than none stands against putting the candidate in force.
+    /// Alarms and closes that are lost or late in leaks that a person confirmed. More than none stands against putting the candidate in force.
     pub blocking: u64,
     /// Alarms beyond what is kept of one interlock: counted, and not compared.
     pub not_compared: u64,
@@ -77,6 +77,12 @@ pub struct Difference {
     pub closes_added: u64,
     /// Closes that it no longer orders.
     pub closes_lost: u64,
+    /// Closes that it orders more than [`LATE_AFTER`] later.
+    #[serde(default)]
+    pub closes_later: u64,
+    /// By how much in sum, milliseconds.
+    #[serde(default)]
+    pub closes_later_ms: u64,
     /// Notices that only it sends.
     pub notices_added: u64,
     /// Notices that it no longer sends.
@@ -116,6 +122,12 @@ pub struct Group {
     /// Closes that it no longer orders.
     #[serde(default)]
     pub closes_lost: u64,
+    /// Closes that it orders more than [`LATE_AFTER`] later.
+    #[serde(default)]
+    pub closes_later: u64,
+    /// By how much in sum, milliseconds.
+    #[serde(default)]
+    pub closes_later_ms: u64,
     /// Notices about it under what is in force now, and under the candidate.
     #[serde(default)]
     pub notices: [u64; 2],
@@ -139,6 +151,8 @@ pub enum RowKind {
     CloseLost,
     /// An alarm comes later.
     AlarmLater,
+    /// A valve is ordered to close more than [`LATE_AFTER`] later.
+    CloseLater,
     /// A valve is ordered to close that was not before.
     CloseAdded,
     /// An alarm is new.
@@ -163,7 +177,7 @@ impl RowKind {
 pub struct Row {
     /// Of which kind.
     pub kind: RowKind,
-    /// Whether it stands against the candidate: an alarm that is lost or late in a leak that a person confirmed.
+    /// Whether it stands against the candidate: an alarm or a close that is lost or late in a leak that a person confirmed.
     pub blocking: bool,
     /// In which interlock.
     pub interlock: InterlockId,
@@ -263,7 +277,7 @@ impl Sum {
         if let Some(begun) = begun {
             self.confirmed_leaks(test, subject, begun, &came, &row);
         }
-        self.compare_closes(test, &came, &row);
+        self.compare_closes(test, subject, &came, &row);
         self.compare_notices(&came, &row);
         self.changed += u64::from(self.rows_found > rows);
         self.cut(test.options.rows);
@@ -358,11 +372,7 @@ impl Sum {
                 continue;
             }
             // It is said once: by the alarm that what is in force would have raised, if there is one.
-            let said = |row: &Row| {
-                let there = row.active.is_some_and(|present| present.overlaps(leak.from, leak.to));
-                row.blocking && row.device == leak.device && there
-            };
-            if self.rows.iter().any(said) {
+            if self.rows.iter().any(|row| tells_of(row, leak)) {
                 continue;
             }
             self.blocking += 1;
@@ -381,6 +391,7 @@ impl Sum {
     fn compare_closes(
         &mut self,
         test: &BackTest<'_>,
+        subject: &Subject,
         [active, candidate]: &[Came; 2],
         row: &impl Fn(DeviceId, RowKind) -> Row,
     ) {
@@ -408,15 +419,39 @@ impl Sum {
                         [side] += 1;
                 }
             }
+            let blocks = |rows: &[Row], close: &Closed| {
+                let mut leaks = test.confirmed.iter().filter(|leak| is_closed_for(leak, close, subject));
+                !is_closed_already(candidate, close) && leaks.any(|leak| !rows.iter().any(|row| tells_of(row, leak)))
+            };
             for pair in pairs(&moments(&before), &moments(&after), test.options.window) {
                 let row = match pair {
-                    Pair::Both(..) => continue,
+                    Pair::Both(early, late) => {
+                        let (close, late) = (&before[early], &after[late]);
+                        let by_ms = late.at.since(close.at).as_millis();
+                        if by_ms <= LATE_AFTER.as_millis() {
+                            continue;
+                        }
+                        self.difference.closes_later += 1;
+                        self.difference.closes_later_ms += by_ms.unsigned_abs();
+                        let group =
+                            group(&mut self.groups, close.cause.map(|(condition, _)| condition), kind_of(close));
+                        group.closes_later += 1;
+                        group.closes_later_ms += by_ms.unsigned_abs();
+                        Row {
+                            blocking: blocks(&self.rows, close),
+                            active: Some(moment(close.at)),
+                            candidate: Some(moment(late.at)),
+                            by_ms,
+                            ..of(close, row(valve, RowKind::CloseLater))
+                        }
+                    }
                     Pair::First(at) => {
                         let close = &before[at];
                         self.difference.closes_lost += 1;
                         group(&mut self.groups, close.cause.map(|(condition, _)| condition), kind_of(close))
                             .closes_lost += 1;
-                        Row { active: Some(moment(close.at)), ..of(close, row(valve, RowKind::CloseLost)) }
+                        let blocking = blocks(&self.rows, close);
+                        Row { blocking, active: Some(moment(close.at)), ..of(close, row(valve, RowKind::CloseLost)) }
                     }
                     Pair::Second(at) => {
                         let close = &after[at];
@@ -426,6 +461,7 @@ impl Sum {
                         Row { candidate: Some(moment(close.at)), ..of(close, row(valve, RowKind::CloseAdded)) }
                     }
                 };
+                self.blocking += u64::from(row.blocking);
                 self.rows_found += 1;
                 self.rows.push(row);
             }
@@ -487,6 +523,8 @@ impl Sum {
         sum.later_ms += more.later_ms;
         sum.closes_added += more.closes_added;
         sum.closes_lost += more.closes_lost;
+        sum.closes_later += more.closes_later;
+        sum.closes_later_ms += more.closes_later_ms;
         sum.notices_added += more.notices_added;
         sum.notices_lost += more.notices_lost;
         for (key, more) in other.groups {
@@ -508,6 +546,8 @@ impl Sum {
             }
             group.closes_added += more.closes_added;
             group.closes_lost += more.closes_lost;
+            group.closes_later += more.closes_later;
+            group.closes_later_ms += more.closes_later_ms;
             group.notices_added += more.notices_added;
             group.notices_lost += more.notices_lost;
         }
@@ -564,6 +604,8 @@ fn group(
         closes: [0; 2],
         closes_added: 0,
         closes_lost: 0,
+        closes_later: 0,
+        closes_later_ms: 0,
         notices: [0; 2],
         notices_added: 0,
         notices_lost: 0,
@@ -587,7 +629,34 @@ fn is_confirmed(confirmed: &[ConfirmedLeak], alarm: &Raised) -> bool {
 }
 
 fn is_in(leak: &ConfirmedLeak, alarm: &Raised) -> bool {
-    is_about_gas(alarm.condition) && leak.device == alarm.device && alarm.present.overlaps(leak.from, leak.to)
+    is_about_gas(alarm.condition) && leak.device == alarm.device && leak.holds(&alarm.present)
+}
+
+/// Whether an alarm in the leak, lost or late, is told of already: what follows from it is said once.
+fn tells_of(row: &Row, leak: &ConfirmedLeak) -> bool {
+    row.blocking && row.device == leak.device && row.active.is_some_and(|present| leak.holds(&present))
+}
+
+/// Whether a valve was ordered to close because of the leak. What a rule wants without an alarm says not for which device: for any of
+/// the interlock's.
+fn is_closed_for(leak: &ConfirmedLeak, close: &Closed, subject: &Subject) -> bool {
+    let about = match close.cause {
+        Some((condition, device)) => is_about_gas(condition) && device == leak.device,
+        None => is_about_gas(leak.condition) && subject.devices.iter().any(|device| device.id == leak.device),
+    };
+    about && leak.holds(&Present { raised_at: close.at, cleared_at: Some(close.at) })
+}
+
+/// Whether the candidate has ordered the valve to close in time, for an alarm that was still there by then: for that alarm no second
+/// order is counted.
+fn is_closed_already(candidate: &Came, close: &Closed) -> bool {
+    let until = close.at + LATE_AFTER;
+    candidate.closes.iter().filter(|own| own.valve == close.valve && own.at <= until).any(|own| {
+        let stands = |alarm: &Raised| {
+            own.cause == Some((alarm.condition, alarm.device)) && alarm.present.overlaps(close.at.max(own.at), until)
+        };
+        candidate.alarms.iter().any(stands)
+    })
 }
 
 const fn is_about_gas(condition: Condition) -> bool {

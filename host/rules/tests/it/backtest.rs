@@ -299,6 +299,95 @@ fn a_confirmed_leak_blocks_when_its_alarm_is_late_and_when_nobody_raises_it() {
 }
 
 #[test]
+fn a_confirmed_leak_that_was_over_at_once_still_gives_a_minute_and_no_more() {
+    // From minute 10 on 13 %LEL, after 50 s 17, from minute 15 on 22: below the floor all the time.
+    let (detector, _) = household(1);
+    let mut history =
+        remembered(vec![[vec![0.4; 10], vec![13.0], vec![17.0; 4], vec![22.0; 15], vec![0.4; 60]].concat()]);
+    let (minute, after) = (START + Span::from_minutes(10), Span::from_secs(50));
+    history.arrivals[0].push(said(detector, minute + after, &[(Quantity::Gas, 17.0)]));
+    history.arrivals[0].sort_by_key(|arrival| arrival.at);
+    let at = |level: u32| {
+        let quiet = r#""rise-per-minute": 10, "rise-from": 10"#;
+        bound(&format!(r#"{{"gas-low-level": {level}, "gas-low-persistence-s": 0, {quiet}}}"#))
+    };
+    let (early, in_time, late) = (at(10), at(16), at(20));
+    let run = |active, candidate| {
+        let confirmed = vec![ConfirmedLeak { to: minute + Span::from_secs(5), ..leak_of(detector, 10, 10) }];
+        let report = Tried { confirmed, ..Tried::default() }.run(&history, Some(active), Some(candidate)).unwrap();
+        let kinds: Vec<_> = report.rows.iter().filter(|row| row.blocking).map(|row| row.kind).collect();
+        assert_eq!(report.blocking, kinds.len() as u64);
+        kinds
+    };
+    // 50 s late is in time, though the leak was over by then.
+    assert_eq!(run(&early, &in_time), []);
+    assert_eq!(run(&in_time, &in_time), []);
+    // Five minutes late is not, whatever is in force does; and it is said once.
+    assert_eq!(run(&early, &late), [RowKind::AlarmLater]);
+    assert_eq!(run(&in_time, &late), [RowKind::AlarmLater]);
+    assert_eq!(run(&late, &late), [RowKind::LeakMissed]);
+}
+
+#[test]
+fn a_close_that_is_lost_or_late_in_a_confirmed_leak_blocks() {
+    // From minute 10 on 13 %LEL, from minute 15 on 22: below the floor all the time.
+    let history = remembered(vec![[vec![0.4; 10], vec![13.0; 5], vec![22.0; 30], vec![0.4; 60]].concat()]);
+    let (detector, valve) = household(1);
+    let of = |closes: bool, high: u32| {
+        let quiet = r#""rise-per-minute": 10, "rise-from": 10"#;
+        bound(&format!(
+            r#"{{"gas-low-level": 10, "gas-low-persistence-s": 0, "close-at-low": {closes}, "gas-high-level": {high}, {quiet}}}"#
+        ))
+    };
+    let (prompt, late, never) = (of(true, 24), of(false, 20), of(false, 24));
+    let run = |confirmed: &[ConfirmedLeak], candidate| {
+        Tried { confirmed: confirmed.to_vec(), ..Tried::default() }
+            .run(&history, Some(&prompt), Some(candidate))
+            .unwrap()
+    };
+    let close = |report: &Report| {
+        assert_eq!(report.blocking, report.rows.iter().filter(|row| row.blocking).count() as u64);
+        let mut closes = report.rows.iter().filter(|row| row.device == valve && row.kind != RowKind::LeakMissed);
+        let row = closes.next().unwrap_or_else(|| panic!("{report:#?}"));
+        assert!(closes.next().is_none(), "{report:#?}");
+        (row.kind, row.by_ms, row.blocking)
+    };
+    let five_minutes = 5 * 60_000;
+    let report = run(&[], &late);
+    assert_eq!(close(&report), (RowKind::CloseLater, five_minutes, false));
+    let Difference { lost, later, closes_lost, closes_later, closes_later_ms, .. } = report.difference;
+    assert_eq!((lost, later, closes_lost, closes_later, closes_later_ms), (0, 0, 0, 1, 300_000));
+    let group = report.groups.iter().find(|group| group.condition == Some(Condition::GasLow)).unwrap();
+    assert_eq!((group.closes_later, group.closes_later_ms), (1, 300_000));
+    let leak = leak_of(detector, 10, 40);
+    assert_eq!(close(&run(&[leak], &late)), (RowKind::CloseLater, five_minutes, true));
+    assert_eq!(close(&run(&[leak], &never)), (RowKind::CloseLost, 0, true));
+    assert_eq!(close(&run(&[], &never)), (RowKind::CloseLost, 0, false));
+    let elsewhere = [leak_of(valve, 10, 40), leak_of(detector, 12, 40)];
+    assert_eq!(close(&run(&elsewhere[..1], &never)), (RowKind::CloseLost, 0, false), "another device's leak");
+    assert!(!close(&run(&elsewhere[..1], &late)).2);
+    let report = run(&elsewhere[1..], &never);
+    assert!(report.rows.iter().all(|row| row.device != valve || !row.blocking), "before the leak: {report:#?}");
+}
+
+#[test]
+fn a_valve_that_is_closed_already_is_no_lost_close() {
+    // Half an hour of 13 %LEL before 22.
+    let history = remembered(vec![[vec![0.4; 10], vec![13.0; 30], vec![22.0; 30], vec![0.4; 60]].concat()]);
+    let (detector, valve) = household(1);
+    let at = |level: u32| {
+        let quiet = r#""rise-per-minute": 10, "rise-from": 10"#;
+        bound(&format!(r#"{{"gas-low-level": {level}, "gas-low-persistence-s": 0, "gas-high-level": 24, {quiet}}}"#))
+    };
+    let confirmed = vec![leak_of(detector, 40, 60)];
+    let report = Tried { confirmed, ..Tried::default() }.run(&history, Some(&at(20)), Some(&at(10))).unwrap();
+    let closes: Vec<_> =
+        report.rows.iter().filter(|row| row.device == valve).map(|row| (row.kind, row.blocking)).collect();
+    assert_eq!(closes, [(RowKind::CloseLost, false), (RowKind::CloseAdded, false)]);
+    assert_eq!(report.blocking, 0, "{:#?}", report.rows);
+}
+
+#[test]
 fn an_alarm_that_comes_earlier_or_later_says_by_how_much() {
     let rising: Vec<f64> = (0..60).map(|minute| f64::from(minute) * 0.2).chain((0..60).map(|_| 0.2)).collect();
     let history = remembered(vec![rising]);
@@ -308,7 +397,8 @@ fn an_alarm_that_comes_earlier_or_later_says_by_how_much() {
     let report = Tried::default().run(&history, Some(&early), Some(&late)).unwrap();
     // 6 %LEL at minute 30, 8 at minute 40.
     assert_eq!((report.difference.later, report.difference.later_ms), (1, 600_000), "{:#?}", report.rows);
-    assert_eq!((report.rows[0].kind, report.rows[0].by_ms), (RowKind::AlarmLater, 600_000));
+    let later: Vec<_> = report.rows.iter().take(2).map(|row| (row.kind, row.by_ms)).collect();
+    assert_eq!(later, [(RowKind::CloseLater, 600_000), (RowKind::AlarmLater, 600_000)], "the gravest first");
     let report = Tried::default().run(&history, Some(&late), Some(&early)).unwrap();
     assert_eq!((report.difference.earlier, report.difference.earlier_ms), (1, 600_000));
     assert_eq!((report.rows[0].kind, report.rows[0].by_ms), (RowKind::AlarmEarlier, -600_000));

@@ -38,6 +38,18 @@ fn a_decision_that_was_altered_shows_where() {
 }
 
 #[test]
+fn a_decision_that_costs_another_fuel_is_not_the_same() {
+    let mut record = record();
+    record.fuel += 1;
+    let replay = record.replay(&engine(), Some(household_leak())).unwrap();
+    let found: Vec<_> = replay.differences.iter().map(|found| (found.part, found.stored.clone())).collect();
+    assert_eq!(found, [("fuel", record.fuel.to_string())]);
+    // What the machine's load decided, and not the rule, has no price to compare.
+    record.result = ResultRecord::Failed(PolicyFault::Deadline);
+    assert_eq!(record.replay(&engine(), Some(household_leak())).unwrap().differences, []);
+}
+
+#[test]
 fn an_answer_that_the_platform_refused_comes_out_as_the_same_fault() {
     // An engine whose limits are wider than the fold's: what it lets pass, the fold refuses.
     let config = EngineConfig { pool_size: 4, max_state: 8_192, ..EngineConfig::default() };

@@ -19,11 +19,13 @@ use davy_api::{
     RuleSignerItem, RuleSigners, RuleVersion, RuleVersions, Viewer,
 };
 use davy_domain::release::bounds::Bounds;
-use davy_domain::release::{self, Act, Actor, Release, Stage, WHOLE};
+use davy_domain::release::{self, Act, Actor, MOST_ON_TRIAL, Release, Stage};
 use davy_domain::{AlarmId, IdSource, ReleaseId, TenantId, Timestamp};
 use davy_rules::notification::codes;
 use davy_rules::{RuleDigest, Tier};
-use davy_store::{LiveRelease, NewRelease, NewRule, ReleaseChange, StoreError, StoredRelease, TenantStore};
+use davy_store::{
+    BackTestState, LiveRelease, NewRelease, NewRule, ReleaseChange, RuleSigner, StoreError, StoredRelease, TenantStore,
+};
 use ed25519_dalek::{Signature, VerifyingKey};
 use parking_lot::Mutex;
 use serde_json::Value;
@@ -191,7 +193,7 @@ impl Service {
         let actor = Actor::Person { by: viewer.user };
         let mut may: Vec<String> = [
             Act::StartShadow,
-            Act::StartCohort { permille: WHOLE },
+            Act::StartCohort { permille: MOST_ON_TRIAL },
             Act::Propose,
             Act::Approve,
             Act::Decline,
@@ -229,13 +231,9 @@ impl Service {
         let digest = RuleDigest::of(&component);
         let signed = signed.map(|(signer, signature)| signature_of(digest, &signer, &signature)).transpose()?;
         let signers = rows.rule_signers().await.map_err(stored)?;
-        if !signers.is_empty() {
-            let accepted =
-                signed.as_ref().is_some_and(|(key, _)| signers.iter().any(|signer| signer.public_key == *key));
-            if !accepted {
-                let words = "expected a signature by one of the company's accepted keys (`davyctl rule sign`), got none or another's";
-                return Err(invalid("signature", words).with_reason("signature-missing"));
-            }
+        if !is_accepted(&signers, signed.map(|(key, _)| key)) {
+            let words = "expected a signature by one of the company's accepted keys (`davyctl rule sign`), got none or another's";
+            return Err(invalid("signature", words).with_reason("signature-missing"));
         }
         self.may_check(&rows)?;
         self.has_room(&rows, digest, component.len()).await?;
@@ -277,6 +275,7 @@ impl Service {
         }
         let about = rows.about_rule(&from.digest).await.map_err(stored)?.unwrap_or_default();
         check_settings(&about, &settings)?;
+        signed_as_asked(&rows, &from.digest).await?;
         self.may_check(&rows)?;
         let version = rows.put_settings(&settings, self.now()).await.map_err(stored)?;
         self.new_release(viewer, &rows, &from.digest, version, &from.checks).await
@@ -374,16 +373,18 @@ impl Service {
         }
         let change = |stored: &StoredRelease, act: Act, actor: Actor| -> Result<ReleaseChange, Problem> {
             let now = self.now().max(stored.release.changed_at);
-            let after = step(stored, &act, actor, now).map_err(|refused| {
-                Problem::new("refused", 409, "Refused", refused.to_string()).with_reason(refused.code())
-            })?;
+            let after = step(stored, &act, actor, now).map_err(|why| refused(&why))?;
             Ok(ReleaseChange { before: stored.release.clone(), after, act, actor })
         };
         let own = change(&target, act.clone(), actor)?;
+        if goes_further(&act) {
+            signed_as_asked(&rows, &target.digest).await?;
+        }
         let mut changes = Vec::with_capacity(2);
         match act {
             // What is in force makes room, in the same transaction, before the other takes its place.
             Act::Approve => {
+                self.still_stands(&rows, &target).await?;
                 let live = self.store.live_releases(Some(rows.id())).await.map_err(stored)?;
                 if target.world == DRIVER {
                     self.models_are_free(&rows, &target, &live).await?;
@@ -414,6 +415,27 @@ impl Service {
         self.rules.registry.reload(Some(rows.id())).await.map_err(stored)?;
         tracing::info!(release.id = %id, act = request.act, user.id = %viewer.user, "a version of a rule was acted on");
         Ok(item(&self.release_of(&rows, id).await?))
+    }
+
+    /// What was found of a version may be overtaken by the time that somebody approves it.
+    async fn still_stands(&self, rows: &TenantStore, target: &StoredRelease) -> Result<(), Problem> {
+        if serde_json::from_str::<RuleChecks>(&target.checks).is_ok_and(|checks| !checks.passed) {
+            return Err(refused(&release::Refused::ChecksFailed));
+        }
+        if !BACK_TESTED.contains(&target.world.as_str()) {
+            return Ok(());
+        }
+        let tests = rows.back_tests(target.release.id).await.map_err(stored)?;
+        let counts = tests.iter().find(|test| {
+            test.state == BackTestState::Done
+                && release::is_decisive(test.from, test.to, test.permille, test.created_at)
+        });
+        // It looks the confirmed leaks up when it begins: what was confirmed while it waited or ran may not be among them.
+        let since = counts.map_or(Timestamp::from_millis(0), |test| test.created_at);
+        match rows.leaks_confirmed_since(since).await.map_err(stored)? {
+            0 => Ok(()),
+            leaks => Err(refused(&release::Refused::BackTestStale { leaks })),
+        }
     }
 
     /// A model has one driver: two that read the same bytes differently are none.
@@ -473,7 +495,7 @@ impl Service {
     pub(super) async fn signers_of(&self, viewer: &Viewer) -> Result<RuleSigners, Problem> {
         let rows = self.rows(viewer, Deed::SeeRules)?;
         let signers = rows.rule_signers().await.map_err(stored)?;
-        let item = |signer: &davy_store::RuleSigner| RuleSignerItem {
+        let item = |signer: &RuleSigner| RuleSignerItem {
             public_key: crate::keys::to_hex(&signer.public_key),
             name: signer.name.clone(),
             added_at: Some(signer.added_at),
@@ -481,7 +503,7 @@ impl Service {
         Ok(RuleSigners { items: signers.iter().map(item).collect() })
     }
 
-    /// Accepts a key; from the first one on no component is taken without a signature.
+    /// Accepts a key; from the first one on no component is taken, and no version goes further, without a signature.
     ///
     /// # Errors
     /// A [`Problem`] for a key that is none.
@@ -506,10 +528,29 @@ impl Service {
     }
 }
 
+/// Whether an act brings a version nearer to deciding for all devices.
+const fn goes_further(act: &Act) -> bool {
+    matches!(act, Act::StartShadow | Act::StartCohort { .. } | Act::Propose | Act::Approve)
+}
+
+/// Whether a component that is signed by this key meets what the company asks for.
+fn is_accepted(signers: &[RuleSigner], key: Option<[u8; 32]>) -> bool {
+    signers.is_empty() || key.is_some_and(|key| signers.iter().any(|signer| signer.public_key == key))
+}
+
+/// A company that asks for signatures asks at every step: it may have begun to, or have dropped a key, since the upload.
+async fn signed_as_asked(rows: &TenantStore, digest: &[u8; 32]) -> Result<(), Problem> {
+    let signers = rows.rule_signers().await.map_err(stored)?;
+    if is_accepted(&signers, rows.signer_of_rule(digest).await.map_err(stored)?) {
+        return Ok(());
+    }
+    let words = "Its component is not signed by a key that the company accepts now: sign it (`davyctl rule sign`) and upload this very component again.";
+    Err(Problem::new("refused", 409, "Refused", words).with_reason("signature-missing"))
+}
+
 /// What an act that makes a version live meets where versions of its contract are not in service; none where they are.
 fn not_in_service(stored: &StoredRelease, act: &Act) -> Option<Problem> {
-    let makes_live = matches!(act, Act::StartShadow | Act::StartCohort { .. } | Act::Propose | Act::Approve);
-    if !makes_live || IN_SERVICE.contains(&stored.world.as_str()) {
+    if !goes_further(act) || IN_SERVICE.contains(&stored.world.as_str()) {
         return None;
     }
     let (reason, words) = if stored.world == BILLING {
@@ -521,6 +562,10 @@ fn not_in_service(stored: &StoredRelease, act: &Act) -> Option<Problem> {
         ("other-world", format!("This server does not run versions of `{}`.", stored.world))
     };
     Some(Problem::new("refused", 409, "Refused", words).with_reason(reason))
+}
+
+fn refused(why: &release::Refused) -> Problem {
+    Problem::new("refused", 409, "Refused", why.to_string()).with_reason(why.code())
 }
 
 /// What a step of a version's life asks for.
@@ -545,7 +590,9 @@ fn act_of(request: &RuleActRequest) -> Result<Act, Problem> {
     Ok(match (request.act.as_str(), request.permille) {
         ("start-shadow", _) => Act::StartShadow,
         ("start-cohort", Some(permille)) => Act::StartCohort { permille },
-        ("start-cohort", None) => return Err(invalid("permille", format!("expected 1 to {WHOLE}, got nothing"))),
+        ("start-cohort", None) => {
+            return Err(invalid("permille", format!("expected 1 to {MOST_ON_TRIAL}, got nothing")));
+        }
         ("propose", _) => Act::Propose,
         ("approve", _) => Act::Approve,
         ("decline", _) => Act::Decline,

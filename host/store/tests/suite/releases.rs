@@ -13,6 +13,8 @@ both_engines!(
     one_version_of_a_company_is_in_force,
     a_component_may_change_its_tier_until_it_has_passed_its_checks,
     back_tests_health_differences_and_findings_read_back,
+    leaks_that_people_have_confirmed_since_are_counted,
+    a_newer_signature_takes_the_place_of_an_older_one,
     bounds_of_trials_are_each_companys_own_and_entered,
     a_component_is_deleted_only_when_nothing_refers_to_it,
 );
@@ -252,6 +254,45 @@ async fn back_tests_health_differences_and_findings_read_back(fixture: Fixture) 
 
     assert!(!green.put_finding(AlarmId::from_raw(404), "leak", ANNA, at(9)).await.unwrap(), "there is no such alarm");
     assert!(green.confirmed_leaks(at(0), at(100)).await.unwrap().is_empty());
+}
+
+async fn leaks_that_people_have_confirmed_since_are_counted(fixture: Fixture) {
+    let store = &fixture.store;
+    let green = company(store).await;
+    let effects = Effects { alarms: vec![raised(&alarm(10, DETECTOR, Condition::GasHigh))], ..Effects::default() };
+    let batch = Batch { uplinks: Vec::new(), effects: vec![(GREEN, InterlockId::from_raw(1001), effects)] };
+    store.commit(&batch).await.unwrap();
+    let since = async |when: i64| green.leaks_confirmed_since(at(when)).await.unwrap();
+    assert_eq!(since(0).await, 0);
+    green.put_finding(AlarmId::from_raw(10), "leak", ANNA, at(8)).await.unwrap();
+    assert_eq!((since(8).await, since(9).await), (1, 0));
+    assert_eq!(store.tenant(BLUE).leaks_confirmed_since(at(0)).await.unwrap(), 0);
+    // The last word counts, in either way.
+    green.put_finding(AlarmId::from_raw(10), "test", BEN, at(9)).await.unwrap();
+    assert_eq!(since(0).await, 0);
+    green.put_finding(AlarmId::from_raw(10), "leak", ANNA, at(10)).await.unwrap();
+    assert_eq!((since(10).await, since(11).await), (1, 0));
+}
+
+async fn a_newer_signature_takes_the_place_of_an_older_one(fixture: Fixture) {
+    let green = company(&fixture.store).await;
+    let put = async |signed: Option<(&[u8; 32], &[u8; 64])>| {
+        let rule = NewRule {
+            digest: &DIGEST,
+            name: "leak",
+            component: b"\0asm",
+            tier: "standard",
+            signed,
+            uploaded_at: at(2),
+        };
+        green.put_rule(&rule).await.unwrap();
+        green.signer_of_rule(&DIGEST).await.unwrap()
+    };
+    assert_eq!(put(None).await, Some([1; 32]), "what is signed stays so");
+    assert_eq!(put(Some((&[3; 32], &[4; 64]))).await, Some([3; 32]));
+    assert_eq!(put(Some((&[5; 32], &[6; 64]))).await, Some([5; 32]));
+    assert_eq!(green.signer_of_rule(&[9; 32]).await.unwrap(), None);
+    assert_eq!(fixture.store.tenant(BLUE).signer_of_rule(&DIGEST).await.unwrap(), None);
 }
 
 async fn bounds_of_trials_are_each_companys_own_and_entered(fixture: Fixture) {

@@ -7,7 +7,7 @@ use crate::words::Level;
 use crate::words::rules as words;
 use davy_api::RuleDetail;
 use davy_domain::UserId;
-use davy_domain::release::{Act, Stage};
+use davy_domain::release::{Act, MOST_ON_TRIAL, Stage};
 use leptos::prelude::*;
 use leptos_i18n::td_string;
 
@@ -120,7 +120,7 @@ impl Form {
     }
 
     fn share(&self, locale: Locale, again: bool, permille: u16) -> AnyView {
-        let percent = if permille == 0 { 10.0 } else { f64::from(permille) / 10.0 };
+        let percent = if permille == 0 { 10.0 } else { f64::from(permille.min(MOST_ON_TRIAL)) / 10.0 };
         let label = if again { td_string!(locale, act.change_cohort) } else { td_string!(locale, act.start_cohort) };
         view! {
             <form method="post" action="/actions/rules/act" class="in-line">
@@ -133,7 +133,7 @@ impl Form {
                         type="number"
                         name="percent"
                         min="0.1"
-                        max="100"
+                        max=(f64::from(MOST_ON_TRIAL) / 10.0).to_string()
                         step="0.1"
                         value=percent.to_string()
                         required

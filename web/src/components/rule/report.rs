@@ -113,6 +113,13 @@ fn Figures(locale: Locale, report: Value) -> impl IntoView {
             {figure("later", td_string!(locale, back_test.later), count("later"), in_sum("later-ms"), Level::Alarm)}
             {figure("closes", td_string!(locale, back_test.closes), pair("closes-added", "closes-lost"), None, Level::Normal)}
             {figure(
+                "closes-later",
+                td_string!(locale, back_test.closes_later),
+                count("closes-later"),
+                in_sum("closes-later-ms"),
+                Level::Alarm,
+            )}
+            {figure(
                 "notices",
                 td_string!(locale, back_test.notices),
                 pair("notices-added", "notices-lost"),
@@ -167,6 +174,7 @@ fn Groups(locale: Locale, report: Value) -> impl IntoView {
                     <td class="cell-number">{timed(group, "earlier", "earlier-ms")}</td>
                     <td class="cell-number">{timed(group, "later", "later-ms")}</td>
                     <td class="cell-number">{more_fewer(group, "closes-added", "closes-lost")}</td>
+                    <td class="cell-number">{timed(group, "closes-later", "closes-later-ms")}</td>
                     <td class="cell-number">{more_fewer(group, "notices-added", "notices-lost")}</td>
                 </tr>
             }
@@ -183,6 +191,7 @@ fn Groups(locale: Locale, report: Value) -> impl IntoView {
         Column::Figures(td_string!(locale, back_test.earlier)),
         Column::Figures(td_string!(locale, back_test.later)),
         Column::Figures(td_string!(locale, back_test.closes)),
+        Column::Figures(td_string!(locale, back_test.closes_later)),
         Column::Figures(td_string!(locale, back_test.notices)),
     ];
     view! { <Table locale id="groups-title" title=td_string!(locale, back_test.by_group) columns rows /> }.into_any()
@@ -194,6 +203,7 @@ fn kind(locale: Locale, kind: &str) -> (Level, String) {
         "alarm-lost" => (Level::Alarm, td_string!(locale, back_test.alarm_lost).to_owned()),
         "close-lost" => (Level::Alarm, td_string!(locale, back_test.close_lost).to_owned()),
         "alarm-later" => (Level::Event, td_string!(locale, back_test.alarm_later).to_owned()),
+        "close-later" => (Level::Event, td_string!(locale, back_test.close_later).to_owned()),
         "close-added" => (Level::Event, td_string!(locale, back_test.close_added).to_owned()),
         "alarm-added" => (Level::Normal, td_string!(locale, back_test.alarm_added).to_owned()),
         "leak-missed" => (Level::Alarm, td_string!(locale, back_test.leak_missed).to_owned()),
