@@ -44,6 +44,7 @@ impl Interlock {
             }
             // A rule keeps times of its own in its memory, where nobody can move them: it begins anew, as after a change of rules.
             device.rule.wake = None;
+            device.rule.adopted_at = device.rule.adopted_at.min(now);
             for timer in core::mem::take(&mut device.rule.timers) {
                 out.timers.push(TimerChange::Gone { device: device.config.id, id: timer.id });
             }

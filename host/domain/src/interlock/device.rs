@@ -36,22 +36,47 @@ pub(super) struct RuleMemory {
     pub(super) writer: [u8; 8],
     pub(super) state: Vec<u8>,
     pub(super) timers: Vec<PolicyTimer>,
+    /// What a former rule asserted and the present one has not raised itself.
+    pub(super) inherited: ConditionSet,
+    /// Since when the present rule has been in force here; kept while something is inherited.
+    pub(super) adopted_at: Timestamp,
     /// Not persisted: without it the rule is merely called once more.
     pub(super) wake: Option<(RuleRef, Wake)>,
 }
 
+/// Stands in a stored memory in the place of a digest, which it is not: what is inherited comes first.
+const WITH_INHERITED: [u8; 8] = [0; 8];
+
 impl RuleMemory {
-    /// As stored: eight bytes of the rule's digest, then the rule's own bytes.
+    /// As stored: eight bytes of the rule's digest, then the rule's own bytes. While something is inherited, a mark, its conditions (`u32`)
+    /// and the time of the adoption (`i64`, both little-endian) come before these.
     pub(super) fn to_blob(&self) -> Vec<u8> {
-        [self.writer.as_slice(), &self.state].concat()
+        if self.inherited.is_empty() {
+            return [self.writer.as_slice(), &self.state].concat();
+        }
+        let (inherited, since) = (self.inherited.bits().to_le_bytes(), self.adopted_at.as_millis().to_le_bytes());
+        [WITH_INHERITED.as_slice(), &inherited, &since, &self.writer, &self.state].concat()
     }
 
     pub(super) fn read_blob(&mut self, blob: &[u8]) {
-        if let Some((writer, state)) = blob.split_first_chunk::<8>() {
+        self.wake = None;
+        let mut rest = blob;
+        let mut inherited = (ConditionSet::EMPTY, Timestamp::default());
+        if let Some(marked) = blob.strip_prefix(&WITH_INHERITED)
+            && let Some((bits, marked)) = marked.split_first_chunk()
+            && let Some((since, marked)) = marked.split_first_chunk()
+        {
+            inherited = (
+                ConditionSet::from_bits(u32::from_le_bytes(*bits)),
+                Timestamp::from_millis(i64::from_le_bytes(*since)),
+            );
+            rest = marked;
+        }
+        if let Some((writer, state)) = rest.split_first_chunk() {
             self.writer = *writer;
             state.clone_into(&mut self.state);
+            (self.inherited, self.adopted_at) = inherited;
         }
-        self.wake = None;
     }
 }
 

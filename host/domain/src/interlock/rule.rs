@@ -1,9 +1,10 @@
 //! Asking the tenant's rule, and doing no more of what it says than it may.
 
+use super::device::RuleMemory;
 use super::{Decision, Effects, Interlock, Step, TimerChange};
 use crate::alarm::Origin;
 use crate::command::Cause;
-use crate::device::{Condition, Priority, ValveState};
+use crate::device::{Condition, ConditionSet, Priority, ValveState};
 use crate::floor::FloorHit;
 use crate::policy::{Evaluation, PolicyEvent, PolicyFault, PolicyOutcome, PolicyTimer, Trigger, Wake};
 use crate::quantity::{Quantity, Reading};
@@ -15,6 +16,9 @@ pub(super) const MAX_TIMERS: usize = 16;
 const SHORTEST_TIMER: Span = Span::from_secs(1);
 /// The longest promise that is believed.
 const LONGEST_REST: Span = Span::from_hours(24);
+
+/// For so long a rule has time to raise itself what a former rule asserted, where no reading can say that it has gone.
+const TIME_TO_RAISE_AGAIN: Span = Span::from_hours(48);
 
 /// How much had been changed when a decision began.
 #[derive(Clone, Copy)]
@@ -61,7 +65,7 @@ impl Interlock {
         if floor.is_empty() && self.rests(d, trigger, readings, step) {
             return;
         }
-        self.adopt(d, bound.digest, step);
+        let mut remembers = self.adopt(d, bound.digest, step);
         let input = self.policy_event(d, trigger, readings, step.now);
         let mut evaluation = bound.policy.evaluate(&self.devices[d].rule.state, &input);
         if let Ok(outcome) = &evaluation.result
@@ -77,18 +81,21 @@ impl Interlock {
             device.rule.wake = rest;
             if device.rule.state != outcome.state {
                 state_before = Some(core::mem::replace(&mut device.rule.state, outcome.state.clone()));
-                let blob = device.rule.to_blob();
-                let id = device.config.id;
-                match step.out.rule_state.iter_mut().find(|(device, _)| *device == id) {
-                    Some((_, stored)) => *stored = blob,
-                    None => step.out.rule_state.push((id, blob)),
-                }
+                remembers = true;
             }
+            let inherited = device.rule.inherited;
             self.apply(d, outcome, step);
+            if !inherited.is_empty() {
+                self.release(d, step);
+                remembers |= self.devices[d].rule.inherited != inherited;
+            }
         } else {
             self.devices[d].rule.wake = None;
             self.raise(d, Condition::RuleFault, Priority::Medium, Origin::Platform, step);
             self.withdraw_rule(d, false, step);
+        }
+        if remembers {
+            self.store_memory(d, step);
         }
         if mark.passed(step.out) {
             let state_before = state_before.unwrap_or_else(|| self.devices[d].rule.state.clone());
@@ -98,6 +105,10 @@ impl Interlock {
 
     /// Whether the rule has promised that this would change nothing.
     fn rests(&self, d: usize, trigger: Trigger, readings: &[Reading], step: &Step<'_, '_>) -> bool {
+        // What is inherited is looked at with every event, whatever the rule promises.
+        if !self.devices[d].rule.inherited.is_empty() {
+            return false;
+        }
         let Some((rule, wake)) = &self.devices[d].rule.wake else { return false };
         let bound = step.world.policy.is_some_and(|policy| policy.reference() == *rule);
         if !bound || step.now >= wake.not_before {
@@ -114,19 +125,51 @@ impl Interlock {
         }
     }
 
-    /// Another rule than the one that wrote the memory begins with an empty one, and without the other's timers.
-    fn adopt(&mut self, d: usize, digest: [u8; 32], step: &mut Step<'_, '_>) {
+    /// Another rule than the one that wrote the memory begins with an empty one, and without the other's timers. What the other asserted
+    /// stays until this one, a reading or time says otherwise. Returns whether it is another.
+    fn adopt(&mut self, d: usize, digest: [u8; 32], step: &mut Step<'_, '_>) -> bool {
         let mut writer = [0; 8];
         writer.copy_from_slice(&digest[..8]);
         let device = &mut self.devices[d];
         if device.rule.writer == writer {
-            return;
+            return false;
         }
-        device.rule.writer = writer;
-        device.rule.wake = None;
-        device.rule.state.clear();
-        for timer in core::mem::take(&mut device.rule.timers) {
+        let mut inherited = ConditionSet::EMPTY;
+        for alarm in device.alarms.iter().filter(|alarm| alarm.asserted.contains(Origin::Rule)) {
+            inherited.insert(alarm.condition);
+        }
+        let former = core::mem::replace(
+            &mut device.rule,
+            RuleMemory { writer, inherited, adopted_at: step.now, ..RuleMemory::default() },
+        );
+        for timer in former.timers {
             step.out.timers.push(TimerChange::Gone { device: device.config.id, id: timer.id });
+        }
+        true
+    }
+
+    /// Lets go of what a former rule asserted and the present one has had the time to raise itself: a concentration once the floor calls it
+    /// low, anything else after [`TIME_TO_RAISE_AGAIN`]. A rule that knows nothing of it would never clear it.
+    fn release(&mut self, d: usize, step: &mut Step<'_, '_>) {
+        for &condition in Condition::ALL {
+            if !self.devices[d].rule.inherited.contains(condition) {
+                continue;
+            }
+            let late = step.now >= self.devices[d].rule.adopted_at + TIME_TO_RAISE_AGAIN;
+            if self.is_low(d, condition, step).unwrap_or(late) {
+                self.clear(d, condition, Origin::Rule, step);
+            }
+            if !self.devices[d].asserts(condition, Origin::Rule) {
+                self.devices[d].rule.inherited.remove(condition);
+            }
+        }
+    }
+
+    fn store_memory(&self, d: usize, step: &mut Step<'_, '_>) {
+        let (id, blob) = (self.devices[d].config.id, self.devices[d].rule.to_blob());
+        match step.out.rule_state.iter_mut().find(|(device, _)| *device == id) {
+            Some((_, stored)) => *stored = blob,
+            None => step.out.rule_state.push((id, blob)),
         }
     }
 
@@ -168,6 +211,7 @@ impl Interlock {
     fn apply(&mut self, d: usize, outcome: &PolicyOutcome, step: &mut Step<'_, '_>) {
         for raise in &outcome.raise {
             self.raise(d, raise.condition, raise.priority, Origin::Rule, step);
+            self.devices[d].rule.inherited.remove(raise.condition);
         }
         for &condition in &outcome.clear {
             self.clear(d, condition, Origin::Rule, step);
@@ -202,19 +246,20 @@ impl Interlock {
     /// rule at all (`gone`), its other assertions go with it.
     fn withdraw_rule(&mut self, d: usize, gone: bool, step: &mut Step<'_, '_>) {
         for &condition in Condition::ALL {
-            let device = &self.devices[d];
-            let Some(at) = device.alarm(condition) else { continue };
-            if !device.alarms[at].asserted.contains(Origin::Rule) {
+            if !self.devices[d].asserts(condition, Origin::Rule) {
                 continue;
             }
-            let low = condition.concentration().map(|quantity| {
-                let level = step.world.floor.low_level(quantity, step.now);
-                level.zip(device.latest(quantity)).is_some_and(|(level, latest)| latest.value < level)
-            });
-            if low.unwrap_or(gone) {
+            if self.is_low(d, condition, step).unwrap_or(gone) {
                 self.clear(d, condition, Origin::Rule, step);
             }
         }
+    }
+
+    /// Whether the latest reading of a condition's concentration is below the floor's low level; `None` for a condition without one.
+    fn is_low(&self, d: usize, condition: Condition, step: &Step<'_, '_>) -> Option<bool> {
+        let quantity = condition.concentration()?;
+        let level = step.world.floor.low_level(quantity, step.now);
+        Some(level.zip(self.devices[d].latest(quantity)).is_some_and(|(level, latest)| latest.value < level))
     }
 }
 

@@ -328,8 +328,10 @@ proptest! {
     ) {
         let surroundings = Surroundings::default();
         let honest = Honest { promises: true };
-        let policy: Option<(&dyn AlarmPolicy, [u8; 32])> = with_rule.then_some((&honest, [8; 32]));
-        let world = surroundings.world(policy);
+        let bind = |version: u8| -> Option<(&dyn AlarmPolicy, [u8; 32])> {
+            with_rule.then_some((&honest, [8 + version % 2; 32]))
+        };
+        let mut world = surroundings.world(bind(0));
         let mut interlock = surroundings.interlock();
         let mut ids = IdSource::new(3, 0);
         let mut database = Database::default();
@@ -342,6 +344,9 @@ proptest! {
         }
         for (at, event) in events.iter().enumerate() {
             now = now + event.passes();
+            if let Some(version) = event.other_rule() {
+                world = surroundings.world(bind(version));
+            }
             if at == snapshot_at {
                 database.snapshot(&interlock);
             }
@@ -377,6 +382,9 @@ proptest! {
         let mut same_ids = ids.clone();
         for event in &after {
             now = now + event.passes();
+            if let Some(version) = event.other_rule() {
+                world = surroundings.world(bind(version));
+            }
             let parts;
             let input = match event.input(&database, now) {
                 Some(Prepared::Uplink(device, folded)) => {

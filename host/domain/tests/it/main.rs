@@ -3,6 +3,7 @@
 
 mod behaviour;
 mod floor;
+mod handover;
 mod invariants;
 mod mending;
 mod premises;
