@@ -112,6 +112,9 @@ pub struct Memory {
     pub state: Option<Hex>,
     /// Its timers: when each is due, milliseconds.
     pub timers: BTreeMap<u32, i64>,
+    /// Which of them a component before set: when it is due, the present one begins with the alarm.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inherited: Option<u32>,
     /// The alarm's priority code; 0 before its first event.
     pub priority: u16,
     /// Whether its condition holds.
@@ -208,8 +211,11 @@ pub fn step(
     }
     let (trigger, timer_id) = entered(memory, happened, another, now);
     if another {
-        // They were the other component's. A due one has become this one's beginning; before any other event there is no need to wait.
-        memory.timers.clear();
+        // They were the other component's and mean nothing to this one. But somebody waited: what meets the alarm in its middle
+        // begins with it when the first of them is due.
+        let waited = memory.next_due().filter(|_| trigger != trigger::RAISED);
+        memory.timers = waited.iter().map(|(id, at)| (*id, at.as_millis())).collect();
+        memory.inherited = waited.map(|(id, _)| id);
     }
     let event = Event {
         context: context(memory, facts, now),
@@ -227,6 +233,12 @@ pub fn step(
     let mut messages = match asked.as_ref().map(|asked| &asked.evaluated.result) {
         Some(Ok(outcome)) => {
             memory.state = Some(Hex(outcome.state.clone()));
+            if !(outcome.timers.is_empty() && outcome.cancels.is_empty())
+                && let Some(inherited) = memory.inherited.take()
+            {
+                // It has said by itself how long it waits for this alarm.
+                memory.timers.remove(&inherited);
+            }
             for cancelled in &outcome.cancels {
                 memory.timers.remove(cancelled);
             }
@@ -244,6 +256,7 @@ pub fn step(
     }
     if memory.closed {
         memory.timers.clear();
+        memory.inherited = None;
     }
     Told { trigger, messages, asked }
 }
@@ -274,7 +287,8 @@ fn entered(memory: &mut Memory, happened: Happened, another: bool, now: Timestam
         // A component that does not know the timer begins with the alarm instead: nobody waits for nothing.
         Happened::Due { timer } => {
             memory.timers.remove(&timer);
-            if another { (trigger::RAISED, 0) } else { (trigger::TIMER, timer) }
+            let foreign = another || memory.inherited.take_if(|inherited| *inherited == timer).is_some();
+            if foreign { (trigger::RAISED, 0) } else { (trigger::TIMER, timer) }
         }
     }
 }
@@ -478,6 +492,53 @@ mod tests {
         memory.timers.insert(3, at(400).as_millis());
         let told = step(None, &mut memory, &facts(Condition::GasLow), Happened::Due { timer: 3 }, at(400));
         assert_eq!((told.trigger, told.messages.len()), (trigger::RAISED, 4));
+    }
+
+    #[test]
+    fn what_one_component_waits_for_another_one_that_comes_in_the_middle_waits_for_too() {
+        let facts = facts(Condition::GasLow);
+        let met = |happened: &[Happened], answer: Outcome| {
+            let first =
+                Scripted::new(b"first", Ok(outcome(Vec::new(), &[(8, at(900).as_millis()), (3, at(300).as_millis())])));
+            let second = Scripted::new(b"second", Ok(answer));
+            let mut memory = Memory::default();
+            step(Some(&first), &mut memory, &facts, RAISED, at(0));
+            for happened in happened {
+                step(Some(&second), &mut memory, &facts, *happened, at(10));
+            }
+            (second, memory)
+        };
+        for happened in [&[Happened::Acknowledged][..], &[Happened::Gone], &[Happened::Acknowledged, Happened::Gone]] {
+            let (second, mut memory) = met(happened, outcome(Vec::new(), &[]));
+            assert_eq!(memory.next_due(), Some((3, at(300))), "the first of its timers: {happened:?}");
+            // A restart between changes nothing.
+            memory = serde_json::from_str(&serde_json::to_string(&memory).unwrap()).unwrap();
+            let told = step(Some(&second), &mut memory, &facts, Happened::Due { timer: 3 }, at(300));
+            assert_eq!((told.trigger, memory.next_due()), (trigger::RAISED, None));
+            assert_eq!(
+                second.asked.borrow().last().map(|(trigger, timer, _)| (*trigger, *timer)),
+                Some((trigger::RAISED, 0))
+            );
+        }
+        // A third one, or none at all, waits as well.
+        let (_, mut memory) = met(&[Happened::Acknowledged], outcome(Vec::new(), &[]));
+        step(None, &mut memory, &facts, Happened::Gone, at(20));
+        assert_eq!(memory.next_due(), Some((3, at(300))));
+        let told = step(None, &mut memory, &facts, Happened::Due { timer: 3 }, at(300));
+        assert_eq!((told.trigger, told.messages.len()), (trigger::RAISED, 4));
+        // One that says by itself how long it waits is not asked for the other's sake, and its own timer is its own.
+        let (second, mut memory) = met(&[Happened::Acknowledged], outcome(Vec::new(), &[(3, at(500).as_millis())]));
+        assert_eq!(memory.timers.len(), 1);
+        assert_eq!(
+            step(Some(&second), &mut memory, &facts, Happened::Due { timer: 3 }, at(500)).trigger,
+            trigger::TIMER
+        );
+        let takes_back = Outcome { cancels: vec![1], ..outcome(Vec::new(), &[]) };
+        assert_eq!(met(&[Happened::Acknowledged], takes_back).1.next_due(), None);
+        assert_eq!(
+            met(&[Happened::Acknowledged, RAISED, Happened::Closed], outcome(Vec::new(), &[])).1.next_due(),
+            None
+        );
     }
 
     #[test]
