@@ -561,3 +561,33 @@ impl Bulk {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::StoreOptions;
+    use crate::connection::{Store, execute, fetch_one};
+    use crate::error::StoreError;
+
+    async fn fill(store: &Store) -> Result<(), StoreError> {
+        let mut tx = store.begin().await?;
+        execute!(tx.on(), "INSERT INTO ballast (content) VALUES (zeroblob(1000000))")?;
+        tx.commit().await
+    }
+
+    #[tokio::test]
+    async fn once_a_full_disk_has_room_again_writing_goes_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}/davy.db", folder.path().display());
+        let store = Store::connect(&url, &StoreOptions::default()).await.unwrap();
+        execute!(store.writer(), "CREATE TABLE ballast (content BLOB)").unwrap();
+        // What SQLite answers when it may not grow is what it answers when the disk has no room.
+        execute!(store.writer(), "PRAGMA max_page_count = 100").unwrap();
+        let error = fill(&store).await.unwrap_err();
+        assert!(error.to_string().contains("full") || format!("{error:?}").contains("full"), "{error:?}");
+        for _ in 0..3 {
+            fill(&store).await.unwrap();
+        }
+        let kept = fetch_one!(store.reader(), (i64,), "SELECT COUNT(*) FROM ballast").unwrap();
+        assert_eq!(kept.0, 3);
+    }
+}
