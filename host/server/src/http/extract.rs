@@ -6,6 +6,7 @@ use axum::extract::{FromRequest, FromRequestParts, RawPathParams, Request};
 use axum::http::header;
 use axum::http::request::Parts;
 use davy_domain::id::IdError;
+use davy_rules::Tier;
 use serde::de::DeserializeOwned;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -106,8 +107,8 @@ impl<T: DeserializeOwned> FromRequest<Arc<App>> for Body<T> {
     }
 }
 
-/// The largest component that is taken in at all; its tier's limit comes after.
-const MOST_COMPONENT: usize = 16 << 20;
+/// The largest component that is taken in at all: what the largest tier allows. Its own tier's limit comes after.
+pub(super) const MOST_COMPONENT: usize = Tier::Large.caps().component_size;
 
 /// The bytes of a WebAssembly component.
 pub(super) struct Component(pub(super) Vec<u8>);

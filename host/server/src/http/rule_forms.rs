@@ -3,7 +3,7 @@
 
 use crate::backend::rules::Upload;
 use crate::http::App;
-use crate::http::extract::Form;
+use crate::http::extract::{Form, MOST_COMPONENT};
 use crate::http::flash::{Outcome, back, word};
 use crate::http::forms::sender;
 use crate::http::guard::Reader;
@@ -24,8 +24,6 @@ use serde_json::{Map, Value};
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// The largest component that is taken in at all; its tier's limit comes after.
-const MOST_COMPONENT: usize = 16 << 20;
 /// What the other fields and the boundaries of the upload form may take.
 const MOST_BESIDE: usize = 64 << 10;
 /// The page to come back to when the form names none.

@@ -4,6 +4,7 @@ use crate::access::first_alarm;
 use crate::city::{Answer, Browser, city};
 use axum::body::Body;
 use axum::http::{Method, StatusCode, header};
+use davy_rules::Tier;
 
 /// Sends a form with a file, as a browser does.
 async fn upload(browser: &mut Browser, csrf: &str, component: &[u8]) -> Answer {
@@ -50,8 +51,12 @@ async fn an_engineer_uploads_a_component_without_scripts() {
     assert_eq!(answer.location(), "/rules?error=csrf");
     let answer = upload(&mut operator, &csrf, b"").await;
     assert_eq!(answer.location(), "/rules?field=component&error=invalid");
-    let answer = upload(&mut operator, &csrf, &vec![0; (16 << 20) + 1]).await;
+    let most = Tier::Large.caps().component_size;
+    let answer = upload(&mut operator, &csrf, &vec![0; most + 1]).await;
     assert_eq!(answer.location(), "/rules?error=too-large");
+    let answer = upload(&mut operator, &csrf, &vec![0; most]).await;
+    // What the largest tier takes is taken in; it is this company's room that is too small for it.
+    assert_eq!(answer.location(), "/rules?error=no-room");
     let mut resident = city.resident("a").await;
     let csrf = resident.csrf.clone().unwrap();
     assert_eq!(upload(&mut resident, &csrf, b"\0asm").await.location(), "/rules?error=forbidden");
