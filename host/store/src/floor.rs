@@ -1,4 +1,4 @@
-//! The statutory floor as data: who runs the platform may correct a figure without a new build.
+//! The statutory floor as data. It comes with the migrations: another figure is a release, and nobody changes it in service.
 
 use crate::codes::{from_json, to_json};
 use crate::connection::{Store, execute, fetch_all};
